@@ -1,0 +1,261 @@
+"""The process image: what a scan reads (Inputs), concludes (Estimate, Verdict), wants (Setpoints) and writes (Outputs).
+
+A signal is one line here and one line in ``deploy/wiring.toml``. OPC UA nodes, MQTT metrics, journal columns and the I/O list are made
+from the annotations, so that a name, a unit and a range stand only here.
+"""
+
+from enum import IntEnum
+from typing import Annotated as A
+from typing import Final, NamedTuple, get_type_hints
+
+from controller.tags import Quality, Sample, Tag, bit, word
+
+F = Sample[float]
+B = Sample[bool]
+N = Sample[int]
+
+
+class Inputs(NamedTuple):
+    """PV: everything one scan may look at.
+
+    A NamedTuple and not a dataclass because one is made in every scan; ``at_s`` is process time and ``dt_s`` the time since the last scan.
+    """
+
+    at_s: float
+    dt_s: float
+
+    z1_tc_a_c: A[F, Tag("TT-111A", "degC", -20, 400, "zone 1 control thermocouple A")]
+    z1_tc_b_c: A[F, Tag("TT-111B", "degC", -20, 400, "zone 1 control thermocouple B")]
+    z1_tc_c_c: A[F, Tag("TT-111C", "degC", -20, 400, "zone 1 control thermocouple C")]
+    z1_limit_c: A[F, Tag("TT-112", "degC", -20, 400, "zone 1 limit thermocouple")]
+    z1_op_pct: A[F, Tag("JT-113", "%", 0, 100, "zone 1 heater output, applied")]
+    z1_contactor: A[B, bit("KS-114", "zone 1 contactor closed")]
+    z2_tc_a_c: A[F, Tag("TT-121A", "degC", -20, 400, "zone 2 control thermocouple A")]
+    z2_tc_b_c: A[F, Tag("TT-121B", "degC", -20, 400, "zone 2 control thermocouple B")]
+    z2_tc_c_c: A[F, Tag("TT-121C", "degC", -20, 400, "zone 2 control thermocouple C")]
+    z2_limit_c: A[F, Tag("TT-122", "degC", -20, 400, "zone 2 limit thermocouple")]
+    z2_op_pct: A[F, Tag("JT-123", "%", 0, 100, "zone 2 heater output, applied")]
+    z2_contactor: A[B, bit("KS-124", "zone 2 contactor closed")]
+    z3_tc_a_c: A[F, Tag("TT-131A", "degC", -20, 400, "zone 3 control thermocouple A")]
+    z3_tc_b_c: A[F, Tag("TT-131B", "degC", -20, 400, "zone 3 control thermocouple B")]
+    z3_tc_c_c: A[F, Tag("TT-131C", "degC", -20, 400, "zone 3 control thermocouple C")]
+    z3_limit_c: A[F, Tag("TT-132", "degC", -20, 400, "zone 3 limit thermocouple")]
+    z3_op_pct: A[F, Tag("JT-133", "%", 0, 100, "zone 3 heater output, applied")]
+    z3_contactor: A[B, bit("KS-134", "zone 3 contactor closed")]
+    main_contactor: A[B, bit("KS-101", "main heat contactor closed")]
+
+    load_outer_c: A[F, Tag("TT-201", "degC", -20, 400, "load thermocouple, outer turn")]
+    load_edge_c: A[F, Tag("TT-202", "degC", -20, 400, "load thermocouple, roll edge")]
+    load_core_c: A[F, Tag("TT-203", "degC", -20, 400, "load thermocouple, winding core")]
+    coldest_wall_c: A[F, Tag("TT-204", "degC", -20, 400, "coldest wall of the chamber")]
+
+    pressure_cap_mbar: A[F, Tag("PT-301", "mbar", 0, 1200, "chamber pressure, capacitance gauge")]
+    pressure_pirani_mbar: A[F, Tag("PT-302", "mbar", 0, 1200, "chamber pressure, Pirani gauge (gas dependent)")]
+    pump_run: A[B, bit("PS-303", "backing pump runs")]
+    roots_run: A[B, bit("PS-304", "Roots pump runs")]
+    vac_valve_open: A[B, bit("ZSO-311", "vacuum valve open")]
+    vac_valve_closed: A[B, bit("ZSC-311", "vacuum valve closed")]
+    n2_valve_open: A[B, bit("ZSO-312", "N2 inlet valve open")]
+    n2_valve_closed: A[B, bit("ZSC-312", "N2 inlet valve closed")]
+    vent_valve_open: A[B, bit("ZSO-313", "air vent valve open")]
+    vent_valve_closed: A[B, bit("ZSC-313", "air vent valve closed")]
+    exhaust_valve_open: A[B, bit("ZSO-314", "exhaust valve open")]
+    exhaust_valve_closed: A[B, bit("ZSC-314", "exhaust valve closed")]
+
+    n2_header_bar: A[F, Tag("PT-401", "bar", 0, 16, "N2 header pressure, gauge")]
+    n2_flow_nm3_h: A[F, Tag("FT-402", "Nm3/h", 0, 200, "N2 flow into the chamber")]
+    n2_reserve_nm3: A[F, Tag("LT-403", "Nm3", 0, 5000, "N2 reserve in the tank")]
+    o2_pct: A[F, Tag("AT-501", "vol%", 0, 25, "O2 in the chamber gas")]
+    o2_sample_flow_l_min: A[F, Tag("FT-502", "l/min", 0, 5, "sample flow through the O2 analyser")]
+    o2_ready: A[B, bit("AS-503", "O2 analyser warm and without fault")]
+    o2_cal_ok: A[B, bit("AS-504", "O2 analyser inside its calibration interval")]
+    room_o2_pct: A[F, Tag("AT-505", "vol%", 0, 25, "O2 in the room")]
+
+    exhaust_lel_pct: A[F, Tag("AT-601", "%", 0, 100, "solvent vapour in the exhaust, percent of LEL")]
+    exhaust_flow_m3_h: A[F, Tag("FT-602", "m3/h", 0, 2000, "exhaust duct flow")]
+    exhaust_run: A[B, bit("PS-603", "exhaust fan runs")]
+    condenser_c: A[F, Tag("TT-604", "degC", -40, 150, "condenser temperature")]
+    condenser_run: A[B, bit("PS-605", "condenser chiller runs")]
+    condensate_kg: A[F, Tag("WT-606", "kg", -1, 100, "condensate collected since the trap was emptied")]
+    circulation_run: A[B, bit("PS-607", "circulation fan runs")]
+    cooling_flow_l_min: A[F, Tag("FT-608", "l/min", 0, 200, "cooling water flow")]
+    cooling_c: A[F, Tag("TT-609", "degC", -20, 100, "cooling water return")]
+
+    door_closed_a: A[B, bit("ZS-701A", "door closed, switch A")]
+    door_closed_b: A[B, bit("ZS-701B", "door closed, switch B")]
+    door_locked: A[B, bit("ZS-702", "door locked")]
+    estop_ok: A[B, bit("ES-703", "emergency stop not pressed")]
+    hardwired_ok: A[B, bit("ES-704", "hard-wired heat chain closed")]
+    overtemp_ok: A[B, bit("TSH-705", "independent excess-temperature limiter healthy")]
+    relief_ok: A[B, bit("PSH-706", "over-pressure relief not lifted")]
+    remote: A[B, bit("HS-707", "local/remote switch in remote")]
+
+    z1_sp_applied_c: A[F, Tag("TY-115", "degC", -20, 400, "zone 1 set point the PLC works with")]
+    z2_sp_applied_c: A[F, Tag("TY-125", "degC", -20, 400, "zone 2 set point the PLC works with")]
+    z3_sp_applied_c: A[F, Tag("TY-135", "degC", -20, 400, "zone 3 set point the PLC works with")]
+
+    plc_signature: A[N, word("PLC-SIG", "signature words of the contract")]
+    plc_map_version: A[N, word("PLC-MAP", "version of the register map")]
+    plc_serial: A[N, word("PLC-SER", "serial number of the PLC")]
+    plc_alive: A[N, word("PLC-ALIVE", "alive counter, one per PLC scan")]
+    plc_boot_id: A[N, word("PLC-BOOT", "changes at every PLC start")]
+    plc_state: A[N, word("PLC-STATE", "PLC state, see block.PlcState")]
+    plc_reason: A[N, word("PLC-REASON", "why the last block was refused, see block.Reason")]
+    plc_heat_block: A[N, word("PLC-HEATBLOCK", "why heat is not permitted, see block.HeatBlock")]
+    plc_watchdog_s: A[F, Tag("PLC-TWD", "s", 0, 3600, "watchdog time the PLC works with, 0 when off")]
+    plc_lease: A[N, word("PLC-LEASE", "master that holds the lease, 0 when free")]
+    echo_epoch: A[N, word("PLC-EPOCH", "epoch of the last block accepted")]
+    echo_counter: A[N, word("PLC-COUNTER", "counter of the last block accepted")]
+    echo_crc: A[N, word("PLC-CRC", "CRC of the last block accepted")]
+    plc_heat_permitted: A[B, bit("PLC-HEAT", "the PLC's own permissives allow heat")]
+    plc_purge_proven: A[B, bit("PLC-PURGE", "the PLC has counted its own purge")]
+    plc_tripped: A[B, bit("PLC-TRIP", "a trip is latched in the PLC")]
+
+    journal_ok: A[B, bit("SYS-JOURNAL", "the journal takes what is written and can be trusted")]
+    disk_free_pct: A[F, Tag("SYS-DISK", "%", 0, 100, "free space where the journal lies", 60.0)]
+    clock_step_s: A[F, Tag("SYS-CLOCK", "s", -4e9, 4e9, "wall-clock step since the last scan")]
+    gateway_ok: A[B, bit("SYS-GATEWAY", "the gateway process reports in")]
+
+
+SIGNALS: Final[dict[str, Tag]] = {
+    field: hint.__metadata__[0]
+    for field, hint in get_type_hints(Inputs, include_extras=True).items()
+    if hasattr(hint, "__metadata__")
+}
+OWN_SIGNALS: Final = ("journal_ok", "disk_free_pct", "clock_step_s", "gateway_ok")  # made in the core, not read from the PLC
+ZONES: Final = (1, 2, 3)
+
+
+def blank(at_s: float, dt_s: float, quality: Quality) -> Inputs:
+    """Return an image in which every signal has ``quality`` and no value: before the first reading, and in tests."""
+    nothing = Sample[float](None, quality, at_s)
+    return Inputs(at_s, dt_s, *([nothing] * len(SIGNALS)))  # type: ignore[arg-type]
+
+
+class Interval(NamedTuple):
+    """A belief: median and the ends of the central 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ZoneEstimate(NamedTuple):
+    """What is believed of one zone of the roll."""
+
+    name: str
+    temp_c: float
+    residual_solvent: Interval  # weight fraction
+    insoluble: Interval  # fraction
+
+
+class Estimate(NamedTuple):
+    """What is believed of the product now; never measured, always with an interval.
+
+    ``residual_solvent`` is the worst zone's weight fraction, ``insoluble`` the NMP-insoluble fraction over the whole roll (its interval spans
+    parameters and zones). ``p_solvent_ok`` and ``p_insoluble_in_window`` refer to the recipe that runs and are 0 without one.
+    """
+
+    film_min_c: float
+    film_max_c: float
+    residual_solvent: Interval
+    insoluble: Interval
+    p_solvent_ok: float
+    p_insoluble_in_window: float
+    evolution_kg_h: Interval
+    time_to_endpoint_s: Interval | None
+    valid: bool
+    why_invalid: str
+    zones: tuple[ZoneEstimate, ...]
+
+
+class Atmosphere(IntEnum):
+    """What the chamber's gas side is asked to do."""
+
+    OFF = 0  # everything shut and off, for an empty or cold oven
+    HOLD_CLOSED = 1  # all valves shut, pumps ready: leak test, isolation
+    VACUUM = 2  # pump down to the pressure set point and hold it
+    BACKFILL = 3  # N2 in until the pressure set point
+    N2_FLOW = 4  # N2 through the chamber into the exhaust at a flow set point
+    VENT = 5  # let air in; never on a warm load
+
+
+class Setpoints(NamedTuple):
+    """SP: what the recipe (or a safe state) wants; no actuator yet."""
+
+    heat: bool
+    temp_c: float  # ramped set point of the load, degC
+    rate_c_per_min: float  # the ramp's rate, which limits what the zones may do
+    atmosphere: Atmosphere
+    pressure_mbar: float
+    n2_flow_nm3_h: float
+    door_release: bool = False
+
+
+class Mode(IntEnum):
+    """What the PLC is asked to be; see ``controller.block``."""
+
+    OFF = 0
+    RUN = 1
+    HOLD = 2
+    COOL = 3
+    ABORT = 4
+
+
+class Outputs(NamedTuple):
+    """OP: what the command block carries to the PLC. Absolute values only."""
+
+    mode: Mode
+    heat_enable: bool
+    purge_permission: bool
+    reset: bool
+    direct_output: bool  # False: the PLC closes the zone loops on zone_sp_c; True: it applies zone_op_pct
+    zone_sp_c: tuple[float, float, float]
+    zone_op_pct: tuple[float, float, float]
+    rate_limit_c_per_min: float
+    pump: bool
+    roots: bool
+    vac_valve: bool
+    vac_throttle_pct: float
+    n2_valve: bool
+    n2_flow_sp_nm3_h: float
+    vent_valve: bool
+    exhaust_valve: bool
+    exhaust_fan: bool
+    circulation: bool
+    condenser: bool
+    door_release: bool
+    batch_id: int  # 0 without a batch
+    recipe_crc: int  # first 32 bits of the recipe's SHA-256, 0 without one
+    phase_index: int
+    phase_kind: int
+    soak_s: float  # soak time counted so far in this phase
+
+
+OFF: Final = Outputs(
+    mode=Mode.OFF,
+    heat_enable=False,
+    purge_permission=False,
+    reset=False,
+    direct_output=False,
+    zone_sp_c=(0.0, 0.0, 0.0),
+    zone_op_pct=(0.0, 0.0, 0.0),
+    rate_limit_c_per_min=0.0,
+    pump=False,
+    roots=False,
+    vac_valve=False,
+    vac_throttle_pct=0.0,
+    n2_valve=False,
+    n2_flow_sp_nm3_h=0.0,
+    vent_valve=False,
+    exhaust_valve=False,
+    exhaust_fan=False,
+    circulation=False,
+    condenser=False,
+    door_release=False,
+    batch_id=0,
+    recipe_crc=0,
+    phase_index=0,
+    phase_kind=0,
+    soak_s=0.0,
+)

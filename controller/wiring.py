@@ -1,0 +1,212 @@
+"""Where each signal lies in the PLC: one line of ``deploy/wiring.toml`` per signal, compiled to a decoder and its inverse.
+
+``Wiring.decode`` turns the registers of one reading into Inputs, ``Wiring.encode`` does the reverse for a soft PLC, so that both ends read the
+same file.
+"""
+
+import struct
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from controller import block
+from controller.errors import FileError, Problem
+from controller.image import OWN_SIGNALS, SIGNALS, Inputs
+from controller.tags import Quality, Sample
+from controller.validation import problems_of
+
+Kind = Literal["bool", "u16", "i16", "u32", "f32"]
+_CODE: Final = {"u16": "H", "i16": "h", "u32": "I", "f32": "f"}
+_WIDTH: Final = {"bool": 1, "u16": 1, "i16": 1, "u32": 2, "f32": 2}
+_INTEGERS: Final = frozenset({"plc_signature", "plc_map_version", "plc_serial", "plc_alive", "plc_boot_id", "plc_state", "plc_reason",
+                              "plc_heat_block", "plc_lease", "echo_epoch", "echo_counter", "echo_crc"})  # fmt: skip
+MAX_REGISTERS: Final = 125  # of one Modbus read
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Place(_Strict):
+    """Where one signal lies. ``at`` is ``register`` or, for a bool, ``register.bit``; ``absent`` says that this oven has none."""
+
+    at: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}(\.[0-9]{1,2})?$")] | None = None
+    type: Kind = "f32"
+    scale: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    word_order: Literal["big", "little"] = "big"
+    absent: bool = False
+
+    @property
+    def register(self) -> int:
+        """Return the register's offset in the image."""
+        return int((self.at or "0").split(".")[0])
+
+    @property
+    def bit(self) -> int:
+        """Return the bit of a bool."""
+        parts = (self.at or "0").split(".")
+        return int(parts[1]) if len(parts) > 1 else 0
+
+
+class WiringFile(_Strict):
+    """``wiring.toml`` as written."""
+
+    map_version: Annotated[int, Field(ge=1, le=65535)]
+    plc_serial: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
+    unit_id: Annotated[int, Field(ge=0, le=247)] = 1
+    image_at: Annotated[int, Field(ge=0, le=65535)] = 0
+    block_at: Annotated[int, Field(ge=0, le=65535)] = 0
+    signals: dict[str, Place]
+
+
+class _Analog(NamedTuple):
+    field: int
+    low: float
+    high: float
+    scale: float
+    is_int: bool
+
+
+class Wiring:
+    """A compiled wiring file.
+
+    ``image`` is read from input registers (function 4) in one request, the command block is written to holding registers (function 16).
+    """
+
+    def __init__(self, file: WiringFile) -> None:
+        """Compile ``file``; the caller has checked it (see ``load``)."""
+        self.file = file
+        self._names = tuple(SIGNALS)
+        present = {name: place for name, place in file.signals.items() if not place.absent}
+        self.registers = max(place.register + _WIDTH[place.type] for place in present.values())
+        self._bytes = struct.Struct(f">{self.registers}H")
+        order = {name: index for index, name in enumerate(self._names)}
+        words = sorted(((place.register, name) for name, place in present.items() if place.type != "bool"))
+        code, at, self._analogs, self._swaps = ">", 0, list[_Analog](), list[int]()
+        for register, name in words:
+            place, tag = present[name], SIGNALS[name]
+            code += f"{2 * (register - at)}x{_CODE[place.type]}"
+            at = register + _WIDTH[place.type]
+            self._analogs.append(_Analog(order[name], tag.low, tag.high, place.scale, name in _INTEGERS))
+            if place.word_order == "little" and _WIDTH[place.type] == 2:
+                self._swaps.append(register)
+        self._unpacker = struct.Struct(code)
+        self._bits = [(order[name], place.register, 1 << place.bit) for name, place in present.items() if place.type == "bool"]
+        self._absent = [order[name] for name in self._names if name not in present and name not in OWN_SIGNALS]
+        self._places = [(name, present[name]) for _, name in words]
+
+    def decode(self, registers: Sequence[int], at_s: float, dt_s: float, own: Mapping[str, Sample[float]]) -> Inputs:
+        """Return the image that ``registers`` (``self.registers`` of them, read at ``at_s``) hold.
+
+        ``own`` gives the signals made in the core (``OWN_SIGNALS``). A float that is NaN is an open or shorted sensor, a value outside the
+        tag's range is BAD_RANGE; both come without a value.
+        """
+        if self._swaps:
+            registers = self._swapped(registers)
+        samples: list[Sample[float]] = [_absent(at_s)] * len(self._names)
+        for (field, low, high, scale, is_int), raw in zip(
+            self._analogs, self._unpacker.unpack_from(self._bytes.pack(*registers)), strict=True
+        ):
+            value = raw if is_int else raw * scale
+            if low <= value <= high:
+                samples[field] = Sample(value, Quality.GOOD, at_s)
+            else:  # NaN compares false with everything
+                quality = Quality.BAD_SENSOR if value != value else Quality.BAD_RANGE
+                samples[field] = Sample(None, quality, at_s)
+        for field, register, mask in self._bits:
+            samples[field] = Sample(registers[register] & mask != 0, Quality.GOOD, at_s)
+        for position, name in enumerate(OWN_SIGNALS, start=len(self._names) - len(OWN_SIGNALS)):
+            samples[position] = own[name]
+        return Inputs(at_s, dt_s, *samples)  # type: ignore[arg-type]
+
+    def encode(self, values: Mapping[str, float]) -> list[int]:
+        """Return the registers that show ``values`` (field name -> value; NaN is a broken sensor): the soft PLC's side of ``decode``."""
+        raw = bytearray(2 * self.registers)
+        for name, place in self._places:
+            value = values[name]
+            if place.type != "f32":
+                value = _quantised(value, place)
+            struct.pack_into(">" + _CODE[place.type], raw, 2 * place.register, value if place.type != "f32" else value / place.scale)
+        registers = list(self._bytes.unpack(raw))
+        for field, register, mask in self._bits:
+            if values[self._names[field]]:
+                registers[register] |= mask
+        return self._swapped(registers) if self._swaps else registers
+
+    def _swapped(self, registers: Sequence[int]) -> list[int]:
+        swapped = list(registers)
+        for at in self._swaps:
+            swapped[at], swapped[at + 1] = swapped[at + 1], swapped[at]
+        return swapped
+
+
+def _absent(at_s: float) -> Sample[float]:
+    return Sample(None, Quality.ABSENT, at_s)
+
+
+def _quantised(value: float, place: Place) -> int:
+    low, high = {"u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "u32": (0, 0xFFFF_FFFF)}[place.type]
+    if value != value:
+        return high  # an integer register cannot hold NaN: a broken sensor reads full scale, outside the tag's range
+    return max(low, min(high, round(value / place.scale)))
+
+
+def load(path: Path) -> Wiring:
+    """Return the compiled wiring file at ``path``.
+
+    Raises:
+        FileError: it is not TOML, a signal is unknown, missing or misplaced, or two overlap.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        file = WiringFile.model_validate(content)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FileError(str(path), [Problem("file", str(error), "must be readable TOML in UTF-8")]) from error
+    except ValidationError as error:
+        raise FileError(str(path), problems_of(error)) from error
+    if problems := list(_check(file)):
+        raise FileError(str(path), problems)
+    return Wiring(file)
+
+
+def _check(file: WiringFile) -> list[Problem]:
+    problems = []
+    if file.map_version != block.MAP_VERSION:
+        problems.append(Problem("map_version", file.map_version, f"this release speaks version {block.MAP_VERSION}"))
+    wanted = [name for name in SIGNALS if name not in OWN_SIGNALS]
+    for name in file.signals:
+        if name not in wanted:
+            problems.append(Problem(f"signals.{name}", file.signals[name].at, "no such signal; see `ovenctl print io`"))
+    taken: dict[tuple[int, int], str] = {}
+    for name in wanted:
+        place = file.signals.get(name)
+        if place is None:
+            problems.append(Problem(f"signals.{name}", None, "missing; say `absent = true` if this oven has none"))
+            continue
+        if place.absent:
+            continue
+        problems += _check_place(name, place, taken)
+    return problems
+
+
+def _check_place(name: str, place: Place, taken: dict[tuple[int, int], str]) -> list[Problem]:
+    key = f"signals.{name}.at"
+    if place.at is None:
+        return [Problem(key, None, "say where it lies, or `absent = true`")]
+    is_bit = SIGNALS[name].unit == "" and SIGNALS[name].high == 1
+    if is_bit != (place.type == "bool"):
+        return [Problem(f"signals.{name}.type", place.type, "bool for a two-valued signal, a number type for the others")]
+    if ("." in place.at) != is_bit or place.bit > 15:
+        return [Problem(key, place.at, "register.bit (bit 0-15) for a bool, register for the others")]
+    last = place.register + _WIDTH[place.type]
+    if last > MAX_REGISTERS:
+        return [Problem(key, place.at, f"the image is read in one request: registers 0-{MAX_REGISTERS - 1}")]
+    cells = [(register, place.bit if is_bit else -1) for register in range(place.register, last)]
+    clashes = [other for cell in cells for at, other in taken.items() if at[0] == cell[0] and (at[1] == cell[1] or -1 in (at[1], cell[1]))]
+    if clashes:
+        return [Problem(key, place.at, f"overlaps {clashes[0]}")]
+    taken.update(dict.fromkeys(cells, name))
+    return []
