@@ -48,3 +48,8 @@ def wall_ns() -> int:
 def wall_s(timeout_s: float = 0.0) -> float:
     """Return the monotonic clock, s, plus ``timeout_s``: a deadline on the wall for something outside."""
     return time.monotonic() + timeout_s
+
+
+def pause(seconds: float) -> None:
+    """Wait on the wall; for the command line only, never in a process with a loop."""
+    time.sleep(seconds)

@@ -259,3 +259,40 @@ OFF: Final = Outputs(
     phase_kind=0,
     soak_s=0.0,
 )
+
+
+class ZonePv(NamedTuple):
+    """One zone's voted temperature and how many control thermocouples stand behind it."""
+
+    temp_c: float | None
+    valid: int
+    limit_c: float | None
+
+
+class Process(NamedTuple):
+    """The conditioned PVs of one scan: voted, chosen between gauges, judged for validity. None where nothing can be trusted."""
+
+    zones: tuple[ZonePv, ZonePv, ZonePv]
+    temp_c: float | None  # mean of the zones that can be trusted
+    hottest_c: float | None  # hottest trusted temperature of zones and load
+    load_min_c: float | None
+    load_max_c: float | None
+    pressure_mbar: float | None
+    o2_pct: float | None  # None while the analyser's reading is no evidence
+
+
+class PhaseView(NamedTuple):
+    """What interlocks need to know of the batch: where it stands, as the last scan left it."""
+
+    running: bool = False  # the unit executes or holds a recipe
+    heating: bool = False  # heat was wanted
+    solvent: bool = False  # solvent may be present in film or gas
+    vacuum: bool = False  # the vacuum path is asked for
+    inert: bool = False  # the N2 flow path is asked for
+    backfill: bool = False  # a commanded backfill
+    timeout: str = ""  # what timed out, for I12 and I26
+    failed: str = ""  # what failed, for I13
+    temp_sp_c: float = 0.0
+    o2_limit_ppm: float = 0.0  # quality limit of the recipe, 0 without one
+    hold_on_o2: bool = False
+    load_problem: str = ""  # I17

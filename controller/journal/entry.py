@@ -1,6 +1,9 @@
 """What the journal holds: one sequence of entries, of the kinds listed here."""
 
-from typing import Final, NamedTuple
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 # kind -> what its payload says. All payloads are canonical JSON objects but that of ``sample``, which is packed (see ``samples``).
 KINDS: Final[dict[str, str]] = {
@@ -31,6 +34,26 @@ class Entry(NamedTuple):
     payload: bytes
 
 
+def entry(kind: str, at_s: float, fields: Mapping[str, object]) -> Entry:
+    """Return an entry whose payload is ``fields`` as canonical JSON.
+
+    Raises:
+        ValueError: ``kind`` is not in ``KINDS``.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is no kind of journal entry")
+    return Entry(kind, at_s, canonical(fields))
+
+
+def canonical(fields: Mapping[str, object]) -> bytes:
+    """Return ``fields`` as JSON in UTF-8 with sorted keys and no spaces; a number that is not finite becomes null."""
+    try:
+        text = _dumps(fields)
+    except ValueError:  # a NaN or an infinity, which JSON does not know: no value
+        text = _dumps(_finite(fields))
+    return text.encode("utf-8", "replace")  # a lone surrogate in a person's text must not stop the core
+
+
 class Stored(NamedTuple):
     """Something written: its place in the one sequence, the boot it belongs to, and the hash that chains it to its predecessor."""
 
@@ -41,3 +64,25 @@ class Stored(NamedTuple):
     wall_ns: int
     payload: bytes
     hash: bytes
+
+    def fields(self) -> dict[str, Any]:
+        """Return the payload of any kind but ``sample`` as a mapping; empty when it is not a JSON object."""
+        try:
+            found = json.loads(self.payload)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _dumps(fields: object) -> str:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(found: object) -> object:
+    if isinstance(found, float):
+        return found if math.isfinite(found) else None
+    if isinstance(found, Mapping):
+        return {key: _finite(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_finite(value) for value in found]
+    return found

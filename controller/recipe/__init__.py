@@ -1,0 +1,1 @@
+"""Recipes: the file format, its checks, the unit's states and the phases that run."""

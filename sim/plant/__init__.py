@@ -1,0 +1,8 @@
+"""The oven as it really is; it shares no equation with the controller's estimator."""
+
+from sim.plant.actuators import Actuators
+from sim.plant.parameters import Parameters, draw
+from sim.plant.plant import Plant, Truth
+from sim.plant.roll import Roll
+
+__all__ = ["Actuators", "Parameters", "Plant", "Roll", "Truth", "draw"]

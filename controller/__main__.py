@@ -1,0 +1,254 @@
+"""``ovenctl``: the commands of the core, the gateway and the people around the oven."""
+
+import asyncio
+import getpass
+import json
+import signal
+import sys
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from controller import config as configs
+from controller.clock import pause, wall_s
+from controller.errors import FileError, OvenctlError
+from controller.recipe.states import Verb
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Edge controller of one batch oven.")
+recipe_app = typer.Typer(no_args_is_help=True, help="Check and show recipes.")
+batch_app = typer.Typer(no_args_is_help=True, help="Ask the running core for something; it answers in the journal.")
+journal_app = typer.Typer(no_args_is_help=True, help="Look into the journal.")
+app.add_typer(recipe_app, name="recipe")
+app.add_typer(batch_app, name="batch")
+app.add_typer(journal_app, name="journal")
+console = Console()
+
+ConfigPath = Annotated[Path | None, typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", help="controller.toml; built-in defaults without")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on the last line")]
+
+
+def _config(path: Path | None) -> configs.Config:
+    return configs.load(path) if path is not None else configs.anchored(configs.Config(), Path.cwd())
+
+
+@app.command()
+def run(config: ConfigPath = None) -> None:
+    """Run the core: scan, interlocks, journal. Stops on SIGTERM or Ctrl-C with the oven safe."""
+    from controller import service
+
+    _serve(service.run(_config(config)))
+
+
+@app.command()
+def gateway(config: ConfigPath = None) -> None:
+    """Run the gateway: MQTT out of the journal. The core does not need it."""
+    from controller import gateway as gateways
+
+    _serve(gateways.run(_config(config)))
+
+
+@recipe_app.command("check")
+def recipe_check(file: Path, load: Annotated[Path | None, typer.Option(help="load record to check with it")] = None, config: ConfigPath = None) -> None:
+    """Check a recipe, and a load with it, against form, equipment and the claims' windows."""
+    from controller.recipe import check, reading
+
+    equipment = _config(config).settings.equipment
+    sourced = reading.read_recipe(file)
+    problems = check.check_recipe(sourced.recipe, equipment)
+    if problems:
+        raise FileError(str(file), problems)
+    if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, equipment)):
+        raise FileError(str(load), found)
+    for warning in check.warnings_of(sourced.recipe):
+        console.print(f"warning: {warning}")
+    console.print(f"{sourced.recipe.id} rev {sourced.recipe.revision}: fit for this oven, sha256 {sourced.sha256}")
+
+
+@recipe_app.command("show")
+def recipe_show(file: Path) -> None:
+    """Show a recipe's phases with the formula's numbers in place."""
+    from controller.recipe import reading
+
+    recipe = reading.read_recipe(file).recipe
+    table = Table(title=f"{recipe.id} rev {recipe.revision} · {recipe.title}")
+    for column in ("", "phase", "name", "what"):
+        table.add_column(column)
+    for index, phase in enumerate(recipe.phase):
+        said = phase.model_dump(exclude={"kind", "name", "comment"}, exclude_none=True)
+        table.add_row(str(index), phase.kind, phase.name, ", ".join(f"{key} {value}" for key, value in said.items()))
+    console.print(table)
+
+
+@batch_app.command("start")
+def batch_start(
+    recipe: Path,
+    load: Path,
+    formula: Annotated[list[str] | None, typer.Option(help="name=value, inside the formula's range")] = None,
+    user: Annotated[str | None, typer.Option()] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Start a batch: a recipe file and a load record."""
+    from controller.recipe import reading
+
+    numbers = _formula(formula or [])
+    reading.read_recipe(recipe, numbers)
+    reading.read_load(load)
+    args = {"recipe": recipe.read_text("utf-8"), "load": load.read_text("utf-8"), "formula": numbers}
+    _ask(_config(config), Verb.START, user, args, "IDLE")
+
+
+def _formula(pairs: list[str]) -> dict[str, float]:
+    from controller.errors import Problem
+
+    numbers = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            numbers[name] = float(value)
+        except ValueError:
+            raise FileError("--formula", [Problem(name, value, "name=number")]) from None
+    return numbers
+
+
+def _verb(verb: Verb, text: str) -> None:
+    def ask(
+        reason: Annotated[str, typer.Option(help="goes into the batch record")] = "",
+        expect: Annotated[str | None, typer.Option(help="refuse unless the unit is in this state")] = None,
+        user: Annotated[str | None, typer.Option()] = None,
+        config: ConfigPath = None,
+    ) -> None:
+        _ask(_config(config), verb, user, {"reason": reason}, expect)
+
+    ask.__doc__ = text
+    batch_app.command(verb.value.lower())(ask)
+
+
+_verb(Verb.HOLD, "Hold the batch: set point kept for a while, inerting on.")
+_verb(Verb.RESTART, "Go on after a hold, once the atmosphere is proven again.")
+_verb(Verb.STOP, "End the batch: controlled cool-down in N2.")
+_verb(Verb.ABORT, "End the batch at once: heat contactor open, inerting on.")
+_verb(Verb.RESET, "Reset latched trips whose cause is gone; back to IDLE after a batch.")
+_verb(Verb.ACKNOWLEDGE, "Acknowledge alarms.")
+
+
+@batch_app.command("status")
+def batch_status(config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show where the unit stands, from the journal."""
+    from controller import status
+
+    shown = status.read(Path(_config(config).core.journal))
+    if as_json:
+        sys.stdout.write(json.dumps(shown) + "\n")
+        return
+    for key, value in shown.items():
+        console.print(f"{key:22} {value}")
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="HTML file to write")] = Path("batch-report.html"),
+    batch: Annotated[int | None, typer.Option(help="number of the batch; the last one without")] = None,
+    coupons: Annotated[Path | None, typer.Option(help="TOML or JSON file with lab results")] = None,
+    journal: Annotated[Path | None, typer.Option(help="journal to read; the configured one without")] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Write the batch record as one self-contained HTML file."""
+    from controller.journal import report as reports
+
+    source = journal or Path(_config(config).core.journal)
+    console.print(str(reports.report(source, out, batch, _coupons(coupons))))
+
+
+def _coupons(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    import tomllib
+
+    text = path.read_text("utf-8")
+    return dict(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
+
+
+@journal_app.command("verify")
+def journal_verify(journal: Annotated[Path | None, typer.Argument()] = None, config: ConfigPath = None) -> None:
+    """Check the whole hash chain and that no number is missing."""
+    from controller.journal.store import verify
+
+    found = verify(journal or Path(_config(config).core.journal))
+    console.print(found.text)
+    if found.first_bad_seq is not None:
+        raise typer.Exit(1)
+
+
+@app.command("print")
+def print_(what: Annotated[str, typer.Argument(help="io or matrix")]) -> None:
+    """Print a document made from the one table behind it: the I/O list, or the interlock matrix."""
+    from controller import printing
+
+    documents = {"io": printing.io_list, "matrix": printing.interlock_matrix}
+    if what not in documents:
+        raise typer.BadParameter(f"one of {', '.join(documents)}")
+    sys.stdout.write(documents[what]())
+
+
+def _ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, Any], expected: str | None) -> None:
+    """Post a command and wait for the core's answer in the journal."""
+    from controller.journal.mailbox import post
+    from controller.journal.reader import JournalReader
+
+    command_id = post(config.core.mailbox, user or getpass.getuser(), verb.value, args, expected)
+    deadline_s = wall_s(10.0)
+    with JournalReader(Path(config.core.journal)) as reader:
+        while wall_s() < deadline_s:
+            answer = reader.outcome_of(command_id)
+            if answer is not None:
+                console.print(f"{verb.value}: {'accepted' if answer.accepted else 'REFUSED'}: {answer.text}")
+                raise typer.Exit(0 if answer.accepted else 1)
+            pause(0.1)
+    console.print(f"{verb.value}: no answer within 10 s; is the core running? (the command expires by itself)")
+    raise typer.Exit(2)
+
+
+def _serve(work: Any) -> None:
+    """Run ``work`` until it ends or a signal cancels it; the first signal cancels once, later ones are ignored."""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), structlog.processors.LogfmtRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work)
+        asked: list[int] = []
+
+        def stop(number: int) -> None:
+            if not asked:
+                task.cancel()
+            asked.append(number)
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop, number)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not asked:
+                raise
+
+    asyncio.run(main())
+
+
+def main() -> None:
+    """Run ``ovenctl``; a person's mistake is told in one line each, without a traceback."""
+    try:
+        app()
+    except OvenctlError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

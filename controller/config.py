@@ -1,0 +1,92 @@
+"""``controller.toml``: everything a site sets, with embedded defaults so that a demo needs no file."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from controller.equipment import Strict
+from controller.errors import FileError, Problem
+from controller.northbound.mqtt import MqttSettings
+from controller.scan import Settings
+from controller.southbound.modbus_client import ModbusSettings
+from controller.validation import problems_of
+
+FilePath = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+
+
+class Core(Strict):
+    """The core process."""
+
+    scan_s: Annotated[float, Field(ge=0.05, le=2.0, description="scan period, s of process time")] = 0.2
+    rate: Annotated[float, Field(ge=1, le=1000, description="process seconds per second; 1 on a real oven")] = 1.0
+    master: Annotated[int, Field(ge=1, le=65535, description="this controller's token for the PLC's lease")] = 1
+    checkpoint_s: Annotated[float, Field(ge=1, le=600, description="how often the memory is journaled, s of process time")] = 60.0
+    journal: FilePath = "var/journal.sqlite"
+    mailbox: FilePath = "var/mailbox.sqlite"
+
+
+class Plc(Strict):
+    """The wire to the PLC."""
+
+    modbus: ModbusSettings = ModbusSettings(host="127.0.0.1", port=5020)
+    wiring: FilePath = "wiring.toml"
+
+
+class Gateway(Strict):
+    """The gateway process."""
+
+    state_dir: FilePath = "var/gateway"
+    mqtt: MqttSettings = MqttSettings()
+
+
+class Config(Strict):
+    """The whole file. Paths are relative to it."""
+
+    core: Core = Core()
+    plc: Plc = Plc()
+    gateway: Gateway = Gateway()
+    settings: Settings = Settings()
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in ``path``, its paths made absolute.
+
+    Raises:
+        FileError: every mistake, with file, key, value and what is allowed.
+    """
+    try:
+        config = Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FileError(str(path), [Problem("file", str(error), "must be readable TOML in UTF-8")]) from error
+    except ValidationError as error:
+        raise FileError(str(path), problems_of(error, _keys(Config))) from error
+    return anchored(config, path.parent)
+
+
+def anchored(config: Config, folder: Path) -> Config:
+    """Return ``config`` with its relative paths below ``folder``."""
+    core, plc, gateway = config.core, config.plc, config.gateway
+    return config.model_copy(
+        update={
+            "core": core.model_copy(update={"journal": str(folder / core.journal), "mailbox": str(folder / core.mailbox)}),
+            "plc": plc.model_copy(update={"wiring": str(folder / plc.wiring)}),
+            "gateway": gateway.model_copy(update={"state_dir": str(folder / gateway.state_dir)}),
+        }
+    )
+
+
+def sha256_of(config: Config) -> str:
+    """Return the SHA-256 of the configuration's canonical JSON."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+
+
+def _keys(model: type[Strict]) -> tuple[str, ...]:
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        keys.append(name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Strict):
+            keys += _keys(field.annotation)
+    return tuple(keys)

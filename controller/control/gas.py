@@ -1,0 +1,76 @@
+"""Vacuum and N2 sequences: which valves and pumps serve the atmosphere that is wanted, one safe step at a time.
+
+A valve opens only when the feedback of those it must never be open with says "closed"; the interlocks check the same again.
+"""
+
+import math
+from typing import Final, NamedTuple
+
+from controller.control import pid
+from controller.image import Atmosphere, Inputs, Process, Setpoints
+
+ROOTS_ON_MBAR: Final = 20.0
+ROOTS_OFF_MBAR: Final = 30.0
+EXHAUST_OPEN_MBAR: Final = 1010.0  # above it gas leaves through the exhaust; below, the duct's air would come in
+EXHAUST_SHUT_MBAR: Final = 995.0
+VENT_MBAR: Final = 1014.0
+
+
+class GasMemory(NamedTuple):
+    """throttle: the pressure loop; roots, exhaust: two-point states."""
+
+    throttle: pid.Memory = pid.Memory()
+    roots: bool = False
+    exhaust: bool = False
+
+
+class GasOutputs(NamedTuple):
+    """The gas side's part of the outputs."""
+
+    pump: bool = False
+    roots: bool = False
+    vac_valve: bool = False
+    vac_throttle_pct: float = 0.0
+    n2_valve: bool = False
+    n2_flow_sp_nm3_h: float = 0.0
+    vent_valve: bool = False
+    exhaust_valve: bool = False
+    services: bool = False  # exhaust fan, circulation, condenser
+
+
+def step(memory: GasMemory, tuning: pid.Tuning, wanted: Setpoints, inputs: Inputs, process: Process, dt_s: float) -> tuple[GasMemory, GasOutputs]:
+    """Return the memory and the gas outputs that serve ``wanted``."""
+    pressure = process.pressure_mbar
+    if wanted.atmosphere is Atmosphere.OFF or pressure is None:
+        return GasMemory(), GasOutputs(services=pressure is None)
+    if wanted.atmosphere is Atmosphere.VACUUM:
+        return _vacuum(memory, tuning, wanted, inputs, pressure, dt_s)
+    if wanted.atmosphere is Atmosphere.BACKFILL:
+        fill = pressure < wanted.pressure_mbar and inputs.vac_valve_closed.value is True
+        return GasMemory(), GasOutputs(pump=True, n2_valve=fill, n2_flow_sp_nm3_h=wanted.n2_flow_nm3_h if fill else 0.0, services=True)
+    if wanted.atmosphere is Atmosphere.N2_FLOW:
+        shut = inputs.vac_valve_closed.value is True
+        exhaust = shut and (pressure > EXHAUST_SHUT_MBAR if memory.exhaust else pressure > EXHAUST_OPEN_MBAR)
+        return GasMemory(exhaust=exhaust), GasOutputs(
+            n2_valve=shut, n2_flow_sp_nm3_h=wanted.n2_flow_nm3_h if shut else 0.0, exhaust_valve=exhaust, services=True
+        )
+    if wanted.atmosphere is Atmosphere.VENT:
+        shut = inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True
+        relieve = pressure > (VENT_MBAR if memory.exhaust else EXHAUST_OPEN_MBAR + 5.0)  # N2 above ambient leaves through the exhaust first
+        air = shut and not relieve and inputs.exhaust_valve_closed.value is True
+        return GasMemory(exhaust=relieve), GasOutputs(vent_valve=air, exhaust_valve=relieve, services=True)
+    return GasMemory(), GasOutputs(pump=True, services=True)  # HOLD_CLOSED
+
+
+def _vacuum(memory: GasMemory, tuning: pid.Tuning, wanted: Setpoints, inputs: Inputs, pressure: float, dt_s: float) -> tuple[GasMemory, GasOutputs]:
+    others_shut = (
+        inputs.n2_valve_closed.value is True and inputs.vent_valve_closed.value is True and inputs.exhaust_valve_closed.value is True
+    )
+    valve = others_shut and inputs.pump_run.value is True
+    roots = valve and pressure < (ROOTS_OFF_MBAR if memory.roots else ROOTS_ON_MBAR)
+    if not valve:
+        return GasMemory(), GasOutputs(pump=True, services=True)
+    # The loop works on the logarithm, in which a pump-down is close to linear; more throttle means less pressure.
+    sp, pv = -math.log10(max(wanted.pressure_mbar, 1e-3)), -math.log10(max(pressure, 1e-3))
+    throttle, opening = pid.step(memory.throttle, tuning, sp, pv, dt_s)
+    return GasMemory(throttle, roots), GasOutputs(pump=True, roots=roots, vac_valve=True, vac_throttle_pct=opening, services=True)

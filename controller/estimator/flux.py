@@ -1,0 +1,115 @@
+"""Solvent seen leaving: condensate, exhaust, pressure rise, gathered over a window and then held against what each member predicted."""
+
+from dataclasses import replace
+from math import hypot
+from typing import Final
+
+from controller.estimator.model import FluxWindow
+from controller.estimator.parameters import value
+from controller.estimator.vapour import exhaust_kg_s
+from controller.image import Inputs
+from controller.solvents import Solvent, saturation_pressure_pa
+from controller.units import R_J_PER_MOL_K, kelvin
+
+SHORTEST_S: Final = 600.0
+LONGEST_S: Final = 3600.0
+_TELLING_ERRORS = 5.0  # solvent in a window, in standard deviations of the scale
+_BLIND_SHARE = 0.1  # of a window that may pass unseen
+_EMPTIED_KG = -0.05  # a drop of the condensate scale by more means that the trap was emptied
+_LEL_ERROR_PCT = 0.5  # [assume] zero drift of the analyser
+_RISE_ERROR = 0.3  # [assume] leak and curing gases in a pressure rise
+
+OPENING: Final = FluxWindow(0.0, 0.0, 0.0, 0.0, None, 0)
+
+
+def observe(
+    window: FluxWindow,
+    solvent: Solvent,
+    inputs: Inputs,
+    chamber_m3: float,
+    pressure_pa: float,
+    pressure_rise_pa: float,
+    holdup_pa: float,
+    dt_s: float,
+) -> FluxWindow:
+    """Return the window after ``dt_s`` more.
+
+    ``pressure_rise_pa`` is the chamber pressure's change in that time, ``holdup_pa`` the change of the solvent's partial pressure.
+    """
+    trapped = _trapped_kg(window, inputs)
+    exhaust_kg_per_s = exhaust_kg_s(solvent, inputs)
+    exhaust = None if exhaust_kg_per_s is None else exhaust_kg_per_s * dt_s
+    per_pa = chamber_m3 * solvent.molar_mass_g_mol / 1e3 / (R_J_PER_MOL_K * _gas_k(inputs))
+    uncertain = abs(holdup_pa) * per_pa
+    seen, observed = False, (trapped or 0.0) + (exhaust or 0.0)
+    if exhaust is not None and inputs.exhaust_lel_pct.value:
+        uncertain += exhaust * _LEL_ERROR_PCT / inputs.exhaust_lel_pct.value
+    if inputs.vac_valve_open.value:
+        slip = saturation_pressure_pa(solvent, _condenser_c(inputs)) / max(pressure_pa, 1e-3)
+        seen = trapped is not None and slip < 0.5 and bool(inputs.condenser_run.value)
+        uncertain += slip * abs(trapped or 0.0)
+    elif inputs.exhaust_valve_open.value or inputs.n2_valve_open.value:
+        seen = exhaust is not None
+    elif _isolated(inputs) and _all_vapour(solvent, inputs, pressure_pa):
+        seen, observed = True, pressure_rise_pa * per_pa
+        uncertain += _RISE_ERROR * abs(observed)
+    return replace(
+        window,
+        elapsed_s=window.elapsed_s + dt_s,
+        blind_s=window.blind_s + (0.0 if seen else dt_s),
+        observed_kg=window.observed_kg + (observed if seen else 0.0),
+        uncertain_kg=window.uncertain_kg + (uncertain if seen else 0.0),
+        condensate_kg=inputs.condensate_kg.value,
+    )
+
+
+def full(window: FluxWindow, expected_kg: float) -> bool:
+    """Return whether the window is worth a comparison: enough solvent for the scale to tell, or an hour, whichever comes first."""
+    telling = max(abs(window.observed_kg), expected_kg) >= _TELLING_ERRORS * value("condensate_error")
+    return window.elapsed_s >= LONGEST_S or (window.elapsed_s >= SHORTEST_S and telling)
+
+
+def usable(window: FluxWindow) -> bool:
+    """Return whether enough of the window was seen to compare it with the members."""
+    return window.blind_s <= _BLIND_SHARE * window.elapsed_s
+
+
+def deviation_kg(window: FluxWindow, expected_kg: float) -> float:
+    """Return the standard deviation of observed minus predicted: model, scale and drain, and what the routes added."""
+    scale = max(abs(window.observed_kg), expected_kg)
+    late = value("flux_lag") / max(window.elapsed_s, SHORTEST_S) * abs(window.observed_kg - expected_kg)
+    return hypot(value("flux_model_error") * scale, value("condensate_error"), window.uncertain_kg, 0.5 * late)
+
+
+def reopened(window: FluxWindow, conflicts: int) -> FluxWindow:
+    """Return an empty window that continues from the last condensate reading."""
+    return replace(OPENING, condensate_kg=window.condensate_kg, conflicts=conflicts)
+
+
+def _trapped_kg(window: FluxWindow, inputs: Inputs) -> float | None:
+    now = inputs.condensate_kg.value
+    if now is None or window.condensate_kg is None:
+        return None
+    gain = now - window.condensate_kg
+    return None if gain < _EMPTIED_KG else gain
+
+
+def _condenser_c(inputs: Inputs) -> float:
+    seen_c = inputs.condenser_c.value
+    return 10.0 if seen_c is None else max(seen_c, -15.0)
+
+
+def _gas_k(inputs: Inputs) -> float:
+    wall_c = inputs.z2_tc_a_c.value
+    return kelvin(150.0 if wall_c is None else wall_c)
+
+
+def _isolated(inputs: Inputs) -> bool:
+    shut = (inputs.vac_valve_closed, inputs.n2_valve_closed, inputs.vent_valve_closed, inputs.exhaust_valve_closed)
+    return all(valve.value is True for valve in shut)
+
+
+def _all_vapour(solvent: Solvent, inputs: Inputs, pressure_pa: float) -> bool:
+    """Return whether nothing condenses on the coldest wall, without which a pressure rise says nothing."""
+    wall_c = inputs.coldest_wall_c.value
+    return wall_c is not None and pressure_pa < 0.5 * saturation_pressure_pa(solvent, max(wall_c, -15.0))

@@ -1,0 +1,82 @@
+"""Every number the estimator believes before it has seen the batch: value, unit, range, spread and where it comes from.
+
+The source tag reads: ``[src]`` published, ``[pkg]`` from a property package, ``[calc]`` computed from stated inputs, ``[text]`` textbook,
+``[assume]`` an engineering assumption that a site replaces after its coupons. A spread is a standard deviation in the
+parameter's unit, or of its natural logarithm when ``log`` is true; 0: taken as known.
+"""
+
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class Parameter(NamedTuple):
+    """One number of the model."""
+
+    name: str
+    value: float
+    unit: str
+    low: float
+    high: float
+    spread: float
+    log: bool
+    source: str
+
+
+_ROWS: Final = (
+    # film
+    Parameter("diffusion_dry", 1e-14, "m2/s at 200 degC", 1e-17, 1e-11, 1.5, True, "[assume] polyamide-imide; replaced by weighed coupons"),
+    Parameter("diffusion_swollen", 1e-11, "m2/s at 100 degC", 1e-13, 1e-9, 1.5, True, "[src] upper bound, NMP in a polyimide, 1992"),
+    Parameter("diffusion_energy_dry", 80.0, "kJ/mol", 40.0, 130.0, 25.0, False, "[assume] glassy film"),
+    Parameter("diffusion_energy_swollen", 37.0, "kJ/mol", 25.0, 50.0, 8.0, False, "[assume] middle of 25-50"),
+    Parameter("diffusion_slope_glass", 92.0, "1 per weight fraction", 40.0, 150.0, 0.0, False, "[src] glassy acrylate, 2003"),
+    Parameter("diffusion_slope_rubber", 20.0, "1 per weight fraction", 15.0, 25.0, 3.0, False, "[assume]"),
+    Parameter("chi", 0.4, "", -0.5, 1.3, 0.3, False, "[assume] Flory-Huggins interaction"),
+    Parameter("saturation_factor", 1.0, "", 0.9, 1.1, 0.03, True, "[pkg] vapour-pressure equations differ by 3 % above 100 degC"),
+    Parameter("glass_dry", 553.0, "K", 520.0, 600.0, 15.0, False, "[src] Engineering Plastics Handbook, polyamide-imide"),
+    Parameter("polymer_density", 1.41, "g/cm3", 1.35, 1.45, 0.0, False, "[text] polyamide-imide"),
+    # crosslinking
+    Parameter("gel_time_240c", 3.0, "h", 0.3, 30.0, 1.0, True, "[assume] dry film to the gel point at 240 degC; replaced by coupons"),
+    Parameter("activation_energy", 150.0, "kJ/mol", 70.0, 200.0, 30.0, False, "[src] 72-177 kJ/mol published for crosslinking imides"),
+    Parameter("order", 1.25, "", 1.0, 2.0, 0.3, False, "[assume] 1-1.5"),
+    Parameter("density_limit", 40.0, "units per chain", 20.0, 100.0, 0.0, False, "[assume] crosslinks when every site has reacted"),
+    Parameter("polydispersity", 2.0, "", 1.0, 4.0, 0.5, False, "[text] most probable distribution of a condensation polymer"),
+    Parameter("vitrification_offset", 80.0, "K", 30.0, 150.0, 0.0, False, "[assume] below Tg where mobility halves the rate"),
+    Parameter("vitrification_width", 20.0, "K", 5.0, 40.0, 0.0, False, "[assume]"),
+    Parameter("glass_rise", 1.5, "K per crosslink", 0.0, 5.0, 0.0, False, "[assume] Tg rises as chains are tied"),
+    # roll
+    Parameter("k_vacuum", 1e-2, "W/m.K", 4.5e-4, 5e-2, 1.2, True, "[calc] radial, 18/20/100 um: tape path and radiation"),
+    Parameter("k_nitrogen", 5e-2, "W/m.K", 2e-2, 0.12, 0.7, True, "[calc] radial, 18/20/100 um in N2 at 1 atm"),
+    Parameter("k_half_pressure", 355.0, "Pa", 50.0, 2000.0, 0.0, False, "[calc] 100 um gap, 1.1e-2 W/m.K at 100 Pa; Knudsen"),
+    Parameter("external_h", 8.0, "W/m2.K", 2.0, 40.0, 0.5, True, "[assume] radiation and N2 convection at 200 degC"),
+    Parameter("radiation_share", 0.6, "", 0.2, 0.95, 0.0, False, "[assume] what is left of external_h without gas, at 200 degC"),
+    Parameter("convection_half_pressure", 5000.0, "Pa", 500.0, 3e4, 0.0, False, "[assume] circulation fades below"),
+    Parameter("copper_density", 8900.0, "kg/m3", 8850.0, 8960.0, 0.0, False, "[text]"),
+    Parameter("copper_conductivity", 380.0, "W/m.K", 350.0, 400.0, 0.0, False, "[text]"),
+    Parameter("copper_heat", 380.0, "J/kg.K", 370.0, 410.0, 0.0, False, "[text]"),
+    Parameter("polymer_heat", 1150.0, "J/kg.K", 1000.0, 1300.0, 0.0, False, "[text]"),
+    Parameter("core_heat_per_area", 1.0e4, "J/m2.K", 0.0, 6e4, 0.0, False, "[assume] aluminium tube, 4 mm wall"),
+    Parameter("bore_view", 0.5, "", 0.0, 1.0, 0.0, False, "[assume] share of external_h that reaches the open bore of the core"),
+    Parameter("thermocouple_offset", 0.0, "K", -5.0, 5.0, 1.5, False, "[assume] class 1 sensor and its contact"),
+    # vapour in the gap
+    Parameter("gap_factor", 1.0, "", 0.2, 4.0, 0.6, True, "[assume] real gap against the one of the load record"),
+    Parameter("vapour_viscosity", 1.0e-5, "Pa.s", 7e-6, 1.4e-5, 0.0, False, "[text] organic vapour near 200 degC"),
+    Parameter("vapour_diffusion", 2.0e-5, "m2/s at 200 degC, 1 atm", 1e-5, 3e-5, 0.0, False, "[calc] solvent in N2"),
+    Parameter("edge_path_factor", 0.15, "", 0.02, 1.0, 0.0, False, "[calc] squared way out of the edge zone against the half width"),
+    # instruments
+    Parameter("flux_gain", 1.0, "", 0.7, 1.4, 0.08, True, "[assume] condensate and exhaust together"),
+    Parameter("flux_model_error", 0.2, "", 0.05, 0.5, 0.0, False, "[assume] one lumped film against a real roll, per window"),
+    Parameter("condensate_error", 0.01, "kg", 0.001, 0.1, 0.0, False, "[assume] scale resolution and what hangs on the walls"),
+    Parameter("flux_lag", 120.0, "s", 0.0, 600.0, 0.0, False, "[assume] condensate drains, analyser line"),
+)  # fmt: skip
+
+PARAMETERS: Final = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def value(name: str) -> float:
+    """Return the median of ``name``."""
+    return PARAMETERS[name].value
+
+
+def spread(name: str) -> float:
+    """Return the prior spread of ``name``: a standard deviation, of the logarithm when the parameter is ``log``."""
+    return PARAMETERS[name].spread

@@ -1,0 +1,77 @@
+"""The gateway process: reads the journal, publishes it, gives a sign of life. It may crash or hang; the core does not notice."""
+
+import asyncio
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from controller.config import Config
+from controller.journal import samples
+from controller.journal.entry import Stored
+from controller.journal.mailbox import MailboxError, heartbeat
+from controller.journal.reader import JournalReader
+from controller.northbound.mqtt import MqttLink, Publisher
+from controller.northbound.topics import Entry, SampleView, split
+from controller.notify import notify
+
+HEARTBEAT_S: Final = 5.0  # wall
+log = structlog.get_logger("gateway")
+
+
+class JournalSource:
+    """The journal as the publisher's source; reading happens on a thread, a connection per page, so that nothing is held open."""
+
+    def __init__(self, path: Path) -> None:
+        """Remember the journal's ``path``; it need not exist yet."""
+        self._path = path
+        self._columns: dict[int, tuple[str, ...]] = {}
+
+    async def fetch(self, after_seq: int, limit: int) -> Sequence[Stored]:
+        """Return at most ``limit`` entries behind ``after_seq``. Raises JournalError while the journal cannot be read."""
+        return await asyncio.to_thread(self._page, after_seq, limit)
+
+    def unpack(self, entry: Entry) -> SampleView:
+        """Return a sample as a view. Raises ValueError when its columns are not known."""
+        columns = self._columns.get(entry.boot)
+        if columns is None:
+            raise ValueError(f"sample {entry.seq}: the columns of boot {entry.boot} are not in the journal")
+        return split(samples.unpack(entry.payload, columns), samples.unpack_qualities(entry.payload, columns))
+
+    def _page(self, after_seq: int, limit: int) -> Sequence[Stored]:
+        with JournalReader(self._path) as reader:
+            page = reader.after(after_seq, limit)
+            for boot in {stored.boot for stored in page} - self._columns.keys():
+                if (columns := reader.columns(boot)) is not None:
+                    self._columns[boot] = columns
+        return page
+
+
+async def run(config: Config) -> None:
+    """Publish and give signs of life until cancelled."""
+    folder = Path(config.gateway.state_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = JournalSource(Path(config.core.journal))
+    publisher = Publisher(config.gateway.mqtt, source, source.unpack, folder / "mqtt-cursor.json", version("ovenctl"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(publisher.run(), name="mqtt")
+        group.create_task(_live(publisher, config.core.mailbox), name="sign of life")
+        notify("READY=1")
+
+
+async def _live(publisher: Publisher, mailbox: str) -> None:
+    """Tell the core every few seconds that the gateway lives, and log when the broker comes and goes."""
+    before = MqttLink()
+    while True:
+        link = publisher.link
+        if link.connected != before.connected or link.why != before.why:
+            log.info("mqtt", connected=link.connected, delivered_seq=link.delivered_seq, why=link.why)
+        before = link
+        try:
+            await asyncio.to_thread(heartbeat, mailbox, "gateway")
+        except MailboxError as error:
+            log.warning("mailbox", why=str(error))
+        notify("WATCHDOG=1")
+        await asyncio.sleep(HEARTBEAT_S)

@@ -1,0 +1,46 @@
+"""From mailbox rows to commands: read, checked for age and form, parsed; a refusal travels with the command and is answered in the journal."""
+
+from typing import Final
+
+from controller.errors import FileError
+from controller.journal.mailbox import MALFORMED, MailboxRow
+from controller.recipe.reading import parse_load, parse_recipe
+from controller.recipe.states import Verb
+from controller.scan import Command, Start
+
+START_ARGS: Final = {"recipe", "load", "formula", "reason"}
+
+
+def command_of(row: MailboxRow, now_wall_ns: int) -> Command:
+    """Return ``row`` as a command; what is wrong with it is its ``refusal``."""
+    if row.verb == MALFORMED or row.verb not in Verb.__members__:
+        return _refused(row, f"{row.verb!r} is no command; one of {', '.join(Verb)}")
+    verb = Verb(row.verb)
+    age_s = (now_wall_ns - row.created_wall_ns) / 1e9
+    if not -5.0 <= age_s <= row.max_age_s:
+        return _refused(row, f"the command is {age_s:.1f} s old, allowed {row.max_age_s:g} s", verb)
+    if unknown := set(row.args) - START_ARGS:
+        return _refused(row, f"unknown arguments: {', '.join(sorted(unknown))}", verb)
+    reason = row.args.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > 400:
+        return _refused(row, "reason must be a text of at most 400 characters", verb)
+    command = Command(row.id, row.user, verb, row.expected_state, row.row, reason=reason)
+    if verb is not Verb.START:
+        return command
+    try:
+        return command._replace(start=_start(row))
+    except FileError as error:
+        return command._replace(refusal=str(error))
+
+
+def _start(row: MailboxRow) -> Start:
+    recipe, load, formula = row.args.get("recipe"), row.args.get("load"), row.args.get("formula", {})
+    if not isinstance(recipe, str) or not isinstance(load, str) or not isinstance(formula, dict):
+        raise FileError("START", [])
+    numbers = {str(name): float(value) for name, value in formula.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    sourced = parse_recipe(recipe, "recipe", numbers)
+    return Start(sourced.recipe, sourced.sha256, sourced.text, parse_load(load, "load"))
+
+
+def _refused(row: MailboxRow, why: str, verb: Verb = Verb.ACKNOWLEDGE) -> Command:
+    return Command(row.id, row.user, verb, row.expected_state, row.row, refusal=why)

@@ -1,0 +1,64 @@
+"""The proof of the atmosphere (I5, I10): counted from measurements, lost when air may have come in or nobody watched."""
+
+from typing import NamedTuple
+
+from controller.image import Inputs, Process
+from controller.interlocks.limits import Limits
+
+
+class Proof(NamedTuple):
+    """What has been shown of the gas in the chamber since air was last let in."""
+
+    cycles: int = 0
+    evacuated: bool = False  # went below the low pressure, waits for the high one
+    volumes: float = 0.0  # N2 sent through at about ambient pressure, chamber volumes
+    low_s: float = 0.0  # how long the pressure has been at or below the proof pressure
+    leak_ok: bool = False
+    boot_id: int = 0
+    cycles_since_heat: int = 0  # I19
+    volumes_since_heat: float = 0.0  # I19
+    vacuum_proven: bool = False
+    inert_proven: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Return whether heat may be permitted as far as the atmosphere goes."""
+        return self.vacuum_proven or self.inert_proven
+
+
+def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool) -> Proof:
+    """Return the proof after this scan.
+
+    It starts again at nothing when a door switch or the vent does not say "closed", when the PLC was restarted (nobody watched), or when a
+    pressure is unknown. On the inert path O2 must be *valid* and below the limit; a reading under vacuum is no evidence.
+    """
+    boot_id = inputs.plc_boot_id.value
+    if boot_id is None or process.pressure_mbar is None:
+        return proof._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
+    opened = inputs.door_closed_a.value is not True or inputs.door_closed_b.value is not True or inputs.vent_valve_closed.value is not True
+    if opened or boot_id != proof.boot_id:
+        return Proof(boot_id=boot_id, leak_ok=proof.leak_ok and not opened)
+    pressure = process.pressure_mbar
+    counted = proof.evacuated and pressure >= limits.cycle_high_mbar
+    evacuated = not counted and (proof.evacuated or pressure <= limits.cycle_low_mbar)
+    cycles = proof.cycles + counted
+    sent = 0.0
+    flow = inputs.n2_flow_nm3_h.value
+    if flow is not None and inputs.exhaust_valve_open.value is True and pressure >= limits.o2_analyser_from_mbar:
+        sent = flow / 3600.0 * inputs.dt_s / chamber_m3
+    volumes = proof.volumes + sent
+    low_s = proof.low_s + inputs.dt_s if pressure <= limits.proof_mbar else 0.0
+    o2_ok = process.o2_pct is not None and process.o2_pct <= limits.proof_o2_pct
+    purged = volumes >= limits.proof_volumes or cycles >= limits.proof_cycles
+    return Proof(
+        cycles,
+        evacuated,
+        volumes,
+        low_s,
+        proof.leak_ok,
+        boot_id,
+        0 if heating else proof.cycles_since_heat + counted,
+        0.0 if heating else proof.volumes_since_heat + sent,
+        low_s >= limits.proof_s and cycles >= limits.proof_cycles and proof.leak_ok,
+        o2_ok and purged,
+    )

@@ -1,0 +1,68 @@
+"""Voting and choice of sensors: from samples to PVs that a step may calculate with (I21, I9, gauge choice)."""
+
+from controller.image import Inputs, Process, ZonePv
+from controller.interlocks.limits import Limits
+from controller.tags import Sample
+
+GAUGE_SWITCH_MBAR = 5.0  # below it the capacitance gauge's 0.2 % of full scale is worse than the Pirani's 15 % of reading
+
+
+def condition(limits: Limits, inputs: Inputs) -> Process:
+    """Return the PVs of ``inputs``: 2oo3 voting per zone, one pressure, an O2 value only where it is evidence."""
+    zones = (
+        _zone(limits, inputs.z1_tc_a_c, inputs.z1_tc_b_c, inputs.z1_tc_c_c, inputs.z1_limit_c),
+        _zone(limits, inputs.z2_tc_a_c, inputs.z2_tc_b_c, inputs.z2_tc_c_c, inputs.z2_limit_c),
+        _zone(limits, inputs.z3_tc_a_c, inputs.z3_tc_b_c, inputs.z3_tc_c_c, inputs.z3_limit_c),
+    )
+    temps = [zone.temp_c for zone in zones if zone.temp_c is not None]
+    load = [
+        sample.value for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.value is not None
+    ]
+    pressure = _pressure(inputs)
+    return Process(
+        zones=zones,
+        temp_c=sum(temps) / len(temps) if temps else None,
+        hottest_c=max(temps + load) if temps or load else None,
+        load_min_c=min(load) if load else None,
+        load_max_c=max(load) if load else None,
+        pressure_mbar=pressure,
+        o2_pct=_o2(limits, inputs, pressure),
+    )
+
+
+def _zone(limits: Limits, a: Sample[float], b: Sample[float], c: Sample[float], limit: Sample[float]) -> ZonePv:
+    values = [sample.value for sample in (a, b, c) if sample.value is not None]
+    values.sort()
+    if len(values) == 3:
+        low, middle, high = values
+        if high - low > limits.vote_c:  # somebody lies: keep those that stand near the median
+            values = [value for value in values if abs(value - middle) <= limits.vote_c]
+            if len(values) == 1:
+                values = []  # three that all disagree say nothing
+    elif len(values) == 2 and values[1] - values[0] > limits.vote_c:
+        return ZonePv(None, 0, limit.value)  # two that disagree: nobody can say which is right
+    if len(values) < 2:
+        return ZonePv(values[0] if values else None, len(values), limit.value)
+    return ZonePv(sum(values) / len(values), len(values), limit.value)
+
+
+def _pressure(inputs: Inputs) -> float | None:
+    capacitance, pirani = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
+    if capacitance is None:
+        return pirani
+    if pirani is not None and capacitance < GAUGE_SWITCH_MBAR:
+        return pirani
+    return max(capacitance, 0.0)
+
+
+def _o2(limits: Limits, inputs: Inputs, pressure_mbar: float | None) -> float | None:
+    flow = inputs.o2_sample_flow_l_min.value
+    usable = (
+        pressure_mbar is not None
+        and pressure_mbar >= limits.o2_analyser_from_mbar
+        and inputs.o2_ready.value is True
+        and inputs.o2_cal_ok.value is True
+        and flow is not None
+        and flow >= 0.1
+    )
+    return inputs.o2_pct.value if usable else None

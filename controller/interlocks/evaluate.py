@@ -1,0 +1,170 @@
+"""Walk the table once per scan: delays, latches, first-out; then limit what the scan wanted to write."""
+
+from typing import Final, NamedTuple
+
+from controller.equipment import Equipment
+from controller.image import Inputs, Mode, Outputs, Process
+from controller.interlocks.limits import Limits
+from controller.interlocks.table import RULES, Effect, Reset, Rule, Slopes, View
+
+SLOPE_FILTER_S: Final = 60.0
+STOPPING: Final = Effect.ABORT | Effect.HOLD
+_NONE: Final = tuple(0.0 for _ in RULES)
+_ABORT, _HOLD, _NO_HEAT, _NO_START, _NO_VENT, _NO_N2, _SUSPEND, _PURGE = (
+    int(effect)
+    for effect in (
+        Effect.ABORT, Effect.HOLD, Effect.NO_HEAT, Effect.NO_START, Effect.NO_VENT, Effect.NO_N2, Effect.SUSPEND, Effect.PURGE,
+    )
+)  # fmt: skip
+
+
+class Change(NamedTuple):
+    """A rule that was raised, cleared or acknowledged in this scan."""
+
+    rule: Rule
+    event: str  # raise, clear or ack
+    value: object
+    first_out: bool
+
+
+class InterlockMemory(NamedTuple):
+    """What the evaluator keeps: how long each row's cause has stood, which rows are active, which are acknowledged."""
+
+    stood_s: tuple[float, ...] = _NONE
+    active: frozenset[str] = frozenset()
+    cause: frozenset[str] = frozenset()  # rows whose cause stands now, latched or not
+    first_out: str = ""
+    slopes: Slopes = Slopes()
+
+
+class Verdict(NamedTuple):
+    """What the interlocks say of this scan; they have the last word on the outputs."""
+
+    effects: int = 0
+    active: tuple[str, ...] = ()
+    first_out: str = ""
+
+    @property
+    def abort(self) -> bool:
+        """Return whether the batch must be aborted."""
+        return bool(self.effects & _ABORT)
+
+    @property
+    def hold(self) -> bool:
+        """Return whether the batch must be held."""
+        return bool(self.effects & _HOLD)
+
+    @property
+    def suspend(self) -> bool:
+        """Return whether the sequence waits for something outside, to go on by itself."""
+        return bool(self.effects & _SUSPEND)
+
+    @property
+    def heat(self) -> bool:
+        """Return whether heat is permitted."""
+        return not self.effects & _NO_HEAT
+
+    @property
+    def start(self) -> bool:
+        """Return whether a batch may start."""
+        return not self.effects & (_NO_START | _ABORT)
+
+    @property
+    def purge(self) -> bool:
+        """Return whether the chamber must be filled with N2 now."""
+        return bool(self.effects & _PURGE)
+
+    def blocking(self, effect: Effect) -> tuple[str, ...]:
+        """Return the active rows with ``effect``: the answer to "why can't I"."""
+        return tuple(rule for rule in self.active if BY_ID[rule].effect & effect)
+
+    def limit(self, wanted: Outputs, equipment: Equipment, inputs: Inputs) -> Outputs:
+        """Return ``wanted`` as far as it is allowed: the last word before the wire."""
+        effects = self.effects
+        top, sp = equipment.max_c, wanted.zone_sp_c
+        heat = wanted.heat_enable and not effects & _NO_HEAT and not effects & _ABORT
+        n2 = wanted.n2_valve and not effects & _NO_N2
+        # A valve pair that must never be open together: the new one waits for the other's feedback.
+        vacuum = wanted.vac_valve and not n2 and not wanted.vent_valve and inputs.n2_valve_closed.value is True
+        n2 = n2 and inputs.vac_valve_closed.value is True
+        air = not effects & _NO_VENT
+        return wanted._replace(
+            mode=Mode.ABORT if effects & _ABORT and wanted.batch_id else wanted.mode,
+            heat_enable=heat,
+            zone_sp_c=(min(sp[0], top), min(sp[1], top), min(sp[2], top)),
+            zone_op_pct=wanted.zone_op_pct if heat else (0.0, 0.0, 0.0),
+            rate_limit_c_per_min=min(wanted.rate_limit_c_per_min, equipment.max_rate_c_per_min),
+            vac_valve=vacuum,
+            n2_valve=n2,
+            n2_flow_sp_nm3_h=min(wanted.n2_flow_sp_nm3_h, equipment.max_n2_flow_nm3_h) if n2 else 0.0,
+            vent_valve=wanted.vent_valve and air and inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True,
+            door_release=wanted.door_release and air,
+        )
+
+
+BY_ID: Final = {rule.id: rule for rule in RULES}
+
+
+def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool) -> tuple[InterlockMemory, Verdict, tuple[Change, ...]]:
+    """Return the memory after this scan, the verdict and what changed.
+
+    A row becomes active when its cause has stood for its delay. It clears with its cause (AUTO), when the cause is gone and ``acknowledge`` or
+    ``reset`` comes (OPERATOR), or when the cause is gone and ``reset`` comes (MANUAL).
+    """
+    limits, dt_s = view.limits, view.inputs.dt_s
+    stood = list(memory.stood_s)
+    cause = set()
+    for index, rule in enumerate(RULES):
+        found = rule.when(view)
+        if rule.on_bad if found is None else found:
+            stood[index] += dt_s
+            delay = rule.delay_s
+            if stood[index] >= (delay if isinstance(delay, int | float) else delay(limits)):
+                cause.add(rule.id)
+        elif stood[index]:
+            stood[index] = 0.0
+    active = {rule for rule in memory.active if rule in cause or not _clears(BY_ID[rule], reset, acknowledge)} | cause
+    changes, first_out = _changes(memory, view, active)
+    effects = 0
+    for rule_id in active:
+        effects |= _EFFECTS[rule_id]
+    verdict = Verdict(effects, tuple(rule.id for rule in RULES if rule.id in active), first_out)
+    return InterlockMemory(tuple(stood), frozenset(active), frozenset(cause), first_out, memory.slopes), verdict, changes
+
+
+_EFFECTS: Final = {rule.id: int(rule.effect) for rule in RULES}
+_STOPPING: Final = int(STOPPING)
+
+
+def _clears(rule: Rule, reset: bool, acknowledge: bool) -> bool:
+    return rule.reset is Reset.AUTO or reset or (acknowledge and rule.reset is Reset.OPERATOR)
+
+
+def _changes(memory: InterlockMemory, view: View, active: set[str]) -> tuple[tuple[Change, ...], str]:
+    first_out = memory.first_out if any(_EFFECTS[rule] & _STOPPING for rule in active) else ""
+    if active == memory.active:
+        return (), first_out
+    changes = []
+    for rule in RULES:  # table order decides between rows that come in the same scan
+        if rule.id in active and rule.id not in memory.active:
+            first = not first_out and bool(_EFFECTS[rule.id] & _STOPPING)
+            first_out = rule.id if first else first_out
+            changes.append(Change(rule, "raise", rule.shown(view), first))
+        elif rule.id in memory.active and rule.id not in active:
+            changes.append(Change(rule, "clear", rule.shown(view), False))
+    return tuple(changes), first_out
+
+
+def slopes(before: Slopes, process: Process, dt_s: float) -> Slopes:
+    """Return the zones' filtered slopes, degC/min; a zone without a trusted temperature keeps its last slope."""
+    if dt_s <= 0:
+        return before
+    share = dt_s / (SLOPE_FILTER_S + dt_s)
+    after = []
+    for zone, slope, was in zip(process.zones, before.slope_c_per_min, before.temp_c, strict=True):
+        if zone.temp_c is None or was is None:
+            after.append(slope)
+        else:
+            after.append(slope + share * ((zone.temp_c - was) / dt_s * 60.0 - slope))
+    temps = tuple(zone.temp_c for zone in process.zones)
+    return Slopes((after[0], after[1], after[2]), (temps[0], temps[1], temps[2]))

@@ -1,0 +1,296 @@
+"""The interlock table: one row per rule, in order of precedence. Thresholds stand in ``limits``; effects and resets here.
+
+This software is the basic process control layer and no safety function. Rows marked HW are hard-wired in the oven and act without it; it
+reads them back, never commands against them, explains and logs them.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum, IntFlag
+from typing import Final, NamedTuple
+
+from controller.block import HeatBlock, PlcState
+from controller.equipment import Equipment
+from controller.image import Estimate, Inputs, Outputs, PhaseView, Process
+from controller.interlocks.atmosphere import Proof
+from controller.interlocks.limits import Limits
+from controller.units import ATMOSPHERE_MBAR
+
+
+class Effect(IntFlag):
+    """What a rule does while it is active; a trip stays active until it is reset."""
+
+    WARN = 1
+    NO_START = 2
+    NO_HEAT = 4
+    NO_VENT = 8
+    NO_N2 = 16
+    SUSPEND = 32
+    HOLD = 64
+    PURGE = 128
+    ABORT = 256
+
+
+class Reset(IntEnum):
+    """How a rule goes away."""
+
+    AUTO = 0  # with its cause
+    OPERATOR = 1  # cause gone and acknowledged (or restarted)
+    MANUAL = 2  # cause gone and RESET
+
+
+class View(NamedTuple):
+    """Everything a rule may look at."""
+
+    limits: Limits
+    inputs: Inputs
+    process: Process
+    estimate: Estimate
+    phase: PhaseView
+    proof: Proof
+    last: Outputs  # what was written after the last scan
+    slopes: "Slopes"
+    equipment: Equipment
+    active: frozenset[str] = frozenset()  # rows that are active, for deadbands
+
+
+class Slopes(NamedTuple):
+    """How fast the zones heat, filtered over about a minute, and what that was computed from."""
+
+    slope_c_per_min: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    temp_c: tuple[float | None, float | None, float | None] = (None, None, None)
+
+
+class Rule(NamedTuple):
+    """One row. ``when`` gives True, False, or None when its inputs cannot be used; then ``on_bad`` stands for it."""
+
+    id: str
+    text: str
+    effect: Effect
+    reset: Reset
+    delay_s: float | Callable[[Limits], float]
+    on_bad: bool
+    when: Callable[[View], bool | None]
+    shown: Callable[[View], object] = lambda _: None
+    hard_wired: bool = False
+
+
+def _off(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
+def _above(value: float | None, limit: float) -> bool | None:
+    return None if value is None else value > limit
+
+
+def _below(value: float | None, limit: float) -> bool | None:
+    return None if value is None else value < limit
+
+
+def _over(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
+    """Return whether ``value`` is above ``limit``; an active row stays so until the value has come down by ``deadband``."""
+    return _above(value, limit - deadband if rule in v.active else limit)
+
+
+def _under(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
+    return _below(value, limit + deadband if rule in v.active else limit)
+
+
+def _door_open(v: View) -> bool | None:
+    a, b = v.inputs.door_closed_a.value, v.inputs.door_closed_b.value
+    return None if a is None or b is None else not (a and b)
+
+
+def _hot(v: View) -> bool:
+    return v.process.hottest_c is None or v.process.hottest_c >= v.limits.o2_quality_from_c
+
+
+def _needs_o2(v: View) -> bool:
+    return v.phase.inert and v.phase.heating
+
+
+def _vacuum_lost(v: View) -> bool | None:
+    if not (v.phase.vacuum and v.phase.heating):
+        return False
+    return _above(v.process.pressure_mbar, v.limits.proof_mbar)
+
+
+def _limit_gap(v: View, rule: str, gap_c: float) -> bool:
+    gap_c -= 2.0 if rule in v.active else 0.0
+    return any(
+        zone.temp_c is not None and zone.limit_c is not None and abs(zone.temp_c - zone.limit_c) > gap_c for zone in v.process.zones
+    )
+
+
+def _zone_above(v: View, rule: str, gap_c: float) -> bool:
+    """Return whether a zone is hotter than the higher of its set point and the load's, which it may follow down only slowly."""
+    top = max(*v.last.zone_sp_c, v.phase.temp_sp_c) - (2.0 if rule in v.active else 0.0)
+    return v.phase.heating and any(zone.temp_c is not None and zone.temp_c > top + gap_c for zone in v.process.zones)
+
+
+def _stuck_on(v: View) -> bool:
+    inputs = v.inputs
+    outputs = (inputs.z1_op_pct.value, inputs.z2_op_pct.value, inputs.z3_op_pct.value)
+    return any(
+        output is not None and output < 1.0 and slope > v.limits.stuck_on_c_per_min
+        for output, slope in zip(outputs, v.slopes.slope_c_per_min, strict=True)
+    )
+
+
+def _stalled(v: View) -> bool:
+    inputs = v.inputs
+    outputs = (inputs.z1_op_pct.value, inputs.z2_op_pct.value, inputs.z3_op_pct.value)
+    below = v.process.temp_c is not None and v.process.temp_c < v.phase.temp_sp_c - v.limits.deviation_warn_c
+    return below and any(
+        output is not None and output > 99.0 and slope < v.limits.stall_c_per_min
+        for output, slope in zip(outputs, v.slopes.slope_c_per_min, strict=True)
+    )
+
+
+def _o2_spoils(v: View) -> bool | None:
+    return v.phase.inert and v.phase.o2_limit_ppm > 0 and _hot(v) and _above(v.process.o2_pct, v.phase.o2_limit_ppm / 1e4)
+
+
+def _services_lost(v: View) -> bool | None:
+    i = v.inputs
+    values = (i.exhaust_run.value, i.condenser_run.value, i.circulation_run.value)
+    return None if None in values else not all(values)
+
+
+def _services_lost_hot(v: View) -> bool | None:
+    warm = v.process.hottest_c is None or v.process.hottest_c >= v.equipment.open_c
+    return (v.phase.heating or (v.phase.running and warm)) and _services_lost(v)
+
+
+def _contradicts(wanted: bool, opened: bool | None, closed: bool | None) -> bool | None:
+    return None if opened is None or closed is None else opened is not wanted or closed is wanted
+
+
+def _heat_refused(v: View) -> bool | None:
+    return v.last.heat_enable and _off(v.inputs.plc_heat_permitted.value)
+
+
+def _heat_refused_by(v: View) -> object:
+    bits = v.inputs.plc_heat_block.value
+    return None if bits is None else (HeatBlock(int(bits)).name or int(bits))
+
+
+def _too_fast(v: View) -> bool:
+    return v.estimate.valid and v.estimate.evolution_kg_h.value > v.limits.evolution_share * v.equipment.solvent_kg_h
+
+
+def _unsafe_for_air(v: View) -> bool | None:
+    pressure, hottest = v.process.pressure_mbar, v.process.hottest_c
+    if pressure is None or hottest is None:
+        return None
+    washed = v.proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or v.proof.volumes_since_heat >= v.limits.proof_volumes
+    hot = _over(v, "I19", hottest, v.equipment.open_c, 2.0)
+    return hot or (v.phase.solvent and not washed) or pressure > ATMOSPHERE_MBAR + v.limits.ambient_band_mbar
+
+
+W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
+    Effect.WARN,
+    Effect.NO_START,
+    Effect.NO_HEAT,
+    Effect.NO_VENT,
+    Effect.HOLD,
+    Effect.SUSPEND,
+    Effect.ABORT,
+)
+AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
+N2_CYCLES_BEFORE_AIR: Final = 2
+
+RULES: Final[tuple[Rule, ...]] = (
+    # id, text, effect, reset, delay, with bad inputs, condition, shown value
+    Rule("I1", "excess-temperature limiter has acted", ABORT | P_START | P_HEAT, MANUAL, 0, True,
+         lambda v: _off(v.inputs.overtemp_ok.value), hard_wired=True),
+    Rule("I2", "emergency stop or hard-wired chain open", ABORT | P_START | P_HEAT, MANUAL, 0, True,
+         lambda v: not (v.inputs.estop_ok.value and v.inputs.hardwired_ok.value), hard_wired=True),
+    Rule("I3", "door not closed", P_START | P_HEAT, AUTO, 0, True, _door_open, hard_wired=True),
+    Rule("I3L", "door not locked", P_HEAT, AUTO, 0, True, lambda v: _off(v.inputs.door_locked.value), hard_wired=True),
+    Rule("I3T", "door opened while running", ABORT | P_HEAT, MANUAL, 0.5, False, lambda v: v.phase.running and _door_open(v), hard_wired=True),
+    Rule("I3U", "door does not stay locked while running", HOLD | P_HEAT, OPERATOR, 10, True,
+         lambda v: v.phase.running and _off(v.inputs.door_locked.value), hard_wired=True),
+    Rule("I4W", "chamber pressure high", W, AUTO, 1, False,
+         lambda v: _over(v, "I4W", v.process.pressure_mbar, v.limits.overpressure_warn_mbar, 10.0), lambda v: v.process.pressure_mbar),
+    Rule("I4", "over-pressure, or the relief has lifted", ABORT | P_HEAT | Effect.NO_N2, MANUAL, 0, False,
+         lambda v: v.inputs.relief_ok.value is False or _above(v.process.pressure_mbar, v.limits.overpressure_mbar),
+         lambda v: v.process.pressure_mbar, hard_wired=True),
+    Rule("I5", "atmosphere not proven", P_HEAT, AUTO, 0, True, lambda v: not v.proof.proven),
+    Rule("I6", "pressure rises while hot on the vacuum path", HOLD | P_HEAT | Effect.PURGE, MANUAL, 5, True, _vacuum_lost,
+         lambda v: v.process.pressure_mbar),
+    Rule("I6T", "pressure stays high while hot on the vacuum path", ABORT | P_HEAT, MANUAL, 30, True, _vacuum_lost,
+         lambda v: v.process.pressure_mbar),
+    Rule("I7W", "O2 in the chamber is rising", W, AUTO, 10, False,
+         lambda v: _needs_o2(v) and _over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2), lambda v: v.process.o2_pct),
+    Rule("I7", "O2 in the chamber too high for solvent vapour", ABORT | P_HEAT | Effect.PURGE, MANUAL, 10, False,
+         lambda v: _needs_o2(v) and _above(v.process.o2_pct, v.limits.proof_o2_pct), lambda v: v.process.o2_pct),
+    Rule("I8W", "O2 above the quality limit for bare copper", W, OPERATOR, 60, False,
+         lambda v: _o2_spoils(v) and not v.phase.hold_on_o2, lambda v: v.process.o2_pct),
+    Rule("I8", "O2 above the quality limit for bare copper", HOLD, OPERATOR, 60, False,
+         lambda v: _o2_spoils(v) and v.phase.hold_on_o2, lambda v: v.process.o2_pct),
+    Rule("I9", "O2 reading is no evidence while it is needed", SUSPEND | P_HEAT, AUTO, 30, True,
+         lambda v: _needs_o2(v) and v.process.o2_pct is None),
+    Rule("I9T", "O2 reading has been no evidence for too long", ABORT, OPERATOR, lambda x: x.o2_invalid_abort_s, True,
+         lambda v: _needs_o2(v) and v.process.o2_pct is None),
+    Rule("I11W", "N2 header pressure low", W, AUTO, 5, False,
+         lambda v: _under(v, "I11W", v.inputs.n2_header_bar.value, v.limits.n2_low_warn_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
+    Rule("I11P", "N2 reserve below one emergency purge", P_START, AUTO, 5, True,
+         lambda v: _below(v.inputs.n2_reserve_nm3.value, v.equipment.emergency_purge_nm3), lambda v: v.inputs.n2_reserve_nm3.value),
+    Rule("I11", "N2 supply too low", SUSPEND | P_START | P_HEAT, AUTO, 5, True,
+         lambda v: _under(v, "I11", v.inputs.n2_header_bar.value, v.limits.n2_low_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
+    Rule("I12", "vacuum not reached in time", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I12"),
+    Rule("I13", "leak rate too high", HOLD | P_HEAT, OPERATOR, 0, False, lambda v: v.phase.failed == "I13"),
+    Rule("I14", "vacuum pump does not run", HOLD | P_HEAT, OPERATOR, 8, True, lambda v: v.last.pump and _off(v.inputs.pump_run.value)),
+    Rule("I15P", "exhaust, condenser or circulation does not run", P_HEAT, AUTO, 0, True, _services_lost),
+    Rule("I15", "exhaust, condenser or circulation lost while hot", HOLD | P_HEAT, OPERATOR, 5, True, _services_lost_hot),
+    Rule("I15T", "exhaust, condenser or circulation stays lost", ABORT, OPERATOR, lambda x: x.solvent_phase_abort_s, True, _services_lost_hot),
+    Rule("I16", "solvent vapour in the exhaust", HOLD | P_HEAT | W, MANUAL, 2, True,
+         lambda v: v.phase.solvent and _over(v, "I16", v.inputs.exhaust_lel_pct.value, v.limits.lel_hold_pct, 3.0), lambda v: v.inputs.exhaust_lel_pct.value),
+    Rule("I16T", "solvent vapour in the exhaust dangerous", ABORT | P_HEAT, MANUAL, 1, False,
+         lambda v: _above(v.inputs.exhaust_lel_pct.value, v.limits.lel_abort_pct), lambda v: v.inputs.exhaust_lel_pct.value, hard_wired=True),
+    Rule("I17", "solvent load above the permitted quantity", P_START, AUTO, 0, False, lambda v: v.phase.load_problem != ""),
+    Rule("I18", "solvent comes faster than condenser and pump take it", W, AUTO, 30, False, _too_fast, lambda v: v.estimate.evolution_kg_h.value),
+    Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, lambda v: v.process.hottest_c),
+    Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
+         lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
+    Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,
+         lambda v: _below(v.inputs.room_o2_pct.value, v.limits.room_o2_pct), lambda v: v.inputs.room_o2_pct.value, hard_wired=True),
+    Rule("I21W", "a control thermocouple is voted out", W, AUTO, 3, False, lambda v: any(zone.valid == 2 for zone in v.process.zones)),
+    Rule("I21", "a zone has fewer than two valid thermocouples", HOLD | P_HEAT | P_START, OPERATOR, 1, True,
+         lambda v: any(zone.valid < 2 for zone in v.process.zones)),
+    Rule("I22W", "control and limit thermocouples disagree", W, AUTO, 120, False, lambda v: _limit_gap(v, "I22W", v.limits.disagree_warn_c)),
+    Rule("I22", "control and limit thermocouples contradict each other", HOLD | P_HEAT, OPERATOR, 5, False,
+         lambda v: _limit_gap(v, "I22", v.limits.disagree_c)),
+    Rule("I23W", "zone above its set point", W, AUTO, 60, False, lambda v: _zone_above(v, "I23W", v.limits.deviation_warn_c)),
+    Rule("I23", "zone far above its set point", ABORT | P_HEAT, OPERATOR, 10, False, lambda v: _zone_above(v, "I23", v.limits.deviation_c)),
+    Rule("I24", "a zone heats at zero output: contactor or SSR stuck", ABORT | P_HEAT, MANUAL, 60, False, _stuck_on),
+    Rule("I25", "a zone does not heat at full output", HOLD | W, OPERATOR, lambda x: x.stall_s, False, _stalled),
+    Rule("I26", "phase or batch took too long", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I26"),
+    Rule("I27W", "PLC image stale", W, AUTO, 0, True, lambda v: v.inputs.plc_alive.value is None),
+    Rule("I27", "PLC image lost", HOLD | P_HEAT | P_START, OPERATOR, lambda x: x.wire_hold_s, True, lambda v: v.inputs.plc_alive.value is None),
+    Rule("I28", "PLC went to its safe state or tripped", HOLD | P_HEAT, OPERATOR, 0, False,
+         lambda v: v.phase.running and v.inputs.plc_state.value in (PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED)
+         , lambda v: v.inputs.plc_state.value),
+    Rule("I28L", "local/remote switch in local", HOLD | P_START, OPERATOR, 0, False, lambda v: v.inputs.remote.value is False),
+    Rule("I28W", "the PLC's watchdog is off", P_START, AUTO, 0, True, lambda v: _below(v.inputs.plc_watchdog_s.value, 0.1),
+         lambda v: v.inputs.plc_watchdog_s.value),
+    Rule("I30", "journal cannot be trusted", HOLD | P_START, OPERATOR, 0, True, lambda v: _off(v.inputs.journal_ok.value)),
+    Rule("I30D", "disk nearly full", W | P_START, AUTO, 10, True,
+         lambda v: _under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0), lambda v: v.inputs.disk_free_pct.value),
+    Rule("I30C", "wall clock was moved", W, OPERATOR, 0, False,
+         lambda v: _above(abs(v.inputs.clock_step_s.value or 0.0), v.limits.clock_step_s), lambda v: v.inputs.clock_step_s.value),
+    Rule("I31", "model outside its validity: the time recipe rules", W, AUTO, 60, False,
+         lambda v: v.phase.running and not v.estimate.valid, lambda v: v.estimate.why_invalid),
+    Rule("I32", "gateway does not report: no effect on the batch", W, AUTO, 10, False, lambda v: _off(v.inputs.gateway_ok.value)),
+    Rule("C1V", "vacuum valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
+         lambda v: _contradicts(v.last.vac_valve, v.inputs.vac_valve_open.value, v.inputs.vac_valve_closed.value)),
+    Rule("C1N", "N2 valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
+         lambda v: _contradicts(v.last.n2_valve, v.inputs.n2_valve_open.value, v.inputs.n2_valve_closed.value)),
+    Rule("C1A", "air vent valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
+         lambda v: _contradicts(v.last.vent_valve, v.inputs.vent_valve_open.value, v.inputs.vent_valve_closed.value)),
+    Rule("C1E", "exhaust valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
+         lambda v: _contradicts(v.last.exhaust_valve, v.inputs.exhaust_valve_open.value, v.inputs.exhaust_valve_closed.value)),
+    Rule("C2", "heat contactor closed while no heat is asked for", ABORT | P_HEAT, MANUAL, 5, False,
+         lambda v: not v.last.heat_enable and v.inputs.main_contactor.value),
+    Rule("C3", "the PLC refuses heat", HOLD, OPERATOR, 10, True, _heat_refused, _heat_refused_by),
+)  # fmt: skip

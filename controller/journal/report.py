@@ -1,0 +1,83 @@
+"""The batch record as one HTML file: for the screen, for paper, for the archive. It needs nothing but itself."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from controller.clock import wall_ns
+from controller.journal import batch as facts
+from controller.journal.batch import Record
+from controller.journal.chain import verify
+from controller.journal.charts import trends
+from controller.journal.figures import belief_at_end, figures
+from controller.journal.product import Coupon, Lab, read_lab
+from controller.journal.reader import JournalReader
+from controller.journal.table import thin
+from controller.journal.words import elapsed, interval, label, number, percent, shown, terse, utc
+
+_POINTS: Final = 1400  # per trend: two for each tenth of a millimetre on paper
+_VERDICTS: Final = {  # result -> class, mark, sentence
+    "COMPLETE": ("complete", "✔", "The recipe ran to its end."),
+    "STOPPED": ("stopped", "■", "Ended early by a stop; the recipe did not run to its end."),
+    "ABORTED": ("aborted", "✖", "Aborted; the product was not made as the recipe says."),
+    "RUNNING": ("running", "▶", "The batch has not ended; this is a snapshot."),
+    "UNFINISHED": ("stopped", "?", "No end was recorded before the next batch began."),
+}
+
+
+def report(
+    journal_path: Path | str, out_path: Path | str, batch_id: str | int | None = None, coupons: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the record of a batch (the newest without a ``batch_id``) to ``out_path`` and return it.
+
+    ``coupons`` are laboratory results as ``product.read_lab`` describes them. The core may run meanwhile.
+
+    Raises:
+        JournalError: the journal cannot be read or holds no such batch.
+        FileError: the laboratory results are wrong.
+    """
+    lab = read_lab(coupons)
+    with JournalReader(journal_path) as reader:
+        record = facts.gather(reader, batch_id)
+    page = _page(record, lab, journal_path)
+    out = Path(out_path)
+    partial = out.with_name(f"{out.name}.part")
+    partial.write_text(page, encoding="utf-8")
+    os.replace(partial, out)
+    return out
+
+
+def _page(record: Record, lab: Lab, journal_path: Path | str) -> str:
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("controller.journal", "."),
+        autoescape=True,
+        undefined=jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"clock": utc, "elapsed": elapsed, "label": label, "shown": shown, "terse": terse, "number": number}
+    started = record.start.fields()
+    drawing = trends(thin(record.table, _POINTS), record.start.at_s, facts.marks_of(record)) if len(record.table.at_s) > 1 else ""
+    intents = facts.intents(record)
+    verdict, mark, sentence = _VERDICTS.get(record.result, ("stopped", "?", ""))
+    return environment.get_template("report.html").render(
+        record=record, start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence, figures=figures(record), lab=lab,
+        started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
+        intents=intents, failed=[one for one in intents if one.ok is not True], beside=[_beside(record, one) for one in lab.coupons],
+        drawing=Markup(drawing), chain=verify(journal_path), journal=Path(journal_path).name, printed=wall_ns(),
+    )  # fmt: skip
+
+
+def _beside(record: Record, coupon: Coupon) -> dict[str, Any]:
+    """Return a coupon beside the belief: whether the 90 % interval holds what the laboratory found."""
+    pairs = (("insoluble", coupon.insoluble_pct), ("residual_solvent", coupon.residual_wt_pct))
+    found: dict[str, Any] = {"coupon": coupon}
+    for name, measured in pairs:
+        belief = belief_at_end(record, name)
+        holds = None if belief is None or measured is None else belief.low * 100 <= measured <= belief.high * 100
+        found[name] = {"belief": percent(belief, ""), "interval": interval(belief, ""), "holds": holds}
+    return found

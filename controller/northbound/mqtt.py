@@ -1,0 +1,255 @@
+"""Publishes the journal over MQTT: at least once, in order, whatever the broker does. Subscribes to nothing."""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Final, Literal, NamedTuple, Protocol, Self
+
+import aiomqtt
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from controller.clock import wall_ns
+from controller.errors import FileError, JournalError, Problem
+from controller.northbound import cursor, topics
+from controller.northbound.topics import Entry, Message, SampleView
+
+FIRST_DELAY_S: Final = 0.2  # wall seconds before the second attempt to connect; doubled by each further one
+_PROTOCOL: Final = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
+_Level = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+_File = Annotated[str, StringConstraints(pattern=r"^/\P{Cc}{1,500}$")]
+
+
+class MqttSettings(BaseModel):
+    """How the broker is reached and what the oven is called there. Times are wall seconds but ``sample_every_s`` (process time)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    site: _Level = "site"
+    oven: _Level = "oven"
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    username: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    password_file: _File | None = None  # one line; a password never stands in this file
+    ca_file: _File | None = None  # given: TLS, and the broker's certificate must be signed by it
+    certificate_file: _File | None = None
+    key_file: _File | None = None
+    window: Annotated[int, Field(ge=1, le=1000)] = 50  # messages on the way to the broker at once
+    timeout_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0
+    keepalive_s: Annotated[int, Field(ge=5, le=600)] = 15
+    longest_delay_s: Annotated[float, Field(ge=0.2, le=300)] = 30.0
+    poll_s: Annotated[float, Field(ge=0.01, le=10)] = 0.25
+    sample_every_s: Annotated[float, Field(ge=0, le=3600)] = 1.0
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        if self.certificate_file is not None and self.ca_file is None:
+            raise ValueError("certificate_file needs ca_file")
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file needs username")
+        if self.password_file is not None and self.ca_file is None and not _is_loopback(self.host):
+            raise ValueError("a password goes to another machine over TLS only: give ca_file")
+        return self
+
+    @property
+    def prefix(self) -> str:
+        """Return the topic above all that is published."""
+        return f"ovenctl/{self.site}/{self.oven}"
+
+
+class Source(Protocol):
+    """Where the entries come from: the journal, read by the gateway."""
+
+    async def fetch(self, after_seq: int, limit: int) -> Sequence[Entry]:
+        """Return at most ``limit`` entries behind ``after_seq``, in order.
+
+        Raises:
+            JournalError: the journal cannot be read now.
+        """
+
+
+class MqttLink(NamedTuple):
+    """How the publisher fares."""
+
+    connected: bool = False
+    delivered_seq: int = 0
+    messages: int = 0  # acknowledged since the start
+    failures: int = 0  # sessions that ended, and attempts that failed
+    why: str = ""  # of the last failure
+
+
+class Publisher:
+    """Publishes every journal entry behind the cursor, and then whatever comes.
+
+    Args:
+        settings: the broker and the oven's names there.
+        source: the journal.
+        unpack: a ``sample`` entry as a view (see ``topics.split``); ValueError when it cannot be read.
+        cursor_file: where the progress is kept; the folder is the gateway's own.
+        version: of this software, for the birth message.
+    """
+
+    def __init__(
+        self, settings: MqttSettings, source: Source, unpack: Callable[[Entry], SampleView], cursor_file: Path, version: str
+    ) -> None:
+        """Read the cursor, the password and the certificates.
+
+        Raises:
+            FileError: one of these files cannot be used.
+        """
+        self._settings = settings
+        self._source = source
+        self._unpack = unpack
+        self._version = version
+        self._cursor_file = cursor_file
+        self._cursor = cursor.load(cursor_file)
+        self._sample_at_s = float("-inf")
+        self._password = _password(settings)
+        self._tls = _tls(settings)
+        self._delay_s = FIRST_DELAY_S
+        self.link = MqttLink(delivered_seq=self._cursor.seq)
+
+    async def run(self) -> None:
+        """Publish until cancelled; a broker or a journal that fails is tried again, at last every ``longest_delay_s``.
+
+        Raises:
+            FileError: the cursor belongs to another journal.
+        """
+        checked = False
+        while True:
+            try:
+                if not checked:
+                    await self._check_journal()
+                    checked = True
+                await self._session()
+            except* (aiomqtt.MqttError, JournalError, OSError) as failed:
+                self.link = self.link._replace(connected=False, failures=self.link.failures + 1, why=_first(failed))
+            await asyncio.sleep(self._delay_s)
+            self._delay_s = min(2 * self._delay_s, self._settings.longest_delay_s)
+
+    async def _check_journal(self) -> None:
+        if self._cursor.seq:
+            found = await self._source.fetch(self._cursor.seq - 1, 1)
+            cursor.check_journal(self._cursor_file, self._cursor, found[0] if found else None)
+
+    async def _session(self) -> None:
+        """Publish on one connection until it ends."""
+        async with self._client() as client:
+            client.pending_calls_threshold = 2 * self._settings.window  # it would warn of every full window
+            await self._publish(client, self._status(online=True))
+            self._delay_s = FIRST_DELAY_S  # only now: a broker that connects and then says nothing must not be asked for ever
+            self.link = self.link._replace(connected=True)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_until_disconnected(client), name="mqtt watch")
+                    tasks.create_task(self._pump(client), name="mqtt publish")
+            except asyncio.CancelledError:
+                with suppress(aiomqtt.MqttError):
+                    await self._publish(client, self._status(online=False))
+                raise
+
+    async def _pump(self, client: aiomqtt.Client) -> None:
+        while True:
+            entries = await self._source.fetch(self._cursor.seq, self._settings.window)
+            if not entries:
+                await asyncio.sleep(self._settings.poll_s)
+                continue
+            wanted, sample_at_s = self._wanted(entries)
+            async with asyncio.TaskGroup() as window:  # tasks start in order, and so do the publications
+                for message in wanted:
+                    window.create_task(self._publish(client, message))
+            self._sample_at_s = sample_at_s  # like the cursor only now: until here the same entries may have to be sent again
+            await self._delivered(entries[-1], len(wanted))
+
+    def _wanted(self, entries: Sequence[Entry]) -> tuple[list[Message], float]:
+        """Return what to publish of ``entries`` and the time of the last sample in it; one that comes a little early counts as the next."""
+        wanted, sample_at_s = list[Message](), self._sample_at_s
+        for entry in entries:
+            due = entry.kind == "sample" and entry.at_s - sample_at_s >= 0.95 * self._settings.sample_every_s
+            sample_at_s = entry.at_s if due else sample_at_s
+            wanted += topics.messages(entry, self._unpack, with_samples=due)
+        return wanted, sample_at_s
+
+    async def _delivered(self, last: Entry, count: int) -> None:
+        self._cursor = cursor.at(last)
+        await asyncio.to_thread(cursor.save, self._cursor_file, self._cursor)
+        self.link = self.link._replace(delivered_seq=last.seq, messages=self.link.messages + count)
+
+    async def _publish(self, client: aiomqtt.Client, message: Message) -> None:
+        await client.publish(f"{self._settings.prefix}/{message.topic}", message.payload, qos=1, retain=message.retain)
+
+    def _status(self, *, online: bool) -> Message:
+        at = self._cursor
+        return topics.status(online=online, version=self._version, boot=at.boot, seq=at.seq, at_s=at.at_s, wall_ns=wall_ns())
+
+    def _client(self) -> aiomqtt.Client:
+        settings = self._settings
+        will = self._status(online=False)
+        return aiomqtt.Client(
+            settings.host,
+            settings.port,
+            identifier=f"ovenctl-{settings.site}-{settings.oven}",
+            protocol=_PROTOCOL[settings.protocol],
+            username=settings.username,
+            password=self._password,
+            tls_context=self._tls,
+            will=aiomqtt.Will(f"{settings.prefix}/{will.topic}", will.payload, qos=1, retain=will.retain),
+            timeout=settings.timeout_s,
+            keepalive=settings.keepalive_s,
+            max_queued_incoming_messages=1,
+            max_queued_outgoing_messages=4 * settings.window,
+            max_inflight_messages=2 * settings.window,  # a sample is two messages
+        )
+
+
+async def _until_disconnected(client: aiomqtt.Client) -> None:
+    """Raise MqttError when the connection ends: aiomqtt's ``publish`` would only notice at its deadline."""
+    async for _ in client.messages:
+        pass  # nothing was subscribed, so whatever comes is not for us
+
+
+def _first(failed: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = failed
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _password(settings: MqttSettings) -> str | None:
+    if settings.password_file is None:
+        return None
+    try:
+        lines = Path(settings.password_file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError("mqtt", [Problem("password_file", settings.password_file, str(error))]) from error
+    if len(lines) != 1 or not lines[0]:
+        raise FileError(settings.password_file, [Problem("password", f"{len(lines)} lines", "one line that is not empty")])
+    return lines[0]
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
+    if settings.ca_file is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.certificate_file is not None:
+            context.load_cert_chain(settings.certificate_file, settings.key_file)
+    except OSError as error:
+        files = (settings.ca_file, settings.certificate_file, settings.key_file)
+        raise FileError("mqtt", [Problem("ca_file, certificate_file, key_file", files, str(error))]) from error
+    return context

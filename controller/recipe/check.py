@@ -1,0 +1,142 @@
+"""What a recipe and a load must satisfy beyond their form: the equipment's envelope and the windows of the process claims.
+
+The claims (US 7,468,197 B2, claim steps A and C): predry 70-130 degC below the solvent's boiling point, 10-40 wt% residual solvent at
+loading, NMP-insoluble content of the product between 1 and 99 %.
+"""
+
+from typing import Final
+
+from controller.equipment import Equipment
+from controller.errors import Problem
+from controller.recipe.model import CyclePurge, Evacuate, LeakTest, LoadRecord, PhaseBase, PurgeFlow, Recipe, ThermalPhase
+from controller.recipe.model import Ramp, Cool  # isort: skip
+from controller.solvents import SOLVENTS
+
+PREDRY_BELOW_BOILING_C: Final = (70.0, 130.0)
+RESIDUAL_WT_PCT: Final = (10.0, 40.0)
+MIN_CYCLES: Final = 2
+INSOLUBLE_PCT: Final = (1.0, 99.0)
+CLIFF_PCT: Final = 30.0  # below it the insoluble content hangs on the gel point
+FILM_KG_M3: Final = {"PAI": 1410.0, "PI": 1420.0}  # Engineering Plastics Handbook
+
+
+def check_recipe(recipe: Recipe, equipment: Equipment) -> list[Problem]:
+    """Return what this oven cannot or must not run; empty when the recipe is fit."""
+    problems = [*_check_header(recipe, equipment), *_check_order(recipe)]
+    for index, phase in enumerate(recipe.phase):
+        problems += _check_phase(f"phase.{index}", phase, recipe, equipment)
+    return problems
+
+
+def check_load(load: LoadRecord, recipe: Recipe, equipment: Equipment) -> list[Problem]:
+    """Return why ``load`` must not be started with ``recipe`` in this oven; empty when it may."""
+    problems = []
+    if load.solvent != recipe.material.solvent:
+        problems.append(Problem("solvent", load.solvent, f"the recipe is for {recipe.material.solvent}"))
+    if (solvent := SOLVENTS.get(load.solvent)) is not None:
+        low, high = (solvent.boiling_c - below for below in reversed(PREDRY_BELOW_BOILING_C))
+        problems += _inside("predry_c", load.predry_c, low, high, f"degC, 70-130 degC below {load.solvent}'s boiling point")
+    low, high = RESIDUAL_WT_PCT
+    problems += _inside("residual_wt_pct", load.residual_wt_pct, max(low, recipe.load.min_residual_wt_pct),
+                        min(high, recipe.load.max_residual_wt_pct), "wt%")  # fmt: skip
+    problems += _inside("length_m", load.length_m, 0, min(recipe.load.max_length_m, equipment.roll_length_m), "m")
+    problems += _inside("width_m", load.width_m, 0, min(recipe.load.max_width_m, equipment.roll_width_m), "m")
+    problems += _inside("film_um", load.film_um, 1, recipe.load.max_film_um, "um")
+    allowed_kg = min(equipment.solvent_kg, equipment.trap_kg)
+    problems += _inside("solvent in the load", round(solvent_kg(load, recipe.material.polymer), 2), 0, allowed_kg, "kg (oven and cold trap)")
+    return problems
+
+
+def solvent_kg(load: LoadRecord, polymer: str) -> float:
+    """Return the solvent that ``load`` brings, kg: dry film mass x w / (1 - w)."""
+    w = load.residual_wt_pct / 100
+    dry_kg = load.length_m * load.width_m * load.film_um * 1e-6 * FILM_KG_M3[polymer]
+    return dry_kg * w / (1 - w)
+
+
+def warnings_of(recipe: Recipe) -> list[str]:
+    """Return what is allowed and yet unwise."""
+    aim = recipe.endpoint.insoluble_aim_pct
+    if aim >= CLIFF_PCT:
+        return []
+    return [f"endpoint.insoluble_aim_pct = {aim}: below {CLIFF_PCT} % the insoluble content changes steeply; expect a wide spread over the roll"]
+
+
+def _check_header(recipe: Recipe, equipment: Equipment) -> list[Problem]:
+    end = recipe.endpoint
+    problems = []
+    if recipe.material.solvent not in SOLVENTS:
+        problems.append(Problem("material.solvent", recipe.material.solvent, f"one of {', '.join(SOLVENTS)}"))
+    low, high = INSOLUBLE_PCT
+    problems += _inside("endpoint.insoluble_low_pct", end.insoluble_low_pct, low, high, "% (claim: 1-99 %)")
+    problems += _inside("endpoint.insoluble_high_pct", end.insoluble_high_pct, low, high, "% (claim: 1-99 %)")
+    problems += _inside("endpoint.insoluble_aim_pct", end.insoluble_aim_pct, end.insoluble_low_pct, end.insoluble_high_pct, "% (its window)")
+    if end.insoluble_low_pct >= end.insoluble_high_pct:
+        problems.append(Problem("endpoint.insoluble_low_pct", end.insoluble_low_pct, f"below insoluble_high_pct = {end.insoluble_high_pct}"))
+    low, high = RESIDUAL_WT_PCT
+    problems += _inside("load.min_residual_wt_pct", recipe.load.min_residual_wt_pct, low, high, "wt% (claim: 10-40 wt%)")
+    problems += _inside("load.max_residual_wt_pct", recipe.load.max_residual_wt_pct, low, high, "wt% (claim: 10-40 wt%)")
+    problems += _inside("load.max_length_m", recipe.load.max_length_m, 0, equipment.roll_length_m, "m (this oven)")
+    problems += _inside("load.max_width_m", recipe.load.max_width_m, 0, equipment.roll_width_m, "m (this oven)")
+    return problems
+
+
+def _check_order(recipe: Recipe) -> list[Problem]:
+    problems = []
+    kinds = [phase.kind for phase in recipe.phase]
+    if kinds.count("END") != 1 or kinds[-1] != "END":
+        problems.append(Problem("phase", kinds[-1], "END stands once and last"))
+    for index, phase in enumerate(recipe.phase):
+        if not isinstance(phase, ThermalPhase) or phase.kind == "COOL":
+            continue
+        before = recipe.phase[:index]
+        cycled = any(isinstance(earlier, CyclePurge) and earlier.cycles >= MIN_CYCLES for earlier in before)
+        if phase.atmosphere == "VACUUM" and not (cycled and any(isinstance(earlier, LeakTest) for earlier in before)):
+            problems.append(Problem(f"phase.{index}.kind", phase.kind, f"heat in vacuum needs a LEAK_TEST and a CYCLE_PURGE of >= {MIN_CYCLES} cycles before it (I5)"))
+            break
+        if phase.atmosphere == "N2_FLOW" and not (cycled or any(isinstance(earlier, PurgeFlow) for earlier in before)):
+            problems.append(Problem(f"phase.{index}.kind", phase.kind, "heat in N2 needs a CYCLE_PURGE or PURGE_FLOW before it (I5)"))
+            break
+    if "VENT" in kinds and "COOL" not in kinds[: kinds.index("VENT")]:
+        problems.append(Problem(f"phase.{kinds.index('VENT')}.kind", "VENT", "air may only be let in after COOL (I19)"))
+    return problems
+
+
+def _check_phase(key: str, phase: object, recipe: Recipe, equipment: Equipment) -> list[Problem]:
+    problems = []
+    if isinstance(phase, ThermalPhase):
+        problems += _check_thermal(key, phase, equipment)
+    if isinstance(phase, LeakTest | Evacuate):
+        problems += _inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, 100.0, "mbar (this oven)")
+    if isinstance(phase, CyclePurge):
+        problems += _inside(f"{key}.low_mbar", phase.low_mbar, equipment.min_mbar, 55.0, "mbar (a cycle counts from below 60 mbar)")
+        problems += _inside(f"{key}.high_mbar", phase.high_mbar, 320.0, equipment.max_mbar, "mbar (a cycle counts from above 300 mbar; this oven)")
+    if isinstance(phase, PurgeFlow):
+        problems += _inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
+    if isinstance(phase, LeakTest) and phase.hold_min >= phase.timeout_min:
+        problems.append(Problem(f"{key}.hold_min", phase.hold_min, f"below timeout_min = {phase.timeout_min}"))
+    for name in ("soak_min", "min_min", "fallback_min"):
+        value = getattr(phase, name, None)
+        if value is not None and isinstance(phase, PhaseBase) and value >= phase.timeout_min:
+            problems.append(Problem(f"{key}.{name}", value, f"below timeout_min = {phase.timeout_min}"))
+    return problems
+
+
+def _check_thermal(key: str, phase: ThermalPhase, equipment: Equipment) -> list[Problem]:
+    problems = _inside(f"{key}.target_c", phase.target_c, 20 if phase.kind != "COOL" else 15, equipment.max_c, "degC (this oven)")  # type: ignore[attr-defined]
+    if isinstance(phase, Ramp | Cool):
+        problems += _inside(f"{key}.rate_c_per_min", phase.rate_c_per_min, 0, equipment.max_rate_c_per_min, "degC/min (this oven)")
+    wanted, other = ("pressure_mbar", "n2_flow_nm3_h") if phase.atmosphere == "VACUUM" else ("n2_flow_nm3_h", "pressure_mbar")
+    if getattr(phase, wanted) is None:
+        problems.append(Problem(f"{key}.{wanted}", None, f"needed with atmosphere = {phase.atmosphere!r}"))
+    if getattr(phase, other) is not None:
+        problems.append(Problem(f"{key}.{other}", getattr(phase, other), f"has no meaning with atmosphere = {phase.atmosphere!r}"))
+    if phase.pressure_mbar is not None:
+        problems += _inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, 80.0, "mbar (this oven; I6 trips at 100 mbar)")
+    if phase.n2_flow_nm3_h is not None:
+        problems += _inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
+    return problems
+
+
+def _inside(key: str, value: float, low: float, high: float, unit: str) -> list[Problem]:
+    return [] if low <= value <= high else [Problem(key, value, f"allowed {low:g} to {high:g} {unit}")]

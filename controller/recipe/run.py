@@ -1,0 +1,232 @@
+"""The batch in the unit: which phase runs, what the unit's state makes of it, and the set points that follow.
+
+Safe states are not "all off": a hot chamber with solvent vapour needs inerting, exhaust and circulation, so every state that may follow heat
+keeps them (see ``_safe``).
+"""
+
+from typing import Final, NamedTuple
+
+from controller.image import Atmosphere, Setpoints
+from controller.recipe.model import LoadRecord, Phase, Recipe, ThermalPhase
+from controller.recipe.phases import PhaseMemory, PhaseScan, Step, cycle_purge, flow_purge, gas_only, run, timeout_rule
+from controller.recipe.states import TABLE, Trigger, UnitState
+from controller.units import ATMOSPHERE_MBAR
+
+HOLD_HEAT_S: Final = 900.0  # T_hold: how long a held batch may stay hot before it is cooled
+REPROVE_CYCLES: Final = 2
+COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
+NOTHING: Final = gas_only(Atmosphere.OFF)
+
+
+class Batch(NamedTuple):
+    """What is being made: fixed when it starts."""
+
+    id: int
+    recipe: Recipe
+    recipe_sha256: str
+    load: LoadRecord
+    user: str
+    started_at_s: float
+
+
+class UnitMemory(NamedTuple):
+    """Where the unit and its batch stand."""
+
+    state: UnitState = UnitState.IDLE
+    state_s: float = 0.0
+    batch: Batch | None = None
+    phase_index: int = 0
+    phase: PhaseMemory = PhaseMemory()
+    temp_sp_c: float = 0.0
+    setpoints: Setpoints = NOTHING
+    reproof: PhaseMemory = PhaseMemory()  # of the purge that a restart makes
+    was_heated: bool = False
+    timeout: str = ""
+    failed: str = ""
+    result: str = ""  # why it ended
+    endpoint_at_s: float | None = None
+    cause: str = ""  # of the present state
+
+
+class Note(NamedTuple):
+    """Something the journal must hold: kind of entry and its content."""
+
+    kind: str
+    content: dict[str, object]
+
+
+def current(memory: UnitMemory) -> Phase | None:
+    """Return the phase that runs or is held."""
+    batch = memory.batch
+    return None if batch is None or memory.phase_index >= len(batch.recipe.phase) else batch.recipe.phase[memory.phase_index]
+
+
+def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, tuple[Note, ...]]:
+    """Return the unit after ``trigger``, unchanged when the table has no such move."""
+    after = TABLE.get((memory.state, trigger))
+    if after is None:
+        return memory, ()
+    note = Note("state", {"from": memory.state.name, "to": after.name, "cause": cause})
+    memory = memory._replace(state=after, state_s=0.0, cause=cause)
+    if after is UnitState.RESTARTING:
+        memory = memory._replace(reproof=PhaseMemory(), timeout="", failed="")
+    if after is UnitState.IDLE:
+        memory = UnitMemory()
+    return memory, (note,)
+
+
+def begin(memory: UnitMemory, batch: Batch) -> tuple[UnitMemory, tuple[Note, ...]]:
+    """Return the unit with ``batch`` in its first phase."""
+    memory, notes = move(memory, Trigger.START, f"started by {batch.user}")
+    memory = memory._replace(batch=batch, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, result="", endpoint_at_s=None)
+    return memory, (*notes, _phase_note(memory, "start", ""))
+
+
+def step(memory: UnitMemory, scan: PhaseScan, proven: bool, suspended: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    """Return the unit after this scan (its set points are in the memory), what it waits for, and notes for the journal.
+
+    Args:
+        memory: where the unit stood.
+        scan: what a phase may look at.
+        proven: the atmosphere is proven (I5), which a restart waits for.
+        suspended: what suspends the sequence, "" when nothing does.
+    """
+    memory = memory._replace(state_s=memory.state_s + scan.dt_s)
+    state = memory.state
+    if state is UnitState.RUNNING:
+        return _running(memory, scan, suspended)
+    if state is UnitState.RESTARTING:
+        return _restarting(memory, scan, proven)
+    if state in (UnitState.HOLDING, UnitState.HELD):
+        return _held(memory, scan)
+    if state is UnitState.IDLE:
+        return memory._replace(setpoints=NOTHING._replace(door_release=True)), "", ()
+    if state is UnitState.COMPLETE:
+        return memory._replace(setpoints=_safe(memory, scan)._replace(door_release=True)), "", ()
+    setpoints = _safe(memory, scan)
+    memory = memory._replace(setpoints=setpoints)
+    if state is UnitState.STOPPING and setpoints.atmosphere is Atmosphere.OFF:
+        return (*_moved(memory, Trigger.DONE, "cold and inert"),)
+    if state is UnitState.ABORTING and scan.inputs.main_contactor.value is False:
+        return (*_moved(memory, Trigger.DONE, "heat contactor open"),)
+    return memory, _safe_waiting(state, scan), ()
+
+
+def _moved(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    memory, notes = move(memory, trigger, cause)
+    return memory, "", notes
+
+
+def _running(memory: UnitMemory, scan: PhaseScan, suspended: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    phase = current(memory)
+    if phase is None:
+        return _moved(memory, Trigger.DONE, "end of recipe")
+    if suspended:
+        return memory, f"suspended by {suspended}", ()
+    done = run(phase, memory.phase, scan)
+    wanted = done.setpoints
+    memory = memory._replace(
+        phase=done.memory._replace(elapsed_s=done.memory.elapsed_s + scan.dt_s),
+        setpoints=wanted,
+        temp_sp_c=wanted.temp_c if isinstance(phase, ThermalPhase) else memory.temp_sp_c,
+        was_heated=memory.was_heated or wanted.heat,
+        failed=done.failed,
+    )
+    if done.done:
+        return _next(memory, done, scan.inputs.at_s)
+    if done.failed:
+        return memory, done.waiting, (Note("decision", {"what": f"{phase.kind} failed", "why": done.why, "rule": done.failed}),)
+    timeout_s = getattr(phase, "timeout_min", 0.0) * 60.0
+    if timeout_s and memory.phase.elapsed_s >= timeout_s:
+        return _timed_out(memory, phase, done, scan.inputs.at_s)
+    return memory, done.waiting, ()
+
+
+def _next(memory: UnitMemory, done: Step, at_s: float) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    phase = current(memory)
+    ended = _phase_note(memory, "end", done.why)
+    notes: tuple[Note, ...] = (ended,)
+    if phase is not None and phase.kind == "CURE":
+        notes = (Note("decision", {"what": "CURE ended", "why": done.why}), ended)
+        memory = memory._replace(endpoint_at_s=at_s if done.why == "endpoint" else memory.endpoint_at_s)
+    memory = memory._replace(phase_index=memory.phase_index + 1, phase=PhaseMemory(), timeout="")
+    if current(memory) is None:
+        memory, moved = move(memory._replace(result="COMPLETE"), Trigger.DONE, "end of recipe")
+        return memory, "", (*notes, *moved)
+    return memory, "", (*notes, _phase_note(memory, "start", ""))
+
+
+def _timed_out(memory: UnitMemory, phase: Phase, done: Step, at_s: float) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    action = getattr(phase, "on_timeout", "HOLD")
+    why = f"{phase.kind} not done after {memory.phase.elapsed_s / 60:.0f} min ({done.waiting}); on_timeout = {action}"
+    note = Note("decision", {"what": "timeout", "why": why})
+    if action == "CONTINUE":
+        memory, waiting, notes = _next(memory, done._replace(why=why), at_s)
+        return memory, waiting, (note, *notes)
+    if action in ("STOP", "ABORT"):
+        memory, moved = move(memory, Trigger(action), why)
+        return memory, "", (note, *moved)
+    # HOLD through the interlock table, so that it is an alarm too; a restart gives the phase its time again.
+    return memory._replace(timeout=timeout_rule(phase), phase=memory.phase._replace(elapsed_s=0.0)), done.waiting, (note,)
+
+
+def _held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    before = memory.setpoints
+    zones = scan.process.temp_c
+    if memory.state is UnitState.HOLDING:  # one scan: take over where the phase stood
+        capped = min(before.temp_c, zones) if zones is not None else before.temp_c
+        memory = memory._replace(setpoints=before._replace(temp_c=capped, rate_c_per_min=0.0), temp_sp_c=capped)
+        return _moved(memory, Trigger.DONE, memory.cause)
+    if before.heat and memory.state_s > HOLD_HEAT_S:
+        why = f"held for {HOLD_HEAT_S / 60:.0f} min: heat off, controlled cool-down"
+        memory = memory._replace(setpoints=before._replace(heat=False))
+        return memory, why, (Note("decision", {"what": "hold limit", "why": why}),)
+    if before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.OFF):
+        memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED))
+    return memory, "RESTART, STOP or ABORT", ()
+
+
+def _restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    """Prove the atmosphere again where the phase needs it, then go back to the phase with the set point at the oven's temperature."""
+    phase = current(memory)
+    if not isinstance(phase, ThermalPhase) or proven or phase.kind == "COOL":
+        sp = scan.process.temp_c if scan.process.temp_c is not None and memory.temp_sp_c > 0 else memory.temp_sp_c
+        memory = memory._replace(temp_sp_c=min(sp, memory.temp_sp_c) if memory.temp_sp_c > 0 else sp)
+        return _moved(memory, Trigger.DONE, "atmosphere proven" if proven else "no heat in this phase")
+    if phase.atmosphere == "VACUUM":
+        m = memory.reproof
+        if m.cycles >= REPROVE_CYCLES:
+            done = Step(m, gas_only(Atmosphere.VACUUM, phase.pressure_mbar or 0.0), waiting="vacuum proof (I5)")
+        else:
+            done = cycle_purge(50.0, 400.0, REPROVE_CYCLES, m, scan)
+    else:
+        done = flow_purge(scan.max_n2_flow_nm3_h, 5.0, 1.0, memory.reproof, scan)
+    return memory._replace(reproof=done.memory, setpoints=done.setpoints), f"proving the atmosphere: {done.waiting}", ()
+
+
+def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
+    """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off."""
+    hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
+    cold = hottest is not None and hottest < 60.0
+    if not memory.was_heated and pressure is not None and pressure >= 900.0:
+        return NOTHING
+    if cold and pressure is not None and pressure >= 900.0:
+        return NOTHING
+    if pressure is None:
+        return gas_only(Atmosphere.HOLD_CLOSED)
+    if not memory.was_heated or cold or pressure < 900.0:  # break the vacuum, with N2 only
+        return gas_only(Atmosphere.BACKFILL, 950.0, scan.max_n2_flow_nm3_h)
+    return gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, COOL_FLOW_SHARE * scan.max_n2_flow_nm3_h)
+
+
+def _safe_waiting(state: UnitState, scan: PhaseScan) -> str:
+    hottest = scan.process.hottest_c
+    if state in (UnitState.STOPPING, UnitState.ABORTING):
+        return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
+    return "RESET"
+
+
+def _phase_note(memory: UnitMemory, event: str, why: str) -> Note:
+    phase = current(memory)
+    kind, name = (phase.kind, phase.name) if phase is not None else ("", "")
+    return Note("phase", {"index": memory.phase_index, "kind": kind, "name": name, "event": event, "why": why})

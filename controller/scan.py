@@ -1,0 +1,376 @@
+"""The scan: the whole behaviour of the controller as one pure function.
+
+    inputs -> estimate -> interlocks -> recipe -> control -> outputs
+
+The same settings, memory, inputs and commands give the same record, whoever runs it: the core against a PLC, a virtual batch, a replay.
+"""
+
+from typing import Final, NamedTuple
+
+from controller import estimator
+from controller.control import actuation, outputs as loops
+from controller.control.actuation import Actuation
+from controller.control.outputs import ControlMemory, Tunings
+from controller.equipment import Equipment, Strict
+from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target
+from controller.image import OFF, Atmosphere, Estimate, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
+from controller.interlocks.atmosphere import Proof
+from controller.interlocks.atmosphere import step as prove
+from controller.interlocks.conditioning import condition
+from controller.interlocks.evaluate import Change, InterlockMemory, Verdict, evaluate, slopes
+from controller.interlocks.limits import Limits
+from controller.interlocks.table import RULES, Effect, View
+from controller.recipe import run
+from controller.recipe.check import check_load, check_recipe
+from controller.recipe.model import Endpoint, LoadRecord, Recipe, ThermalPhase
+from controller.recipe.phases import KIND_CODE, PhaseScan
+from controller.recipe.run import Batch, Note, UnitMemory
+from controller.recipe.states import FINAL, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
+
+RESET_PULSE_S: Final = 2.0
+REMEMBERED: Final = 64  # command ids, so that a command that comes twice has one effect
+
+
+class Settings(Strict):
+    """What a site configures: nothing here changes while the core runs."""
+
+    equipment: Equipment = Equipment()
+    limits: Limits = Limits()
+    tunings: Tunings = Tunings()
+    estimator: EstimatorSettings = EstimatorSettings()
+
+
+class Start(NamedTuple):
+    """What START brings: a recipe that was read and hashed, and the load."""
+
+    recipe: Recipe
+    recipe_sha256: str
+    recipe_text: str
+    load: LoadRecord
+
+
+class Command(NamedTuple):
+    """Something a person asks for, through the mailbox. ``refusal`` is what was already found wrong with it."""
+
+    id: str
+    user: str
+    verb: Verb
+    expected_state: str | None
+    row: int
+    start: Start | None = None
+    reason: str = ""
+    refusal: str = ""
+
+
+class Memory(NamedTuple):
+    """Everything the next scan needs from this one. A restart goes on from it."""
+
+    unit: UnitMemory = UnitMemory()
+    interlocks: InterlockMemory = InterlockMemory()
+    proof: Proof = Proof()
+    estimator: EstimatorMemory | None = None
+    control: ControlMemory = ControlMemory()
+    actuation: Actuation = Actuation()
+    outputs: Outputs = OFF
+    reset_s: float = 0.0  # what is left of the reset pulse to the PLC
+    armed: bool = False  # the PLC has had its reset with a purge permission since the operator's START or RESTART
+    last_batch_id: int = 0
+    last_row: int = 0  # of the mailbox
+    answered: tuple[str, ...] = ()
+
+
+class Record(NamedTuple):
+    """What one scan saw and did."""
+
+    inputs: Inputs
+    process: Process
+    estimate: Estimate
+    verdict: Verdict
+    unit_state: UnitState
+    phase_index: int
+    phase_kind: str
+    waiting: str
+    setpoints: Setpoints
+    outputs: Outputs
+    notes: tuple[Note, ...]
+    soak_s: float
+
+
+def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Command, ...] = ()) -> tuple[Memory, Record]:
+    """Return the memory for the next scan and the record of this one.
+
+    Pure: no clock, no input or output, nothing random. ``inputs.dt_s`` is the time since the last scan.
+    """
+    dt_s, limits = inputs.dt_s, settings.limits
+    process = condition(limits, inputs)
+    batch = memory.unit.batch
+    belief, estimate = estimator.step(settings.estimator, memory.estimator, inputs, None if batch is None else target_of(batch.recipe))
+
+    heating_now = inputs.main_contactor.value is not False
+    proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now)
+    view = View(limits, inputs, process, estimate, _phase_view(memory.unit), proof, memory.outputs, memory.interlocks.slopes, settings.equipment, memory.interlocks.active)
+    verbs = {command.verb for command in commands if not command.refusal}
+    interlocks, verdict, changes = evaluate(
+        memory.interlocks._replace(slopes=slopes(memory.interlocks.slopes, process, dt_s)),
+        view,
+        reset=Verb.RESET in verbs,
+        acknowledge=not verbs.isdisjoint((Verb.ACKNOWLEDGE, Verb.RESTART)),
+    )
+
+    memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief)
+    memory, notes = _obey(settings, memory, commands, verdict, inputs, process)
+    unit, by_rule = _react(memory.unit, verdict)
+    suspended = next(iter(verdict.blocking(Effect.SUSPEND)), "") if verdict.suspend else ""
+    look = PhaseScan(
+        inputs, process, estimate, _endpoint(unit), dt_s, unit.temp_sp_c, "I18" in verdict.active,
+        settings.equipment.chamber_m3, settings.equipment.max_n2_flow_nm3_h,
+    )  # fmt: skip
+    unit, waiting, from_recipe = run.step(unit, look, proof.proven, suspended)
+    wanted = _override(unit.setpoints, verdict, settings.equipment)
+
+    memory = _arm(memory, wanted, verdict)
+    control, raw = loops.step(memory.control, settings.tunings, settings.equipment, wanted, verdict.heat and memory.reset_s <= 0.0,
+                              inputs, process, dt_s)  # fmt: skip
+    out = verdict.limit(_identified(raw, unit, memory, verdict), settings.equipment, inputs)
+    acts, intended, outcomes = actuation.step(memory.actuation, memory.outputs, out, inputs)
+
+    if any(note.kind == "state" for note in (*notes, *by_rule, *from_recipe)) and unit.state in FINAL and unit.batch is not None:
+        from_recipe = (*from_recipe, _batch_end(unit, estimate, inputs.at_s))
+    if unit.batch is None and belief is not None:
+        belief = None
+    leak_ok = _leak_result(from_recipe, memory.proof.leak_ok)
+    memory = memory._replace(
+        unit=unit, control=control, actuation=acts, outputs=out, estimator=memory.estimator if unit.batch is not None else None,
+        reset_s=max(0.0, memory.reset_s - dt_s), proof=memory.proof._replace(leak_ok=leak_ok),
+    )  # fmt: skip
+    phase = run.current(unit)
+    every = (
+        *(_alarm(change) for change in changes),
+        *notes,
+        *by_rule,
+        *from_recipe,
+        *((Note("intent", {"number": acts.intent, "changes": intended}),) if intended else ()),
+        *(Note("outcome", dict(outcome._asdict())) for outcome in outcomes),
+    )
+    return memory, Record(
+        inputs, process, estimate, verdict, unit.state, unit.phase_index, "" if phase is None else phase.kind, waiting, wanted, out, every,
+        unit.phase.counted_s,
+    )  # fmt: skip
+
+
+def power_return(memory: Memory, inputs: Inputs, settings: Settings, outage_s: float) -> tuple[Memory, tuple[Note, ...]]:
+    """Return the memory with which a restarted core goes on: the unit is HELD, the atmosphere is unproven, the belief is carried over the gap."""
+    unit, notes = run.move(memory.unit, Trigger.POWER, f"core restarted after {outage_s:.0f} s")
+    unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
+    belief = memory.estimator
+    if belief is not None and outage_s > 0:
+        belief = estimator.advance(settings.estimator, belief, outage_s, inputs)
+    return memory._replace(
+        unit=unit, proof=Proof(leak_ok=memory.proof.leak_ok), estimator=belief, outputs=OFF, control=ControlMemory(),
+        interlocks=memory.interlocks._replace(stood_s=InterlockMemory().stood_s), actuation=Actuation(memory.actuation.intent),
+        reset_s=0.0, armed=False,
+    ), notes  # fmt: skip
+
+
+def target_of(recipe: Recipe) -> Target:
+    """Return the recipe's endpoint as the estimator's target."""
+    end = recipe.endpoint
+    return Target(end.max_residual_wt_pct / 100, end.insoluble_low_pct / 100, end.insoluble_high_pct / 100, end.probability)
+
+
+def load_state(load: LoadRecord) -> LoadState:
+    """Return the load record as the estimator's load."""
+    return LoadState(load.length_m, load.width_m, load.film_um, load.foil_um, load.gap_um, load.core_mm, load.residual_wt_pct,
+                     load.residual_sd_wt_pct)  # fmt: skip
+
+
+def _endpoint(unit: UnitMemory) -> Endpoint | None:
+    return None if unit.batch is None else unit.batch.recipe.endpoint
+
+
+def _obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verdict: Verdict, inputs: Inputs,
+          process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
+    """Carry out or refuse ``commands``: ABORT, STOP and HOLD before everything else, each with one answer."""
+    if not commands:
+        return memory, ()
+    notes: list[Note] = []
+    order = sorted(commands, key=lambda command: PRECEDENCE.index(command.verb) if command.verb in PRECEDENCE else len(PRECEDENCE))
+    for command in order:
+        if command.id in memory.answered:
+            continue
+        refusal = command.refusal or _refusal(settings, memory, command, verdict)
+        moved: tuple[Note, ...] = ()
+        if not refusal:
+            memory, moved = _carry_out(settings, memory, command, inputs, process)
+        notes.append(_answer(command, refusal, memory.unit.state))
+        notes.extend(moved)
+        memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
+    return memory, tuple(notes)
+
+
+def _refusal(settings: Settings, memory: Memory, command: Command, verdict: Verdict) -> str:
+    state, verb = memory.unit.state, command.verb
+    if command.expected_state is not None and command.expected_state != state.name:
+        return f"the unit is {state.name}, the command expected {command.expected_state}"
+    if verb in (Verb.ACKNOWLEDGE, Verb.RESET):
+        return ""
+    if (state, Trigger(verb)) not in TABLE:
+        return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
+    if verb is Verb.RESTART and (verdict.hold or verdict.abort):
+        return "held by " + _named(verdict, Effect.HOLD | Effect.ABORT)
+    if verb is not Verb.START:
+        return ""
+    if not verdict.start:
+        return "start is blocked by " + _named(verdict, Effect.NO_START | Effect.ABORT)
+    if command.start is None:
+        return "START needs a recipe and a load record"
+    recipe, load = command.start.recipe, command.start.load
+    problems = [*check_recipe(recipe, settings.equipment), *check_load(load, recipe, settings.equipment)]
+    return "; ".join(str(problem) for problem in problems)
+
+
+def _named(verdict: Verdict, effect: Effect) -> str:
+    texts = {rule.id: rule.text for rule in RULES}
+    return ", ".join(f"{rule} ({texts[rule]})" for rule in verdict.blocking(effect))
+
+
+def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:
+    if command.verb is Verb.ACKNOWLEDGE:
+        return memory, ()
+    if command.verb is Verb.START and command.start is not None:
+        return _begin(settings, memory, command, command.start, inputs, process)
+    cause = f"{command.verb} by {command.user}" + (f": {command.reason}" if command.reason else "")
+    unit, notes = run.move(memory.unit, Trigger(command.verb), cause)
+    pulse = RESET_PULSE_S if command.verb is Verb.RESET else memory.reset_s
+    return memory._replace(unit=unit, reset_s=pulse, armed=memory.armed and command.verb is not Verb.RESTART), notes
+
+
+def _begin(settings: Settings, memory: Memory, command: Command, start: Start, inputs: Inputs,
+           process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
+    batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, command.user, inputs.at_s)
+    unit, notes = run.begin(memory.unit, batch)
+    temp_c = process.load_min_c if process.load_min_c is not None else (process.temp_c if process.temp_c is not None else 20.0)
+    belief = estimator.start(settings.estimator, load_state(start.load), inputs.at_s, temp_c)
+    head = Note("batch_start", {
+        "batch_id": batch.id, "recipe_id": start.recipe.id, "revision": start.recipe.revision, "recipe_sha256": start.recipe_sha256,
+        "recipe": start.recipe_text, "formula": {name: entry.value for name, entry in start.recipe.formula.items()},
+        "load": start.load.model_dump(), "user": command.user,
+    })  # fmt: skip
+    memory = memory._replace(unit=unit, estimator=belief, last_batch_id=batch.id, armed=False)
+    return memory, (head, *notes)
+
+
+def _answer(command: Command, refusal: str, state: UnitState) -> Note:
+    return Note("command", {
+        "id": command.id, "user": command.user, "verb": command.verb.value, "expected_state": command.expected_state, "row": command.row,
+        "accepted": not refusal, "answer": refusal or f"done; the unit is {state.name}", "args": {"reason": command.reason},
+    })  # fmt: skip
+
+
+def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, ...]]:
+    """Let the interlocks move the unit."""
+    if verdict.abort and (unit.state, Trigger.ABORT) in TABLE:
+        return run.move(unit, Trigger.ABORT, "interlock " + _named(verdict, Effect.ABORT))
+    if verdict.hold and (unit.state, Trigger.HOLD) in TABLE:
+        return run.move(unit, Trigger.HOLD, "interlock " + _named(verdict, Effect.HOLD))
+    return unit, ()
+
+
+def _override(wanted: Setpoints, verdict: Verdict, equipment: Equipment) -> Setpoints:
+    """Return the set points with what an interlock's own action needs (I6, I7: fill with N2)."""
+    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF:
+        return wanted
+    if wanted.atmosphere is Atmosphere.N2_FLOW:
+        return wanted._replace(heat=False, n2_flow_nm3_h=equipment.max_n2_flow_nm3_h)
+    return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=950.0, n2_flow_nm3_h=equipment.max_n2_flow_nm3_h)
+
+
+_MODES: Final = {
+    UnitState.IDLE: Mode.OFF,
+    UnitState.RUNNING: Mode.RUN,
+    UnitState.HOLDING: Mode.HOLD,
+    UnitState.HELD: Mode.HOLD,
+    UnitState.RESTARTING: Mode.RUN,
+    UnitState.STOPPING: Mode.COOL,
+    UnitState.STOPPED: Mode.COOL,
+    UnitState.ABORTING: Mode.ABORT,
+    UnitState.ABORTED: Mode.ABORT,
+    UnitState.COMPLETE: Mode.OFF,
+}
+
+
+def _identified(raw: Outputs, unit: UnitMemory, memory: Memory, verdict: Verdict) -> Outputs:
+    batch, phase = unit.batch, run.current(unit)
+    return raw._replace(
+        mode=_MODES[unit.state],
+        purge_permission=memory.proof.proven and verdict.heat,
+        reset=memory.reset_s > 0.0,
+        batch_id=0 if batch is None else batch.id,
+        recipe_crc=0 if batch is None else int(batch.recipe_sha256[:8], 16) or 1,
+        phase_index=unit.phase_index,
+        phase_kind=0 if phase is None else KIND_CODE[phase.kind],
+        soak_s=unit.phase.counted_s if phase is not None and phase.kind in ("SOAK", "CURE") else 0.0,
+    )
+
+
+def _arm(memory: Memory, wanted: Setpoints, verdict: Verdict) -> Memory:
+    """Start the reset pulse that the PLC wants, with the purge permission, before the first heat after START or RESTART; never again by itself."""
+    if memory.armed or not (wanted.heat and verdict.heat and memory.proof.proven):
+        return memory
+    return memory._replace(armed=True, reset_s=RESET_PULSE_S)
+
+
+def _phase_view(unit: UnitMemory) -> PhaseView:
+    phase, batch = run.current(unit), unit.batch
+    if batch is None:
+        return PhaseView()
+    live = unit.state in (UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD)
+    hot = live and isinstance(phase, ThermalPhase) and unit.phase.stage > 0
+    end = batch.recipe.endpoint
+    return PhaseView(
+        running=unit.state not in FINAL,
+        heating=hot,
+        solvent=True,
+        vacuum=hot and phase.atmosphere == "VACUUM" and unit.setpoints.atmosphere is Atmosphere.VACUUM,  # type: ignore[union-attr]
+        inert=hot and phase.atmosphere == "N2_FLOW",  # type: ignore[union-attr]
+        timeout=unit.timeout,
+        failed=unit.failed,
+        temp_sp_c=unit.setpoints.temp_c,
+        o2_limit_ppm=end.max_o2_ppm,
+        hold_on_o2=end.on_o2 == "HOLD",
+    )
+
+
+def _alarm(change: Change) -> Note:
+    rule = change.rule
+    return Note("alarm", {
+        "rule": rule.id, "event": change.event, "effect": effect_name(rule.effect), "text": rule.text, "value": change.value,
+        "first_out": change.first_out, "user": "",
+    })  # fmt: skip
+
+
+def effect_name(effect: Effect) -> str:
+    """Return the strongest effect as one word, for lists and reports."""
+    for one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND, Effect.NO_START, Effect.NO_HEAT, Effect.NO_VENT):
+        if effect & one:
+            return str(one.name) if one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND) else "PERMISSIVE"
+    return "WARN"
+
+
+def _leak_result(notes: tuple[Note, ...], before: bool) -> bool:
+    for note in notes:
+        if note.kind == "phase" and note.content["kind"] == "LEAK_TEST":
+            return note.content["event"] == "end" or before
+        if note.kind == "decision" and note.content.get("rule") == "I13":
+            return False
+    return before
+
+
+def _batch_end(unit: UnitMemory, estimate: Estimate, at_s: float) -> Note:
+    batch = unit.batch
+    started_s = batch.started_at_s if batch is not None else at_s
+    return Note("batch_end", {
+        "batch_id": 0 if batch is None else batch.id, "result": unit.state.name, "why": unit.cause, "batch_s": at_s - started_s,
+        "endpoint_at_s": None if unit.endpoint_at_s is None else unit.endpoint_at_s - started_s,
+        "residual_solvent": list(estimate.residual_solvent), "insoluble": list(estimate.insoluble), "estimate_valid": estimate.valid,
+    })  # fmt: skip

@@ -1,0 +1,202 @@
+"""The core process: read, scan, journal, write; it waits for nobody but the wire and, where an intent must be durable first, the disk."""
+
+import asyncio
+import os
+import shutil
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from controller import recorder, scan as scanning, wiring as wirings
+from controller.clock import Clock, wall_ns
+from controller.config import Config, sha256_of
+from controller.errors import JournalError
+from controller.image import OFF, Inputs, Mode, Outputs
+from controller.intake import command_of
+from controller.journal.entry import Entry, entry
+from controller.journal.mailbox import Mailbox
+from controller.journal.store import Journal
+from controller.notify import notify
+from controller.scan import Command, Memory, Record
+from controller.southbound.field import Field
+from controller.southbound.modbus_client import ModbusClient
+from controller.tags import Quality, Sample
+
+JOURNAL_WAIT_S: Final = 0.25  # wall: longer than this no intent waits for the disk
+POLL_S: Final = 0.1  # wall: the mailbox
+HOUSEKEEPING_S: Final = 5.0  # wall: disk space, gateway's life sign
+GATEWAY_LIFE_S: Final = 30.0  # wall
+UNKNOWN_OUTAGE_S: Final = 86_400.0  # an outage of unknown length counts as the longest
+log = structlog.get_logger("core")
+
+
+class Core:
+    """What lives as long as the process does; ``memory`` is the only state of the control itself."""
+
+    def __init__(self, config: Config, journal: Journal, field: Field, clock: Clock, memory: Memory) -> None:
+        """Keep the parts; nothing runs yet."""
+        self.config, self.journal, self.field, self.clock, self.memory = config, journal, field, clock, memory
+        self.mailbox = Mailbox(config.core.mailbox)
+        self.commands: deque[Command] = deque(maxlen=64)
+        self.recorder = recorder.Recorder(config.core.checkpoint_s)
+        self.next_row = memory.last_row
+        self.disk_free_pct, self.gateway_ok = _disk_free_pct(config.core.journal), False
+        self.journal_slow = False
+        self.scans = self.late_scans = 0
+        self.last: Record | None = None
+
+    def own(self, at_s: float) -> dict[str, Sample[float]]:
+        """Return the signals that are made here."""
+        values: dict[str, float] = {
+            "journal_ok": self.journal.trusted and not self.journal_slow,
+            "disk_free_pct": self.disk_free_pct,
+            "clock_step_s": self.clock.step_s(),
+            "gateway_ok": self.gateway_ok,
+        }
+        return {name: Sample(value, Quality.GOOD, at_s) for name, value in values.items()}
+
+    async def run_scans(self) -> None:
+        """Scan until cancelled, on absolute deadlines; the heartbeat is the block that a complete scan writes, and nothing else."""
+        period_s = self.config.core.scan_s
+        at_s = due_s = self.clock.now_s()
+        try:
+            while True:
+                due_s += period_s
+                await self.clock.until(due_s)
+                now_s = self.clock.now_s()
+                if now_s - due_s > period_s:  # too late for the missed ones: go on from here, and say so
+                    self.late_scans += 1
+                    due_s = now_s
+                await self.scan_once(now_s, now_s - at_s)
+                at_s = now_s
+        finally:
+            await self._leave_safe()
+
+    async def scan_once(self, at_s: float, dt_s: float) -> None:
+        """Read, decide, journal, write."""
+        own = self.own(at_s)
+        inputs = await self.field.read(at_s, dt_s, own)
+        commands = tuple(self.commands.popleft() for _ in range(len(self.commands)))
+        self.memory, record = scanning.scan(self.config.settings, self.memory, inputs, commands)
+        entries, durable = self.recorder.entries(self.memory, record)
+        entries += [entry("plc", at_s, {"event": event.name, **event.details}) for event in self.field.drain()]
+        step_s = own["clock_step_s"].value or 0.0
+        if abs(step_s) > self.config.settings.limits.clock_step_s:
+            entries.append(entry("clock", at_s, {"step_s": step_s}))
+        await self._write_down(entries, durable)
+        await self.field.write(record.outputs)
+        self.scans += 1
+        self.last = record
+        self._say(record)
+        notify("WATCHDOG=1")
+
+    async def watch_mailbox(self) -> None:
+        """Fetch commands; recipes are read and checked here, beside the scan."""
+        while True:
+            for row in await asyncio.to_thread(self.mailbox.take, self.next_row):
+                self.next_row = row.row
+                self.commands.append(await asyncio.to_thread(command_of, row, wall_ns()))
+            await asyncio.sleep(POLL_S)
+
+    async def keep_house(self) -> None:
+        """Look after the disk and the gateway's life sign."""
+        while True:
+            self.disk_free_pct = await asyncio.to_thread(_disk_free_pct, self.config.core.journal)
+            seen_ns = await asyncio.to_thread(self.mailbox.last_heartbeat, "gateway")
+            self.gateway_ok = seen_ns is not None and wall_ns() - seen_ns < GATEWAY_LIFE_S * 1e9
+            await asyncio.sleep(HOUSEKEEPING_S)
+
+    async def _write_down(self, entries: list[Entry], durable: bool) -> None:
+        if not entries:
+            return
+        future = self.journal.append(entries, durable)
+        if not durable:
+            return
+        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=JOURNAL_WAIT_S)
+        self.journal_slow = not done
+        for finished in done:
+            if finished.exception() is not None:  # the journal has marked itself; I30 holds the batch
+                log.error("journal cannot be written", why=self.journal.why)
+
+    async def _leave_safe(self) -> None:
+        """Write one last block: no heat, everything that keeps the chamber inert as it is. The PLC's watchdog does the rest."""
+        held = self.memory.outputs if self.scans else OFF
+        await self.field.write(safe(held))
+
+    def _say(self, record: Record) -> None:
+        for note in record.notes:
+            if note.kind in ("state", "phase", "alarm", "decision", "command", "batch_end"):
+                log.info(note.kind, **{key: value for key, value in note.content.items() if key != "event"}, what_happened=note.content.get("event"))
+
+
+def safe(outputs: Outputs) -> Outputs:
+    """Return ``outputs`` without heat, vent and door release, inerting as it is."""
+    mode = outputs.mode if outputs.mode in (Mode.OFF, Mode.ABORT) else Mode.HOLD
+    return outputs._replace(mode=mode, heat_enable=False, zone_op_pct=(0.0, 0.0, 0.0), vent_valve=False, door_release=False)
+
+
+@asynccontextmanager
+async def started(config: Config) -> AsyncIterator[Core]:
+    """Open journal and wire, restore the memory, journal the start; leave everything closed."""
+    wiring = wirings.load(Path(config.plc.wiring))
+    Path(config.core.journal).parent.mkdir(parents=True, exist_ok=True)
+    journal = Journal(Path(config.core.journal))
+    try:
+        with journal.reader() as reader:
+            restored = recorder.restore(reader)
+        outage_s, start_s = _outage(restored, journal.last_at_s, config.core.rate)
+        clock = Clock(start_s, config.core.rate)
+        sha256 = sha256_of(config)
+        journal.append([recorder.boot_entry(start_s, journal.boot, version("ovenctl"), config.core.rate, outage_s, sha256)]).result()
+        async with Field(ModbusClient(config.plc.modbus, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
+            core = Core(config, journal, field, clock, Memory() if restored is None else restored[0])
+            if restored is not None:
+                await _resume(core, restored[1], journal.last_at_s)
+            log.info("core started", boot=journal.boot, state=core.memory.unit.state.name, outage_s=outage_s, rate=config.core.rate)
+            notify("READY=1")
+            yield core
+            journal.append([entry("shutdown", clock.now_s(), {"why": "asked to stop"})]).result()
+    finally:
+        try:
+            journal.close()
+        except JournalError:
+            log.error("journal did not close", why=journal.why)
+
+
+async def run(config: Config) -> None:
+    """Run the core until cancelled. Everything that fails beyond the wire is a bug: the outputs go safe and the process ends."""
+    async with started(config) as core, asyncio.TaskGroup() as group:
+        group.create_task(core.run_scans(), name="scan")
+        group.create_task(core.watch_mailbox(), name="mailbox")
+        group.create_task(core.keep_house(), name="housekeeping")
+
+
+async def _resume(core: Core, checkpoint_s: float, last_at_s: float) -> None:
+    """Bring the memory of a checkpoint to now: the unit HELD, the belief carried over the gap, the gap in the journal."""
+    at_s = core.clock.now_s()
+    inputs: Inputs = await core.field.read(at_s, 0.0, core.own(at_s))
+    core.memory, notes = scanning.power_return(core.memory, inputs, core.config.settings, at_s - checkpoint_s)
+    content = {"from_s": last_at_s, "to_s": at_s, "count": int((at_s - last_at_s) / recorder.SAMPLE_S), "cause": "the core was not running"}
+    entries = [entry("gap", at_s, content), *(entry(note.kind, at_s, note.content) for note in notes)]
+    core.journal.append(entries).result()
+
+
+def _outage(restored: tuple[Memory, float, int] | None, last_at_s: float, rate: float) -> tuple[float | None, float]:
+    """Return how long the core was away (process seconds, None when unknown or new) and the process time to start from."""
+    if restored is None:
+        return None, last_at_s
+    away_s = (wall_ns() - restored[2]) / 1e9 * rate
+    if away_s < 0:  # the wall clock was set back meanwhile: nobody knows
+        return None, last_at_s + UNKNOWN_OUTAGE_S
+    return away_s, last_at_s + away_s
+
+
+def _disk_free_pct(journal: str) -> float:
+    folder = Path(journal).parent
+    usage = shutil.disk_usage(folder if folder.exists() else os.curdir)
+    return 100.0 * usage.free / usage.total

@@ -1,0 +1,113 @@
+"""``ovensim``: the soft PLC, virtual batches and the demo. For rehearsal; never on the oven."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.errors import OvenctlError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Simulated oven for ovenctl.")
+ROOT = Path(__file__).parents[1]
+Load = Annotated[Path, typer.Option(help="load record")]
+Wiring = Annotated[Path, typer.Option(help="wiring file")]
+Seed = Annotated[int, typer.Option(help="draws the plant's truth and the sensors' noise")]
+SAMPLE_ROLL = ROOT / "recipes" / "loads" / "sample-roll.toml"
+WIRING = ROOT / "deploy" / "wiring.toml"
+
+
+@app.command()
+def plc(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Modbus TCP port")] = 5020,
+    rate: Annotated[float, typer.Option(help="process seconds per second")] = 1.0,
+    scan_s: Annotated[float, typer.Option(help="PLC scan, s of process time")] = 0.5,
+    load: Load = SAMPLE_ROLL,
+    seed: Seed = 1,
+    wiring: Wiring = WIRING,
+    truth: Annotated[
+        Path | None, typer.Option(help="write what the lab would find of the product to this JSON file on the way out")
+    ] = None,
+    unsafe: Annotated[Path | None, typer.Option(help="append unsafe states to this file, one JSON object a line")] = None,
+) -> None:
+    """Run the soft PLC with a plant behind it on Modbus TCP until SIGTERM."""
+    from sim import station
+
+    asyncio.run(station.run(station.Station(host, port, rate, scan_s, load, seed, wiring, truth, unsafe)))
+
+
+@app.command()
+def batch(
+    recipe: Path,
+    load: Load = SAMPLE_ROLL,
+    seed: Seed = 1,
+    scan_s: Annotated[float, typer.Option(help="scan period, s")] = 1.0,
+    max_h: Annotated[float, typer.Option(help="give up after so many hours")] = 100.0,
+    journal: Annotated[Path | None, typer.Option(help="write the journal of the batch to this new file")] = None,
+    direct: Annotated[bool, typer.Option(help="the controller closes the zone loops")] = False,
+    wiring: Wiring = WIRING,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+) -> None:
+    """Run one whole batch on virtual time: same scan, soft PLC and plant, no sockets; the same seed gives the same bits."""
+    from sim import virtual
+
+    result = virtual.run(recipe, load, wiring, seed, scan_s, max_h, journal, direct)
+    if as_json:
+        sys.stdout.write(json.dumps(result._asdict()) + "\n")
+    else:
+        virtual.show(result)
+    if result.unsafe:
+        raise typer.Exit(1)
+
+
+@app.command()
+def campaign(
+    recipe: Path,
+    runs: Annotated[int, typer.Option(min=1, max=100_000)] = 20,
+    seed: Annotated[int, typer.Option(help="of the first run; the others follow")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=64)] = 2,
+    load: Load = SAMPLE_ROLL,
+    wiring: Wiring = WIRING,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+) -> None:
+    """Run many virtual batches with plants drawn anew, and sum up: results, unsafe states, error and coverage of the estimate."""
+    from sim import virtual
+
+    summary = virtual.campaign(recipe, load, wiring, range(seed, seed + runs), jobs)
+    if as_json:
+        sys.stdout.write(json.dumps(summary) + "\n")
+    else:
+        for key, value in summary.items():
+            sys.stdout.write(f"{key:32} {value}\n")
+
+
+@app.command()
+def demo(
+    rate: Annotated[float, typer.Option(help="process seconds per second")] = 90.0,
+    recipe: Annotated[Path, typer.Option()] = ROOT / "recipes" / "trial-short.toml",
+    load: Load = SAMPLE_ROLL,
+    seed: Seed = 1,
+    folder: Annotated[Path, typer.Option(help="where journal, logs and report go")] = ROOT / "var" / "demo",
+) -> None:
+    """Run everything as real processes on loopback: soft PLC, broker, core, gateway, one whole batch, verdict and report."""
+    from sim import demo as demos
+
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    raise typer.Exit(asyncio.run(demos.run(demos.Demo(rate, recipe, load, seed, folder))))
+
+
+def main() -> None:
+    """Run ``ovensim``; a person's mistake is told in one line each."""
+    try:
+        app()
+    except OvenctlError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""A whole batch on virtual time: the controller's own scan against the soft PLC and the plant, without sockets, seeded and reproducible.
+
+Everything that crosses the wire is encoded and decoded as on the wire: the image through the wiring file, the outputs as a command block.
+"""
+
+import hashlib
+import struct
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from controller import block as blocks
+from controller import recorder
+from controller.block import Block
+from controller.image import Estimate, Interval
+from controller.journal.store import Journal
+from controller.recipe.model import LoadRecord
+from controller.recipe.reading import SourcedRecipe
+from controller.recipe.states import FINAL, UnitState, Verb
+from controller.scan import Command, Memory, Record, Settings, Start, scan
+from controller.tags import Quality, Sample
+from controller.wiring import Wiring
+from sim.judge import Judge, Unsafe
+from sim.plant.parameters import draw
+from sim.plant.plant import Plant, Truth
+from sim.plant.roll import Roll
+from sim.softplc import SoftPlc
+
+MASTER: Final = 1
+SETTLE_S: Final = 10.0  # before the start: the PLC sees its first blocks, the sensors their first gas
+Hook = Callable[["Rig", float], None]
+
+
+class Result(NamedTuple):
+    """What came out of one virtual batch."""
+
+    recipe: str
+    seed: int
+    unit_state: str
+    result: str
+    batch_s: float
+    endpoint_at_s: float | None
+    residual_solvent: dict[str, float]
+    insoluble: dict[str, float]
+    unsafe: list[dict[str, object]]
+    alarms: list[dict[str, object]]
+    scans: int
+    wall_s: float
+    trace_sha256: str
+
+
+@dataclass
+class Rig:
+    """Controller, soft PLC and plant wired together; ``step`` advances all by one scan."""
+
+    settings: Settings
+    wiring: Wiring
+    plc: SoftPlc
+    scan_s: float
+    journal: Journal | None = None
+    memory: Memory = Memory()
+    at_s: float = 0.0
+    counter: int = 0
+    record: Record | None = None
+    commands: list[Command] = field(default_factory=list)
+    notes: list[tuple[float, str, dict[str, object]]] = field(default_factory=list)
+    judge: Judge = field(default_factory=Judge)
+    unsafe: list[Unsafe] = field(default_factory=list)
+    own: dict[str, Sample[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Prepare the signals that the core makes itself, and the trace."""
+        self.own = {
+            "journal_ok": Sample(True, Quality.GOOD, 0.0),
+            "disk_free_pct": Sample(50.0, Quality.GOOD, 0.0),
+            "clock_step_s": Sample(0.0, Quality.GOOD, 0.0),
+            "gateway_ok": Sample(True, Quality.GOOD, 0.0),
+        }
+        self._trace = hashlib.sha256()
+        self._recorder = recorder.Recorder(600.0)
+
+    def step(self) -> Record:
+        """Run one PLC scan and one control scan."""
+        self.plc.scan(self.scan_s)
+        self.at_s += self.scan_s
+        inputs = self.wiring.decode(self.plc.image(), self.at_s, self.scan_s, self.own)
+        commands, self.commands = tuple(self.commands), []
+        self.memory, record = scan(self.settings, self.memory, inputs, commands)
+        self.counter += 1
+        registers = blocks.encode(Block(1, self.counter, MASTER, inputs.plc_alive.value or 0, record.outputs))
+        self.plc.receive(registers)
+        self.unsafe += self.judge.look(self.plc, self.at_s, self.scan_s)
+        self._trace.update(struct.pack(f"<{len(registers)}H3d", *registers, *record.estimate.residual_solvent))
+        for note in record.notes:
+            self.notes.append((self.at_s, note.kind, note.content))
+        if self.journal is not None:
+            self.journal.append(self._recorder.entries(self.memory, record)[0], durable=False)
+        self.record = record
+        return record
+
+    def ask(self, verb: Verb, start: Start | None = None) -> None:
+        """Give a command to the next scan."""
+        self.commands.append(Command(f"{verb}-{self.counter}", "bench", verb, None, self.counter + 1, start))
+
+    def trace_sha256(self) -> str:
+        """Return the hash over every block and estimate so far."""
+        return self._trace.hexdigest()
+
+
+def rig(settings: Settings, wiring: Wiring, load: LoadRecord, seed: int, scan_s: float = 1.0, journal: Journal | None = None) -> Rig:
+    """Return a rig with ``load`` in the oven and a plant drawn with ``seed``."""
+    plant = Plant(draw(seed), roll_of(load), seed)
+    plc = SoftPlc(wiring, plant)
+    return Rig(settings, wiring, plc, scan_s, journal)
+
+
+def roll_of(load: LoadRecord) -> Roll:
+    """Return the load record as a roll of the plant; the truth of its residual solvent is the record's."""
+    return Roll(
+        length_m=load.length_m, width_m=load.width_m, film_um=load.film_um, foil_um=load.foil_um, gap_um=load.gap_um,
+        core_mm=load.core_mm, residual_wt_pct=load.residual_wt_pct,
+    )  # fmt: skip
+
+
+def batch(recipe: SourcedRecipe, load: LoadRecord, wiring: Wiring, settings: Settings, seed: int, *, scan_s: float = 1.0,
+          max_h: float = 100.0, journal: Journal | None = None, hook: Hook | None = None) -> tuple[Result, Rig]:  # fmt: skip
+    """Run one batch from IDLE to a final state, or to ``max_h`` hours; ``hook`` is called before every scan (faults, commands)."""
+    began_s = time.perf_counter()
+    bench = rig(settings, wiring, load, seed, scan_s, journal)
+    while bench.at_s < SETTLE_S:
+        bench.step()
+    bench.ask(Verb.START, Start(recipe.recipe, recipe.sha256, recipe.text, load))
+    record = bench.step()
+    if record.unit_state is UnitState.IDLE:
+        refused = [content["answer"] for _, kind, content in bench.notes if kind == "command"]
+        raise ValueError(f"start refused: {refused}")
+    truth_at_end: Truth | None = None
+    while record.unit_state not in FINAL and bench.at_s < max_h * 3600:
+        if hook is not None:
+            hook(bench, bench.at_s)
+        record = bench.step()
+    truth_at_end = bench.plc.plant.truth()
+    return _result(recipe, seed, bench, record, truth_at_end, time.perf_counter() - began_s), bench
+
+
+def _result(recipe: SourcedRecipe, seed: int, bench: Rig, record: Record, truth: Truth, wall_s: float) -> Result:
+    end = next((content for _, kind, content in reversed(bench.notes) if kind == "batch_end"), {})
+    alarms = [
+        {"at_s": at_s, **{key: content[key] for key in ("rule", "event", "effect", "text", "first_out")}}
+        for at_s, kind, content in bench.notes
+        if kind == "alarm"
+    ]
+    estimate: Estimate = record.estimate
+    return Result(
+        recipe=f"{recipe.recipe.id} rev {recipe.recipe.revision}",
+        seed=seed,
+        unit_state=record.unit_state.name,
+        result=str(end.get("why", f"not finished: {record.waiting}")),
+        batch_s=_number(end.get("batch_s"), bench.at_s),
+        endpoint_at_s=None if end.get("endpoint_at_s") is None else _number(end["endpoint_at_s"], 0.0),
+        residual_solvent=_against(estimate.residual_solvent, truth.residual_solvent_worst),
+        insoluble=_against(estimate.insoluble, truth.insoluble_mean),
+        unsafe=[{"code": found.code, "at_s": found.at_s, "text": found.text} for found in bench.unsafe],
+        alarms=alarms,
+        scans=bench.counter,
+        wall_s=round(wall_s, 3),
+        trace_sha256=bench.trace_sha256(),
+    )
+
+
+def _number(value: object, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) else otherwise
+
+
+def _against(belief: Interval, truth: float) -> dict[str, float]:
+    return {"estimate": belief.value, "low": belief.low, "high": belief.high, "truth": truth}
+
+
+def answers(bench: Rig) -> list[Mapping[str, object]]:
+    """Return the answers to commands so far."""
+    return [content for _, kind, content in bench.notes if kind == "command"]
+
+
+def default_wiring() -> Path:
+    """Return the wiring file that the repository deploys."""
+    return Path(__file__).parents[1] / "deploy" / "wiring.toml"

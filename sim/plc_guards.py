@@ -1,0 +1,200 @@
+"""The soft PLC's own permissives, trips, purge proof and valve locks, judged from its own inputs.
+
+Purge proof, taken back by any air (door or vent open) and by a PLC start, is one of
+
+* two cycles: below ``purge_low_mbar``, then above ``purge_high_mbar`` with the N2 inlet open;
+* ``purge_volumes`` chamber volumes of N2 (normal cubic metres per chamber cubic metre) through the open exhaust at about 1 atm;
+* one cycle and then ``vacuum_mbar`` or less for ``vacuum_s``.
+
+Vent and door need the same since the last heat: two cycles or the volumes.
+"""
+
+from dataclasses import dataclass
+
+from controller.block import HeatBlock
+from controller.image import Outputs
+from sim.plant import Actuators
+
+_ZONE_TCS = tuple((f"z{z}_tc_a_c", f"z{z}_tc_b_c", f"z{z}_tc_c_c", f"z{z}_limit_c") for z in (1, 2, 3))
+(_LEASE, _ATMOSPHERE, _EXHAUST, _CIRCULATION, _DOOR, _CHAIN, _OVERTEMP, _TRIP, _PURGE, _SENSORS, _MODE) = (int(bit) for bit in HeatBlock)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """The PLC's own limits."""
+
+    chamber_m3: float = 1.8
+    ambient_mbar: float = 1013.25
+    purge_low_mbar: float = 50.0
+    purge_high_mbar: float = 300.0
+    purge_cycles: int = 2
+    purge_volumes: float = 4.0
+    vacuum_mbar: float = 100.0
+    vacuum_s: float = 60.0
+    gas_mbar: float = 800.0  # above this the O2 analyser must speak
+    o2_pct: float = 2.0
+    air_s: float = 10.0  # O2 too high, or no valid O2, while heat is on
+    undecided_s: float = 30.0  # between vacuum and gas without N2 inlet while heat is on
+    lost_s: float = 5.0  # exhaust or circulation feedback lost while heat is on
+    circulation_mbar: float = 300.0  # circulation is needed above this
+    overtemp_c: float = 275.0  # no heat above this
+    trip_c: float = 288.0
+    trip_scans: int = 3
+    trip_mbar: float = 1100.0
+    n2_stop_mbar: float = 1045.0  # own stop of the N2 inlet with the exhaust shut
+    hot_c: float = 60.0  # T_open
+    ambient_band_mbar: float = 20.0
+
+
+class Guards:
+    """The PLC's judgement of its inputs; ``look`` once per scan, then ``follow`` and ``lock`` write the actuators."""
+
+    def __init__(self, settings: GuardSettings) -> None:
+        """Start unproven, untripped, never heated."""
+        self.settings = settings
+        self.tripped, self.trip_text = False, ""
+        self.hot, self.heat_block, self.pressure_mbar = True, _LEASE, settings.ambient_mbar
+        self.heated = False  # since the door was last open
+        self._trip_scans, self._air_s, self._undecided_s, self._exhaust_s, self._circulation_s = 0, 0.0, 0.0, 0.0, 0.0
+        self._since_heat_cycles, self._since_heat_volumes = 0, 0.0
+        self.forget_purge()
+
+    def forget_purge(self) -> None:
+        """Take the purge proof back."""
+        self.purge_proven, self.purge_cycles, self.purge_volumes = False, 0, 0.0
+        self._low, self._n2_in_rise, self._vacuum_s = False, False, 0.0
+
+    # ---- looking ----
+
+    def look(self, v: dict[str, float], a: Actuators, dt_s: float) -> None:
+        """Update purge proof, trips and the heat permissives from the readings ``v``."""
+        s = self.settings
+        p = v["pressure_cap_mbar"]
+        if p != p:  # the Pirani is better than nothing, and errs to the high side
+            p = v["pressure_pirani_mbar"]
+        self.pressure_mbar = p
+        heating = a.main_contactor
+        loads = [t for t in (v["load_outer_c"], v["load_edge_c"], v["load_core_c"]) if -20.0 <= t <= 400.0]
+        self.hot = len(loads) < 2 or max(loads) >= s.hot_c
+        door_closed = bool(v["door_closed_a"] and v["door_closed_b"])
+        if heating:
+            self.heated, self._since_heat_cycles, self._since_heat_volumes = True, 0, 0.0
+        self._purge(v, p, dt_s, door_closed)
+        sensors_ok, hottest_c = self._temperatures(v)
+        self._trips(v, p, hottest_c, heating, door_closed)
+        blocked = 0 if sensors_ok else _SENSORS
+        if hottest_c >= s.overtemp_c or not v["overtemp_ok"]:
+            blocked |= _OVERTEMP
+        if not (door_closed and v["door_locked"]):
+            blocked |= _DOOR
+        if not (v["hardwired_ok"] and v["estop_ok"]):
+            blocked |= _CHAIN
+        if not self.purge_proven:
+            blocked |= _PURGE
+        self.heat_block = blocked | self._gas_block(v, p, heating, dt_s)
+
+    def _temperatures(self, v: dict[str, float]) -> tuple[bool, float]:
+        """Return whether each zone has two control thermocouples, and the hottest second-highest reading of a zone (one may lie)."""
+        ok, hottest_c = True, -1e3
+        for a, b, c, limit in _ZONE_TCS:
+            ta, tb, tc = v[a], v[b], v[c]
+            valid = (-20.0 <= ta <= 400.0) + (-20.0 <= tb <= 400.0) + (-20.0 <= tc <= 400.0)
+            if valid < 2:
+                ok = False
+            temps = sorted(t for t in (ta, tb, tc, v[limit]) if -20.0 <= t <= 400.0)
+            if temps:
+                hottest_c = max(hottest_c, temps[-2] if len(temps) > 1 else temps[-1])
+        return ok, hottest_c
+
+    def _trips(self, v: dict[str, float], p: float, hottest_c: float, heating: bool, door_closed: bool) -> None:
+        s = self.settings
+        self._trip_scans = self._trip_scans + 1 if hottest_c > s.trip_c else 0
+        causes = (
+            (self._trip_scans >= s.trip_scans, "over-temperature"),
+            (not v["overtemp_ok"], "excess-temperature limiter"),
+            (not v["estop_ok"], "emergency stop"),
+            (not v["relief_ok"] or p > s.trip_mbar, "over-pressure"),
+            (not door_closed and (self.hot or heating), "door opened when hot"),
+            (heating and not v["hardwired_ok"], "hard-wired chain"),
+        )
+        self._causes = tuple(text for is_true, text in causes if is_true)
+        if self._causes and not self.tripped:
+            self.tripped, self.trip_text = True, self._causes[0]
+
+    def reset(self) -> None:
+        """Unlatch the trip if its causes are gone."""
+        if not self._causes:
+            self.tripped, self.trip_text = False, ""
+
+    def _purge(self, v: dict[str, float], p: float, dt_s: float, door_closed: bool) -> None:
+        s = self.settings
+        if not door_closed:
+            self.heated = False
+        if not door_closed or not v["vent_valve_closed"]:
+            self.forget_purge()
+            return
+        if p < s.purge_low_mbar:
+            self._low, self._n2_in_rise = True, False
+        elif self._low:
+            if v["n2_valve_open"]:
+                self._n2_in_rise = True
+            if p > s.purge_high_mbar:
+                if self._n2_in_rise:
+                    self.purge_cycles += 1
+                    self._since_heat_cycles += 1
+                self._low = False
+        flow = v["n2_flow_nm3_h"]
+        if flow > 0.5 and p > 900.0 and v["exhaust_valve_open"]:
+            volumes = flow * dt_s / 3600.0 / s.chamber_m3
+            self.purge_volumes += volumes
+            self._since_heat_volumes += volumes
+        self._vacuum_s = self._vacuum_s + dt_s if p <= s.vacuum_mbar and self.purge_cycles else 0.0
+        if self.purge_cycles >= s.purge_cycles or self.purge_volumes >= s.purge_volumes or self._vacuum_s >= s.vacuum_s:
+            self.purge_proven = True
+
+    def _gas_block(self, v: dict[str, float], p: float, heating: bool, dt_s: float) -> int:
+        """Return the permissives of atmosphere, exhaust and circulation; each has its delay while heat is on, none before."""
+        s, blocked = self.settings, 0
+        o2_valid = v["o2_sample_flow_l_min"] > 0.3 and v["o2_ready"] and v["o2_pct"] >= 0.0
+        air = p > s.gas_mbar and not (o2_valid and v["o2_pct"] <= s.o2_pct)
+        undecided = not p <= s.vacuum_mbar and not p > s.gas_mbar and not v["n2_valve_open"]
+        still = p > s.circulation_mbar and not v["circulation_run"]
+        self._air_s = self._air_s + dt_s if air else 0.0
+        self._undecided_s = self._undecided_s + dt_s if undecided else 0.0
+        self._exhaust_s = self._exhaust_s + dt_s if not v["exhaust_run"] else 0.0
+        self._circulation_s = self._circulation_s + dt_s if still else 0.0
+        if self._air_s > (s.air_s if heating else 0.0) or self._undecided_s > (s.undecided_s if heating else 0.0) or p > s.trip_mbar:
+            blocked |= _ATMOSPHERE
+        if self._exhaust_s > (s.lost_s if heating else 0.0):
+            blocked |= _EXHAUST
+        if self._circulation_s > (s.lost_s if heating else 0.0):
+            blocked |= _CIRCULATION
+        return blocked
+
+    # ---- acting ----
+
+    def follow(self, a: Actuators, v: dict[str, float], o: Outputs) -> None:
+        """Drive the gas side as ``o`` asks, without ever opening a forbidden pair: each valve waits for the other's closed switch."""
+        s = self.settings
+        a.pump, a.roots, a.vac_throttle_pct = o.pump, o.roots, min(100.0, max(0.0, o.vac_throttle_pct))
+        a.exhaust_valve, a.exhaust_fan, a.circulation, a.condenser = o.exhaust_valve, o.exhaust_fan, o.circulation, o.condenser
+        a.n2_flow_sp_nm3_h = min(100.0, max(0.0, o.n2_flow_sp_nm3_h))
+        wants_n2 = o.n2_valve and bool(v["door_closed_a"] and v["door_closed_b"] and v["door_locked"])
+        if wants_n2 and self.pressure_mbar > s.n2_stop_mbar and not v["exhaust_valve_open"]:
+            wants_n2 = False
+        a.vac_valve = o.vac_valve and not o.n2_valve and bool(v["n2_valve_closed"] and v["vent_valve_closed"])
+        a.n2_valve = wants_n2 and bool(v["vac_valve_closed"] and v["vent_valve_closed"])
+
+    def release(self, a: Actuators, v: dict[str, float], vent: bool, door: bool) -> None:
+        """Open vent valve and door lock as asked if the load is cold, purged since the heat, and the pressure fits."""
+        s = self.settings
+        safe = not self.hot and not a.main_contactor and not self._vapour_left
+        cold = safe and bool(v["n2_valve_closed"] and v["vac_valve_closed"])
+        a.vent_valve = vent and cold and not a.n2_valve and not a.vac_valve and self.pressure_mbar <= s.ambient_mbar + s.ambient_band_mbar
+        level = abs(self.pressure_mbar - s.ambient_mbar) <= s.ambient_band_mbar
+        a.door_locked = not (door and cold and level and not a.n2_valve)
+
+    @property
+    def _vapour_left(self) -> bool:
+        s = self.settings
+        return self.heated and self._since_heat_cycles < s.purge_cycles and self._since_heat_volumes < s.purge_volumes

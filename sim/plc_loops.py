@@ -1,0 +1,67 @@
+"""The soft PLC's zone loops: clamped and ramped set points, PI with feed-forward on the median of the valid thermocouples."""
+
+from dataclasses import dataclass
+from statistics import median
+
+from controller.image import Outputs
+
+_TCS = tuple((f"z{z}_tc_a_c", f"z{z}_tc_b_c", f"z{z}_tc_c_c") for z in (1, 2, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """The equipment's hard limits and the tuning of the zone loops."""
+
+    max_sp_c: float = 260.0
+    max_rate_c_per_min: float = 10.0
+    gain_pct_per_k: float = 6.0
+    integral_s: float = 500.0
+    loss_pct_per_k: float = 0.12  # feed-forward: output that holds 1 K above 23 degC
+    ramp_pct_min_per_k: float = 12.0  # feed-forward: output for 1 K/min
+
+
+class Loops:
+    """Three zone loops; bumpless, because without heat the set points follow the measurement."""
+
+    def __init__(self, settings: LoopSettings) -> None:
+        """Start idle."""
+        self.settings = settings
+        self.applied_c = (0.0, 0.0, 0.0)
+        self._integral_pct = [0.0, 0.0, 0.0]
+
+    def step(self, v: dict[str, float], o: Outputs, heat: bool, dt_s: float) -> tuple[float, float, float]:
+        """Return the zones' outputs in %; ``applied_c`` is then the set points worked with."""
+        s = self.settings
+        pvs = [_median(v[a], v[b], v[c]) for a, b, c in _TCS]
+        if not heat:
+            self._integral_pct = [0.0, 0.0, 0.0]
+            self.applied_c = (min(pvs[0], s.max_sp_c), min(pvs[1], s.max_sp_c), min(pvs[2], s.max_sp_c))
+            return (0.0, 0.0, 0.0)
+        rise_c = max(0.0, min(o.rate_limit_c_per_min, s.max_rate_c_per_min)) * dt_s / 60.0
+        applied, outputs = [], []
+        for zone in (0, 1, 2):
+            wanted_c, was_c = min(s.max_sp_c, o.zone_sp_c[zone]), self.applied_c[zone]
+            sp_c = wanted_c if wanted_c <= was_c + rise_c else was_c + rise_c
+            applied.append(sp_c)
+            outputs.append(
+                max(0.0, min(100.0, o.zone_op_pct[zone])) if o.direct_output else self._pi(zone, sp_c, sp_c - was_c, pvs[zone], dt_s)
+            )
+        self.applied_c = (applied[0], applied[1], applied[2])
+        return (outputs[0], outputs[1], outputs[2])
+
+    def _pi(self, zone: int, sp_c: float, rise_c: float, pv_c: float, dt_s: float) -> float:
+        s, error_c = self.settings, sp_c - pv_c
+        forward = s.loss_pct_per_k * (sp_c - 23.0) + (s.ramp_pct_min_per_k * rise_c * 60.0 / dt_s if rise_c > 0.0 else 0.0)
+        raw = forward + s.gain_pct_per_k * error_c + self._integral_pct[zone]
+        output = max(0.0, min(100.0, raw))
+        if output == raw or (raw > 100.0) != (error_c > 0.0):  # integrate unless that pushes further into the limit
+            self._integral_pct[zone] += s.gain_pct_per_k * error_c * dt_s / s.integral_s
+        return output
+
+
+def _median(a: float, b: float, c: float) -> float:
+    """Return the median of the valid ones of three readings; of two their mean, of none 0 (heat is blocked then)."""
+    valid = [t for t in (a, b, c) if -20.0 <= t <= 400.0]
+    if len(valid) == 3:
+        return sorted(valid)[1]
+    return median(valid) if valid else 0.0

@@ -1,0 +1,69 @@
+"""A soft PLC station: plant, PLC, Modbus server and judge in one process, as ``ovensim plc`` runs it."""
+
+import asyncio
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller import wiring as wirings
+from controller.recipe.reading import read_load
+from sim.bench import roll_of
+from sim.judge import Judge
+from sim.modbus_server import serve
+from sim.plant.parameters import draw
+from sim.plant.plant import Plant
+from sim.softplc import SoftPlc
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What ``ovensim plc`` was asked for."""
+
+    host: str
+    port: int
+    rate: float
+    scan_s: float
+    load: Path
+    seed: int
+    wiring: Path
+    truth: Path | None
+    unsafe: Path | None
+
+
+async def run(station: Station) -> None:
+    """Serve until SIGTERM or SIGINT; then write what the lab would find."""
+    plc = SoftPlc(wirings.load(station.wiring), Plant(draw(station.seed), roll_of(read_load(station.load)), station.seed))
+    judge = Judge()
+
+    def watch(seen: SoftPlc) -> None:
+        for found in judge.look(seen, seen.at_s, station.scan_s):
+            if station.unsafe is not None:
+                with station.unsafe.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"code": found.code, "at_s": found.at_s, "text": found.text}) + "\n")
+
+    task = asyncio.ensure_future(serve(plc, station.host, station.port, station.rate, station.scan_s, watch))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    finally:
+        if station.truth is not None:
+            station.truth.write_text(json.dumps(lab_results(plc)), encoding="utf-8")
+
+
+def lab_results(plc: SoftPlc) -> dict[str, object]:
+    """Return what a lab would find of coupons cut from the roll now; the assay is the simulator's, without its error."""
+    truth = plc.plant.truth()
+    assay = "NMP extraction, simulated: the plant's truth"
+    return {
+        "coupons": [
+            {"position": "worst zone", "residual_wt_pct": 100 * truth.residual_solvent_worst, "assay": assay},
+            {"position": "mean of the roll", "insoluble_pct": 100 * truth.insoluble_mean, "assay": assay},
+            {"position": "least cured zone", "insoluble_pct": 100 * truth.insoluble_min, "assay": assay},
+            {"position": "most cured zone", "insoluble_pct": 100 * truth.insoluble_max, "assay": assay},
+        ]
+    }

@@ -1,0 +1,112 @@
+"""Real servers that several test files share. Loopback only, on ephemeral ports."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sim.broker import free_port, mosquitto
+
+START_S = 10.0
+
+
+def required(program: str | None, name: str) -> str:
+    """Return ``program``; without it skip, or fail where CI=true promises that everything is installed."""
+    if program is not None:
+        return program
+    message = f"{name} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@asynccontextmanager
+async def serving(handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], port: int = 0) -> AsyncIterator[int]:
+    """Serve ``handle`` on a loopback port (given back) and leave no connection behind."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handle(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+            await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
+
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(task := asyncio.create_task(serve(reader, writer)))
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", port)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        ending = list(tasks)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+
+class Mosquitto:
+    """A real broker that can be killed and started again on its port."""
+
+    def __init__(self, program: str, folder: Path, config: str = "allow_anonymous true\n") -> None:
+        self.program = program
+        self.port = free_port()
+        self.config = folder / "mosquitto.conf"
+        self.config.write_text(config if "listener" in config else f"listener {self.port} 127.0.0.1\n{config}")
+        self.log = folder / "mosquitto.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([self.program, "-c", str(self.config)], stdout=log, stderr=log)
+        deadline_s = time.monotonic() + START_S
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"mosquitto ended: {self.log.read_text()}")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline_s:
+                    self.kill()
+                    raise
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture(scope="session")
+def mosquitto_program() -> str:
+    return required(mosquitto(), "mosquitto")
+
+
+@pytest.fixture(scope="session")
+def mosquitto_port(mosquitto_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A broker for tests that leave it running; each test takes its own topics."""
+    broker = Mosquitto(mosquitto_program, tmp_path_factory.mktemp("mosquitto"))
+    broker.start()
+    yield broker.port
+    broker.kill()
+
+
+@pytest.fixture
+def own_mosquitto(mosquitto_program: str, tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that the test may kill. It keeps nothing, as a broker that lost its disk."""
+    broker = Mosquitto(mosquitto_program, tmp_path)
+    broker.start()
+    yield broker
+    broker.kill()
