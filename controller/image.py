@@ -289,10 +289,8 @@ class PhaseView(NamedTuple):
     solvent: bool = False  # solvent may be present in film or gas
     vacuum: bool = False  # the vacuum path is asked for
     inert: bool = False  # the N2 flow path is asked for
-    backfill: bool = False  # a commanded backfill
     timeout: str = ""  # what timed out, for I12 and I26
     failed: str = ""  # what failed, for I13
     temp_sp_c: float = 0.0
     o2_limit_ppm: float = 0.0  # quality limit of the recipe, 0 without one
     hold_on_o2: bool = False
-    load_problem: str = ""  # I17

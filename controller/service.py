@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from controller import recorder, scan as scanning, wiring as wirings
+from controller import realtime, recorder, scan as scanning, wiring as wirings
 from controller.clock import Clock, wall_ns
 from controller.config import Config, sha256_of
 from controller.errors import JournalError
@@ -24,7 +24,7 @@ from controller.journal.store import Journal
 from controller.notify import notify
 from controller.scan import Command, Memory, Record
 from controller.southbound.field import Field
-from controller.southbound.modbus_client import ModbusClient
+from controller.southbound.modbus_client import ModbusDriver
 from controller.tags import Quality, Sample
 
 JOURNAL_WAIT_S: Final = 0.25  # wall: longer than this no intent waits for the disk
@@ -143,6 +143,7 @@ def safe(outputs: Outputs) -> Outputs:
 @asynccontextmanager
 async def started(config: Config) -> AsyncIterator[Core]:
     """Open journal and wire, restore the memory, journal the start; leave everything closed."""
+    scheduling = realtime.prefer()
     wiring = wirings.load(Path(config.plc.wiring))
     Path(config.core.journal).parent.mkdir(parents=True, exist_ok=True)
     journal = Journal(Path(config.core.journal))
@@ -153,11 +154,12 @@ async def started(config: Config) -> AsyncIterator[Core]:
         clock = Clock(start_s, config.core.rate)
         sha256 = sha256_of(config)
         journal.append([recorder.boot_entry(start_s, journal.boot, version("ovenctl"), config.core.rate, outage_s, sha256)]).result()
-        async with Field(ModbusClient(config.plc.modbus, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
+        async with Field(ModbusDriver(config.plc.modbus, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
             core = Core(config, journal, field, clock, Memory() if restored is None else restored[0])
             if restored is not None:
                 await _resume(core, restored[1], journal.last_at_s)
-            log.info("core started", boot=journal.boot, state=core.memory.unit.state.name, outage_s=outage_s, rate=config.core.rate)
+            log.info("core started", boot=journal.boot, state=core.memory.unit.state.name, outage_s=outage_s, rate=config.core.rate, scheduling=scheduling)
+            realtime.settle()
             notify("READY=1")
             yield core
             journal.append([entry("shutdown", clock.now_s(), {"why": "asked to stop"})]).result()

@@ -109,7 +109,7 @@ def _watchdog(enabled: bool) -> Act:
 
 
 def _nothing(plc: SoftPlc) -> None:
-    """A PLC that has started again needs no clearing."""
+    """Do nothing: a PLC that has started again needs no clearing."""
 
 
 def _valve(plc: SoftPlc, name: str, stuck_at: float | None, lie: bool | None) -> None:
@@ -171,7 +171,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "n2_lost": _set("N2 supply lost", lambda plc: plc.plant.chamber, "n2_supply", 0.0, 1.0),
     "n2_low": _set("N2 header at 60 %", lambda plc: plc.plant.chamber, "n2_supply", 0.6, 1.0),
     # actuators
-    "contactor_welded": _set("heat contactors welded, thyristor shorted", lambda plc: plc.plant.field, "contactor_welded", True, False),
+    "contactor_welded": _set("main heat contactor welded", lambda plc: plc.plant.field, "contactor_welded", True, False),
+    "thyristor_shorted": _set("zone 2 thyristor shorted: full power", lambda plc: plc.plant.field, "thyristor_shorted", True, False),
     "element_open": _set("zone 2 element open", lambda plc: plc.plant.field, "elements_open", (False, True, False), (False,) * 3),
     "vac_valve_stuck_shut": _stuck("vacuum valve stuck shut", "vac", 0.0),
     "vac_valve_stuck_open": _stuck("vacuum valve stuck open", "vac", 1.0),

@@ -13,10 +13,10 @@
 | U9 | blocks of two masters accepted inside one lease (5 s) | none |
 | U10 | heat on after a trip, ABORT or PLC start without a reset edge and then a purge permission in accepted blocks | none |
 | U11 | a block accepted whose image was older than 3 s; or a direct output above 0 for a zone without two valid sensors | 1 scan / 4 s |
-| U12 | soak time grew while a zone was more than 6 degC off the mean set point, or had fewer than two valid sensors | 30 s / 10 s |
+| U12 | soak time grew with a zone over 6 degC below the mean set point, the load over 6 above, or sensors as in U3 | 30 s / 10 s |
 
 "Heat on" is what the PLC drives; a welded contactor is a fault of the plant, not a decision. A valve whose switches lie cannot be judged
-from outside either.
+from outside either. U12 looks at the load on the hot side because walls that a cascade has led cool slower than its set point falls.
 """
 
 from typing import NamedTuple
@@ -201,7 +201,7 @@ class Judge:
             self._since_s.pop("blind", None)
             return
         sp_c = sum(o.zone_sp_c) / 3.0
-        off_c = max(abs(wall_c - sp_c) for wall_c in plc.plant.heaters.walls_c)
+        off_c = max(sp_c - min(plc.plant.heaters.walls_c), plc.plant.load_max_c - sp_c)
         if self._lasts("band", off_c > BAND_C, at_s, BAND_GRACE_S):
             self._found.append(("U12", f"soak time counted {off_c:.1f} degC off the set point"))
         if self._lasts("blind", bool(self._blind_zones(plc)), at_s, BLIND_GRACE_S):

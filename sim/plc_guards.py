@@ -57,6 +57,7 @@ class Guards:
         self.heated = False  # since the door was last open
         self._trip_scans, self._air_s, self._undecided_s, self._exhaust_s, self._circulation_s = 0, 0.0, 0.0, 0.0, 0.0
         self._since_heat_cycles, self._since_heat_volumes = 0, 0.0
+        self._chain_ok, self._causes = True, tuple[str, ...]()
         self.forget_purge()
 
     def forget_purge(self) -> None:
@@ -97,11 +98,13 @@ class Guards:
         """Return whether each zone has two control thermocouples, and the hottest second-highest reading of a zone (one may lie)."""
         ok, hottest_c = True, -1e3
         for a, b, c, limit in _ZONE_TCS:
-            ta, tb, tc = v[a], v[b], v[c]
+            ta, tb, tc, tl = v[a], v[b], v[c], v[limit]
+            if -20.0 <= ta <= 250.0 and -20.0 <= tb <= 250.0 and -20.0 <= tc <= 250.0 and -20.0 <= tl <= 250.0:
+                continue  # nothing to sort out: all read, none near a limit
             valid = (-20.0 <= ta <= 400.0) + (-20.0 <= tb <= 400.0) + (-20.0 <= tc <= 400.0)
             if valid < 2:
                 ok = False
-            temps = sorted(t for t in (ta, tb, tc, v[limit]) if -20.0 <= t <= 400.0)
+            temps = sorted(t for t in (ta, tb, tc, tl) if -20.0 <= t <= 400.0)
             if temps:
                 hottest_c = max(hottest_c, temps[-2] if len(temps) > 1 else temps[-1])
         return ok, hottest_c
@@ -109,6 +112,9 @@ class Guards:
     def _trips(self, v: dict[str, float], p: float, hottest_c: float, heating: bool, door_closed: bool) -> None:
         s = self.settings
         self._trip_scans = self._trip_scans + 1 if hottest_c > s.trip_c else 0
+        self._chain_ok, self._causes = bool(v["hardwired_ok"]), ()
+        if self._chain_ok and v["estop_ok"] and v["overtemp_ok"] and door_closed and not self._trip_scans and p <= s.trip_mbar:
+            return  # a lifted relief opens the chain
         causes = (
             (self._trip_scans >= s.trip_scans, "over-temperature"),
             (not v["overtemp_ok"], "excess-temperature limiter"),
@@ -122,8 +128,8 @@ class Guards:
             self.tripped, self.trip_text = True, self._causes[0]
 
     def reset(self) -> None:
-        """Unlatch the trip if its causes are gone."""
-        if not self._causes:
+        """Unlatch the trip if its causes are gone and the hard-wired chain is closed."""
+        if not self._causes and self._chain_ok:
             self.tripped, self.trip_text = False, ""
 
     def _purge(self, v: dict[str, float], p: float, dt_s: float, door_closed: bool) -> None:
@@ -186,11 +192,11 @@ class Guards:
         a.n2_valve = wants_n2 and bool(v["vac_valve_closed"] and v["vent_valve_closed"])
 
     def release(self, a: Actuators, v: dict[str, float], vent: bool, door: bool) -> None:
-        """Open vent valve and door lock as asked if the load is cold, purged since the heat, and the pressure fits."""
+        """Open vent valve and door lock as asked if the load is cold and purged since the heat; the door also needs ambient pressure."""
         s = self.settings
         safe = not self.hot and not a.main_contactor and not self._vapour_left
         cold = safe and bool(v["n2_valve_closed"] and v["vac_valve_closed"])
-        a.vent_valve = vent and cold and not a.n2_valve and not a.vac_valve and self.pressure_mbar <= s.ambient_mbar + s.ambient_band_mbar
+        a.vent_valve = vent and cold and not a.n2_valve and not a.vac_valve
         level = abs(self.pressure_mbar - s.ambient_mbar) <= s.ambient_band_mbar
         a.door_locked = not (door and cold and level and not a.n2_valve)
 

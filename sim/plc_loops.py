@@ -18,6 +18,7 @@ class LoopSettings:
     integral_s: float = 500.0
     loss_pct_per_k: float = 0.12  # feed-forward: output that holds 1 K above 23 degC
     ramp_pct_min_per_k: float = 12.0  # feed-forward: output for 1 K/min
+    ramp_lag_s: float = 60.0  # the ramp is seen through a filter, so that a set point that trembles moves no heater
 
 
 class Loops:
@@ -28,13 +29,14 @@ class Loops:
         self.settings = settings
         self.applied_c = (0.0, 0.0, 0.0)
         self._integral_pct = [0.0, 0.0, 0.0]
+        self._ramp_c_per_min = [0.0, 0.0, 0.0]
 
     def step(self, v: dict[str, float], o: Outputs, heat: bool, dt_s: float) -> tuple[float, float, float]:
         """Return the zones' outputs in %; ``applied_c`` is then the set points worked with."""
         s = self.settings
         pvs = [_median(v[a], v[b], v[c]) for a, b, c in _TCS]
         if not heat:
-            self._integral_pct = [0.0, 0.0, 0.0]
+            self._integral_pct, self._ramp_c_per_min = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
             self.applied_c = (min(pvs[0], s.max_sp_c), min(pvs[1], s.max_sp_c), min(pvs[2], s.max_sp_c))
             return (0.0, 0.0, 0.0)
         rise_c = max(0.0, min(o.rate_limit_c_per_min, s.max_rate_c_per_min)) * dt_s / 60.0
@@ -51,7 +53,9 @@ class Loops:
 
     def _pi(self, zone: int, sp_c: float, rise_c: float, pv_c: float, dt_s: float) -> float:
         s, error_c = self.settings, sp_c - pv_c
-        forward = s.loss_pct_per_k * (sp_c - 23.0) + (s.ramp_pct_min_per_k * rise_c * 60.0 / dt_s if rise_c > 0.0 else 0.0)
+        ramp = self._ramp_c_per_min[zone]
+        self._ramp_c_per_min[zone] = ramp = ramp + (rise_c * 60.0 / dt_s - ramp) * dt_s / (s.ramp_lag_s + dt_s)
+        forward = s.loss_pct_per_k * (sp_c - 23.0) + s.ramp_pct_min_per_k * ramp
         raw = forward + s.gain_pct_per_k * error_c + self._integral_pct[zone]
         output = max(0.0, min(100.0, raw))
         if output == raw or (raw > 100.0) != (error_c > 0.0):  # integrate unless that pushes further into the limit
@@ -61,7 +65,7 @@ class Loops:
 
 def _median(a: float, b: float, c: float) -> float:
     """Return the median of the valid ones of three readings; of two their mean, of none 0 (heat is blocked then)."""
+    if -20.0 <= a <= 400.0 and -20.0 <= b <= 400.0 and -20.0 <= c <= 400.0:
+        return sorted((a, b, c))[1]
     valid = [t for t in (a, b, c) if -20.0 <= t <= 400.0]
-    if len(valid) == 3:
-        return sorted(valid)[1]
     return median(valid) if valid else 0.0

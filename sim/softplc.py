@@ -63,6 +63,7 @@ class SoftPlc:
         self.at_s = 0.0  # process time
         self.boot_id = _FIRST_BOOT_ID - 1
         self.values = plant.read(0.0, self.actuators)  # what the image shows, by signal
+        self.values |= {"plc_signature": block.SIGNATURE, "plc_map_version": block.MAP_VERSION, "plc_serial": wiring.file.plc_serial}
         self._image: list[int] = []
         self.power_cycle()
 
@@ -151,7 +152,7 @@ class SoftPlc:
             self.plant.step(dt_s / steps, self.actuators)
         self.at_s += dt_s
         if self.faults.stopped:
-            self.actuators = Actuators()
+            self.actuators, self.taken = Actuators(), []
             return
         self.values = self.plant.read(dt_s, self.actuators)
         self.alive += 1
@@ -233,7 +234,6 @@ class SoftPlc:
     def _publish(self) -> None:
         v = self.values
         v["z1_sp_applied_c"], v["z2_sp_applied_c"], v["z3_sp_applied_c"] = self.loops.applied_c
-        v["plc_signature"], v["plc_map_version"], v["plc_serial"] = block.SIGNATURE, block.MAP_VERSION, self.wiring.file.plc_serial
         v["plc_alive"], v["plc_boot_id"] = self.alive, self.boot_id
         v["plc_state"], v["plc_reason"] = self.state, self.reason
         v["plc_heat_block"], v["plc_heat_permitted"] = self.heat_block, self.heat_block == 0

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from controller import realtime
 from controller import wiring as wirings
 from controller.recipe.reading import read_load
 from sim.bench import roll_of
@@ -35,6 +38,8 @@ async def run(station: Station) -> None:
     """Serve until SIGTERM or SIGINT; then write what the lab would find."""
     plc = SoftPlc(wirings.load(station.wiring), Plant(draw(station.seed), roll_of(read_load(station.load)), station.seed))
     judge = Judge()
+    realtime.prefer()
+    realtime.settle()
 
     def watch(seen: SoftPlc) -> None:
         for found in judge.look(seen, seen.at_s, station.scan_s):
@@ -67,3 +72,16 @@ def lab_results(plc: SoftPlc) -> dict[str, object]:
             {"position": "most cured zone", "insoluble_pct": 100 * truth.insoluble_max, "assay": assay},
         ]
     }
+
+
+def endpoint_verdict(end: Mapping[str, Any], lab: Mapping[str, Any]) -> list[str]:
+    """Return the estimate at the end of a batch beside the plant's truth, a line each."""
+    found = {coupon["position"]: coupon for coupon in lab["coupons"]}
+    lines = []
+    for name, key, position, field in (
+        ("residual solvent, wt%", "residual_solvent", "worst zone", "residual_wt_pct"),
+        ("insoluble content, %", "insoluble", "mean of the roll", "insoluble_pct"),
+    ):
+        value, low, high = (100 * number for number in end[key])
+        lines.append(f"{name}: estimate {value:.2f} [{low:.2f}, {high:.2f}], truth of the simulated roll {found[position][field]:.2f}")
+    return lines

@@ -106,7 +106,7 @@ def mosquitto_port(mosquitto_program: str, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def own_mosquitto(mosquitto_program: str, tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker that the test may kill. It keeps nothing, as a broker that lost its disk."""
-    broker = Mosquitto(mosquitto_program, tmp_path)
+    broker = Mosquitto(mosquitto_program, tmp_path, "allow_anonymous true\nmax_inflight_messages 0\n")
     broker.start()
     yield broker
     broker.kill()

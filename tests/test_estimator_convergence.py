@@ -27,16 +27,17 @@ def true_at(closed: bool) -> Sample[bool]:
 
 
 def film_temperature_c(at_s: float) -> float:
-    """The film follows a 1 K/min ramp to 225 degC."""
+    """The film follows a 1 K/min ramp from 30 to 225 degC."""
     return min(30 + at_s / 60, 225.0)
 
 
 def resolved(u: NDArray[np.float64], temp_c: float, diffusion_scale: float, dt_s: float) -> NDArray[np.float64]:
-    """One implicit step of the resolved film: D = D0(T) e^(30 w), no glass, dry face at the free side, tight at the foil."""
-    d0 = 4e-14 * diffusion_scale * exp(-70e3 / 8.314 * (1 / (temp_c + 273.15) - 1 / 473.15))
+    """One implicit step of the resolved film: D0(T) e^(60 w) in series with a swollen D, no glass; dry free face, tight foil."""
+    d0 = 1e-14 * diffusion_scale * exp(-70e3 / 8.314 * (1 / (temp_c + 273.15) - 1 / 473.15))
     width = 20e-6 / CELLS
     fraction = u / (1 + u)
-    d = np.minimum(d0 * np.exp(30 * fraction), 3e-12)
+    swollen = 4e-12 * exp(-30e3 / 8.314 * (1 / (temp_c + 273.15) - 1 / 373.15))
+    d = 1 / (1 / (d0 * np.exp(60 * fraction)) + 1 / swollen)
     face = np.sqrt(d[1:] * d[:-1]) / width**2
     free = 2 * d[-1] / width**2
     below, above = np.append(0, face), np.append(face, free)
@@ -70,7 +71,7 @@ def watch(hours: float, scale: float, wet_pct: float, evidence: bool) -> tuple[f
     while at_s < hours * 3600:
         at_s += WORK_S
         film_c = film_temperature_c(at_s)
-        u = resolved(u, film_c, scale, WORK_S)
+        u = resolved(u, film_c, scale, WORK_S) if at_s > 60 else u  # the condensate scale is read before the first drop
         scale_reading_kg = round(POLYMER_KG * (u0 - float(u.mean())) * 0.97, 2)  # 3 % stays on the walls; the scale shows 10 g
         after, estimate = step(settings, memory, reading(at_s, film_c, scale_reading_kg if evidence else None), None)
         assert after is not None
@@ -79,15 +80,20 @@ def watch(hours: float, scale: float, wet_pct: float, evidence: bool) -> tuple[f
     return mean / (1 + mean), estimate
 
 
-@pytest.mark.parametrize(
-    ("scale", "wet_pct", "hours"),
-    [(0.2, 19.0, 5.0), (0.2, 20.0, 4.0), (0.2, 20.0, 6.0), (0.5, 20.0, 4.0), (0.5, 20.0, 5.0), (1.25, 21.0, 3.3), (1.25, 21.0, 4.0)],
-)
+@pytest.mark.parametrize(("scale", "wet_pct", "hours"), [(0.5, 19.5, 4.5), (1.0, 20.0, 4.0), (2.0, 20.5, 3.5)])
 def test_the_flux_narrows_the_belief_around_a_roll_that_dries_by_another_law(scale: float, wet_pct: float, hours: float) -> None:
     truth, told = watch(hours, scale, wet_pct, evidence=True)
     _, untold = watch(hours, scale, wet_pct, evidence=False)
     seen, blind = told.residual_solvent, untold.residual_solvent
-    print(scale, truth, seen, blind, told.why_invalid)
     assert told.valid
+    assert told.why_invalid == ""
     assert seen.low <= truth <= seen.high
-    assert seen.high - seen.low < blind.high - blind.low
+    assert seen.high / seen.low < 0.5 * blind.high / blind.low
+
+
+def test_what_the_flux_teaches_does_not_touch_the_crosslinking() -> None:
+    _, told = watch(4.0, 0.5, 20.0, evidence=True)
+    _, untold = watch(4.0, 0.5, 20.0, evidence=False)
+    # only through the plasticising solvent, which shifts the glass transition, can one act on the other
+    assert told.insoluble.value == pytest.approx(untold.insoluble.value, abs=0.02)
+    assert told.insoluble.high == pytest.approx(untold.insoluble.high, abs=0.02)

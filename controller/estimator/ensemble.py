@@ -35,6 +35,7 @@ _RANKS: Final = (
     "2432150a1f30031b223416050d3f07331e0c37363b26382f0627091a392d29211c111d3c2b3a2831010e102e20350413000f232c08173e2518193d2a12140b02",
     "352f20272b241e3921143c0b23101c2c1512313b2d19320126250508361b1817370a02030f0e060d3e11071d2e092a1f04220034283f3a0c383d13333016291a",
     "1d1021311a2d27001c2e370c162b1f32111e3439230f3826072030050d220b3b1b3d0624190e13172c151802352f3a3e3c12142904090803250a362a283f3301",
+    "1930251b1c1236272232103f18141a3a09170e21260b20020f2b38112a240628312c073b1d3905233e0d1f290c3d3c00011e2f083504032e152d37340a133316",
 )
 _DIMENSIONS: Final = (
     "diffusion_dry",
@@ -49,6 +50,7 @@ _DIMENSIONS: Final = (
     "thermocouple_offset",
     "gap_factor",
     "diffusion_swollen",
+    "diffusion_slope_glass",
 )
 
 
@@ -60,9 +62,11 @@ class Members(NamedTuple):
     gap: Gap
     roll: Roll
     cure: Cure
+    polymer_kg: float
     residual: Array  # weight fraction at the start
     log_dry: Array  # logarithm of the member's scale of diffusion in the dry film, at the start
     log_swollen: Array  # the same in the swollen film
+    log_slope: Array  # logarithm of the scale of d ln D / dw in the glass
     log_gain: Array  # logarithm of what the flux instruments show per kg, at the start
     thermocouple_offset_k: Array
 
@@ -75,17 +79,18 @@ class State(NamedTuple):
     conversion: Array
     log_dry: Array
     log_swollen: Array
+    log_slope: Array
     log_gain: Array
     leaving_kg: Array
 
 
-ROWS: Final = 16
+ROWS: Final = 17
 
 
 def unpack(block: bytes) -> State:
     """Return the state that ``block`` holds; the arrays are read-only."""
     rows = np.frombuffer(block, dtype=np.float64).reshape(ROWS, MEMBERS)
-    return State(rows[0:4], rows[4:8], rows[8:12], rows[12], rows[13], rows[14], rows[15])
+    return State(rows[0:4], rows[4:8], rows[8:12], rows[12], rows[13], rows[14], rows[15], rows[16])
 
 
 def pack(state: State) -> bytes:
@@ -119,6 +124,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     wet = load.predry_residual_wt_pct / 100 + design("residual") * load.residual_sd_wt_pct / 100
     return Members(
         solvent=solvent,
+        polymer_kg=value("polymer_density") * 1e-3 * load.film_um * load.length_m * load.width_m,
         film=Film.of(solvent, load.film_um, settings.diffusion_m2_s, varied("chi"), varied("saturation_factor")),
         gap=Gap.of(solvent, load.width_m, gap),
         roll=roll_of(
@@ -133,6 +139,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         residual=np.clip(wet, 0.002, 0.6),
         log_dry=design("diffusion_dry") * settings.diffusion_ln_sd,
         log_swollen=design("diffusion_swollen") * spread("diffusion_swollen"),
+        log_slope=np.log(varied("diffusion_slope_glass") / value("diffusion_slope_glass")),
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         thermocouple_offset_k=varied("thermocouple_offset"),
     )

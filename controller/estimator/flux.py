@@ -17,9 +17,10 @@ _TELLING_ERRORS = 5.0  # solvent in a window, in standard deviations of the scal
 _BLIND_SHARE = 0.1  # of a window that may pass unseen
 _EMPTIED_KG = -0.05  # a drop of the condensate scale by more means that the trap was emptied
 _LEL_ERROR_PCT = 0.5  # [assume] zero drift of the analyser
+_BALANCE_ERROR = 0.05  # [assume] of all solvent: walls, pump oil; the common gain is counted apart
 _RISE_ERROR = 0.3  # [assume] leak and curing gases in a pressure rise
 
-OPENING: Final = FluxWindow(0.0, 0.0, 0.0, 0.0, None, 0)
+OPENING: Final = FluxWindow(0.0, 0.0, 0.0, 0.0, None, 0, 0.0, 0.0)
 
 
 def observe(
@@ -81,9 +82,24 @@ def deviation_kg(window: FluxWindow, expected_kg: float) -> float:
     return hypot(value("flux_model_error") * scale, value("condensate_error"), window.uncertain_kg, 0.5 * late)
 
 
-def reopened(window: FluxWindow, conflicts: int) -> FluxWindow:
-    """Return an empty window that continues from the last condensate reading."""
-    return replace(OPENING, condensate_kg=window.condensate_kg, conflicts=conflicts)
+def reopened(window: FluxWindow, expected_kg: float, conflicts: int) -> FluxWindow:
+    """Return an empty window that continues the balance from the last condensate reading.
+
+    What left unseen enters the balance as expected, with a deviation as large.
+    """
+    seen = usable(window)
+    return replace(
+        OPENING,
+        condensate_kg=window.condensate_kg,
+        conflicts=conflicts,
+        balance_kg=window.balance_kg + (window.observed_kg if seen else expected_kg),
+        balance_sd_kg=window.balance_sd_kg + (window.uncertain_kg if seen else abs(expected_kg)),
+    )
+
+
+def balance_deviation_kg(window: FluxWindow) -> float:
+    """Return the standard deviation of the balance since the start: capture, scale, and what was not seen."""
+    return hypot(_BALANCE_ERROR * window.balance_kg, value("condensate_error"), window.balance_sd_kg)
 
 
 def _trapped_kg(window: FluxWindow, inputs: Inputs) -> float | None:

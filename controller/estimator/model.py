@@ -76,6 +76,8 @@ class FluxWindow:
     uncertain_kg: float  # standard deviation of what the instruments add to it
     condensate_kg: float | None  # last reading, None when it cannot be continued
     conflicts: int  # windows in a row that no member explains
+    balance_kg: float  # solvent seen leaving since the start of the batch, as the instruments show it
+    balance_sd_kg: float  # its standard deviation from blind and uncertain windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class EstimatorMemory:
 
     ``block`` holds float64 rows of one value per member, see ``ensemble.unpack``: per zone temperature in K, solvent per polymer mass and
     crosslink conversion; then logarithms of the
-    two diffusion scales and of the instruments' gain, and solvent predicted to leave since the window opened, in kg.
+    three diffusion scales and of the instruments' gain, and solvent predicted to leave since the window opened, in kg.
     """
 
     load: LoadState

@@ -28,7 +28,7 @@ _ROWS: Final = (
     Parameter("diffusion_swollen", 1e-11, "m2/s at 100 degC", 1e-13, 1e-9, 1.5, True, "[src] upper bound, NMP in a polyimide, 1992"),
     Parameter("diffusion_energy_dry", 80.0, "kJ/mol", 40.0, 130.0, 25.0, False, "[assume] glassy film"),
     Parameter("diffusion_energy_swollen", 37.0, "kJ/mol", 25.0, 50.0, 8.0, False, "[assume] middle of 25-50"),
-    Parameter("diffusion_slope_glass", 92.0, "1 per weight fraction", 40.0, 150.0, 0.0, False, "[src] glassy acrylate, 2003"),
+    Parameter("diffusion_slope_glass", 92.0, "1 per weight fraction", 40.0, 150.0, 0.3, True, "[src] glassy acrylate, 2003"),
     Parameter("diffusion_slope_rubber", 20.0, "1 per weight fraction", 15.0, 25.0, 3.0, False, "[assume]"),
     Parameter("chi", 0.4, "", -0.5, 1.3, 0.3, False, "[assume] Flory-Huggins interaction"),
     Parameter("saturation_factor", 1.0, "", 0.9, 1.1, 0.03, True, "[pkg] vapour-pressure equations differ by 3 % above 100 degC"),

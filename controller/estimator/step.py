@@ -51,6 +51,7 @@ def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: flo
         conversion=0.0 * zones,
         log_dry=members.log_dry,
         log_swollen=members.log_swollen,
+        log_slope=members.log_slope,
         log_gain=members.log_gain,
         leaving_kg=np.zeros(MEMBERS),
     )
@@ -107,6 +108,7 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
     for number in range(count if span_s > 0 else 0):
         wall_k = memory.wall_k + (readings.wall_k - memory.wall_k) * (number + 1) / count
         state = _carry(members, state, wall_k, readings.pressure_pa, vapour_pa, span_s / count).state
+    outage_kg = float(((unpack(memory.block).solvent - state.solvent) * members.roll.share).sum(axis=0).mean()) * members.polymer_kg
     state = state._replace(leaving_kg=np.zeros(MEMBERS))
     lost_s = outage_s if outage_s > MAX_OUTAGE_S or not readings.temperature else 0.0
     return replace(
@@ -117,7 +119,7 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
         pressure_pa=readings.pressure_pa,
         vapour_pa=vapour_pa,
         blind_s=memory.blind_s + lost_s,
-        window=replace(flux.OPENING, condensate_kg=inputs.condensate_kg.value),
+        window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), outage_kg, 0),
         forecast_at_s=None,
         estimate=_judge(members, state, memory, memory.target, None, None),
     )
@@ -162,12 +164,12 @@ def _carry(members: Members, state: State, wall_k: float, pressure_pa: float, va
     heated = roll.heat(members.roll, state.temp_k, wall_k, pressure_pa, dt_s) if dt_s > 0 else state.temp_k.copy()
     mean_k = 0.5 * (state.temp_k + heated)
     inverse_k = 1 / mean_k
-    warm = film.warm(members.film, mean_k, inverse_k, state.log_dry, state.log_swollen)
+    warm = film.warm(members.film, mean_k, inverse_k, state.log_dry, state.log_swollen, state.log_slope)
     film_pa = film.vapour_pressure_pa(members.film, warm, state.solvent)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=0).mean()))  # the film is its only source
     way_out = vapour.way_out(members.gap, film_pa, wall_k, pressure_pa, vapour_pa)
     solvent = film.dry(members.film, warm, state.solvent, way_out, vapour_pa, dt_s)
-    left_kg = (state.solvent - solvent) * (members.roll.share * (members.roll.area_m2 * members.film.polymer_kg_m2))
+    left_kg = (state.solvent - solvent) * (members.roll.share * members.polymer_kg)
     heated -= left_kg * (1e3 * members.solvent.evaporation_kj_mol / members.film.molar_mass_kg_mol) / members.roll.capacity
     site_rate = curing.site_rate(members.cure, mean_k, inverse_k, solvent / (1 + solvent), state.conversion)
     conversion = curing.crosslink(members.cure, state.conversion, site_rate, dt_s)
@@ -186,12 +188,16 @@ def _learn(members: Members, state: State, window: FluxWindow) -> tuple[State, F
         return state, window
     conflicts = window.conflicts
     if flux.usable(window):
-        off = flux.deviation_kg(window, expected)
-        before = observer.Belief(state.solvent, state.log_dry, state.log_swollen, state.log_gain)
-        after, conflict = observer.learn(before, predicted, window.observed_kg, off)
-        state = state._replace(**after._asdict())
+        belief = observer.Belief(state.solvent, state.log_dry, state.log_swollen, state.log_slope, state.log_gain)
+        belief, conflict = observer.learn(belief, predicted, window.observed_kg, flux.deviation_kg(window, expected))
         conflicts = conflicts + 1 if conflict else 0
-    return state._replace(leaving_kg=np.zeros(MEMBERS)), flux.reopened(window, conflicts)
+        window = flux.reopened(window, expected, conflicts)
+        gone = (members.residual / (1 - members.residual) - (belief.solvent * members.roll.share).sum(axis=0)) * members.polymer_kg
+        belief, _ = observer.learn(belief, gone * np.exp(belief.log_gain), window.balance_kg, flux.balance_deviation_kg(window))
+        state = state._replace(**belief._asdict())
+    else:
+        window = flux.reopened(window, expected, conflicts)
+    return state._replace(leaving_kg=np.zeros(MEMBERS)), window
 
 
 def _forecast(members: Members, carried: Carried, state: State, target: Target | None) -> Interval | None:

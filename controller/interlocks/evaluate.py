@@ -114,25 +114,31 @@ def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool
     limits, dt_s = view.limits, view.inputs.dt_s
     stood = list(memory.stood_s)
     cause = set()
-    for index, rule in enumerate(RULES):
-        found = rule.when(view)
-        if rule.on_bad if found is None else found:
+    for index, (when, on_bad) in enumerate(_WALK):
+        found = when(view)
+        if on_bad if found is None else found:
             stood[index] += dt_s
-            delay = rule.delay_s
+            delay = RULES[index].delay_s
             if stood[index] >= (delay if isinstance(delay, int | float) else delay(limits)):
-                cause.add(rule.id)
+                cause.add(RULES[index].id)
         elif stood[index]:
             stood[index] = 0.0
+    if not cause and not memory.active:
+        return memory._replace(stood_s=tuple(stood), cause=_NOTHING, first_out=""), _CLEAR, ()
     active = {rule for rule in memory.active if rule in cause or not _clears(BY_ID[rule], reset, acknowledge)} | cause
     changes, first_out = _changes(memory, view, active)
     effects = 0
     for rule_id in active:
         effects |= _EFFECTS[rule_id]
-    verdict = Verdict(effects, tuple(rule.id for rule in RULES if rule.id in active), first_out)
+    verdict = Verdict(effects, tuple(rule for rule in _ORDER if rule in active), first_out)
     return InterlockMemory(tuple(stood), frozenset(active), frozenset(cause), first_out, memory.slopes), verdict, changes
 
 
+_WALK: Final = tuple((rule.when, rule.on_bad) for rule in RULES)
+_NOTHING: Final[frozenset[str]] = frozenset()
+_CLEAR: Final = Verdict()
 _EFFECTS: Final = {rule.id: int(rule.effect) for rule in RULES}
+_ORDER: Final = tuple(rule.id for rule in RULES)
 _STOPPING: Final = int(STOPPING)
 
 

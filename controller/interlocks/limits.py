@@ -30,6 +30,7 @@ class Limits(Strict):
     solvent_phase_abort_s: Seconds = 300.0  # I15
     lel_hold_pct: Annotated[float, Field(gt=0, le=50)] = 25.0  # I16
     lel_abort_pct: Annotated[float, Field(gt=0, le=50)] = 50.0  # I16
+    trap_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # I17, share of the trap's capacity
     evolution_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # I18, share of the equipment's capacity
     ambient_band_mbar: Annotated[float, Field(ge=1, le=100)] = 20.0  # I19
     room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8)] = 19.5  # I20

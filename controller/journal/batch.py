@@ -154,8 +154,11 @@ def intents(record: Record) -> list[Intent]:
 
 def endpoint_s(record: Record) -> float | None:
     """Return how long after the start the endpoint was reached, s; None when it was not."""
-    told = record.end.fields().get("endpoint_at_s") if record.end else None
-    return float(told) if isinstance(told, int | float) else None
+    if record.end:
+        told = record.end.fields().get("endpoint_at_s")
+        return float(told) if isinstance(told, int | float) else None
+    reached_s = [stored.at_s - record.start.at_s for stored in record.of("decision") if stored.fields().get("why") == "endpoint"]
+    return reached_s[-1] if reached_s else None
 
 
 def limits_of(record: Record) -> dict[str, float]:

@@ -19,7 +19,7 @@ BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#6b7280"
 _ZONE_COLOURS: Final = (ORANGE, VERMILLION, PURPLE)
 _LOAD: Final = (("load_outer_c", "load, outer turn", BLUE), ("load_edge_c", "load, edge", SKY), ("load_core_c", "load, core", GREEN))
 _BAND: Final[Any] = {"alpha": 0.25, "linewidth": 0}
-_WIDTH_IN, _HEIGHT_IN = 7.4, 9.6  # A4 without its margins
+_WIDTH_IN, _HEIGHT_IN = 7.4, 9.3  # A4 without its margins
 _SAMPLE_FLOWS_L_MIN: Final = 0.1
 _NUMBER_FITS: Final = 0.018  # part of the time axis that a phase must fill for its number to fit, and for its kind
 _KIND_FITS: Final = 0.085
@@ -27,7 +27,8 @@ _KIND_FITS: Final = 0.085
 COLUMNS: Final = (
     "sp_temp_c", "film_min_c", "film_max_c", *(name for name, _, _ in _LOAD), *(f"z{zone}_tc_{tc}_c" for zone in ZONES for tc in "abc"),
     *(f"z{zone}_op_pct" for zone in ZONES), "pressure_cap_mbar", "sp_pressure_mbar", "n2_flow_nm3_h",
-    "o2_pct", "o2_ready", "o2_sample_flow_l_min", *(f"{name}{end}" for name in ("residual_solvent", "insoluble") for end in ("", "_low", "_high")),
+    "o2_pct", "o2_ready", "o2_sample_flow_l_min",
+    *(f"{name}{end}" for name in ("residual_solvent", "insoluble") for end in ("", "_low", "_high")),
 )  # fmt: skip
 
 
@@ -108,13 +109,13 @@ def _oxygen(ax: "Axes", hours: Column, of: dict[str, Column], marks: Marks) -> N
 
 
 def _residual(ax: "Axes", hours: Column, of: dict[str, Column], marks: Marks) -> None:
-    _believed(ax, hours, of, "residual_solvent", VERMILLION)
+    _estimated(ax, hours, of, "residual_solvent", VERMILLION)
     _limits(ax, (marks.residual_max_pct,))
     ax.set_ylim(bottom=0)
 
 
 def _insoluble(ax: "Axes", hours: Column, of: dict[str, Column], marks: Marks) -> None:
-    _believed(ax, hours, of, "insoluble", PURPLE)
+    _estimated(ax, hours, of, "insoluble", PURPLE)
     _limits(ax, (marks.insoluble_low_pct, marks.insoluble_high_pct))
     ax.set_ylim(-2, 102)
 
@@ -137,8 +138,8 @@ _PANELS: Final = (
     _Panel("Chamber pressure, mbar (log scale)", 1.5, _pressure),
     _Panel("N2 flow, Nm³/h", 0.9, _nitrogen, legend=False),
     _Panel("O2 in the chamber gas, vol % (log scale, valid readings only)", 1.2, _oxygen, legend=False),
-    _Panel("Residual solvent in the worst zone, wt% (believed, with 90 % interval)", 1.6, _residual),
-    _Panel("Insoluble content of the roll, % (believed, with 90 % interval)", 1.6, _insoluble),
+    _Panel("Residual solvent in the worst zone, wt% (estimated, with 90 % interval)", 1.6, _residual),
+    _Panel("Insoluble content of the roll, % (estimated, with 90 % interval)", 1.6, _insoluble),
     _Panel("Heater outputs, %", 1.2, _heaters),
 )
 
@@ -194,7 +195,7 @@ def _above(ax: "Axes", at_h: float, text: str, height: float, colour: str) -> No
     ax.text(at_h, height, plain, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=6.5, color=colour)
 
 
-def _believed(ax: "Axes", hours: Column, of: dict[str, Column], name: str, colour: str) -> None:
+def _estimated(ax: "Axes", hours: Column, of: dict[str, Column], name: str, colour: str) -> None:
     ax.fill_between(hours, of[f"{name}_low"] * 100, of[f"{name}_high"] * 100, color=colour, label="90 % interval", **_BAND)
     ax.plot(hours, of[name] * 100, color=colour, label="median")
 

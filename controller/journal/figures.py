@@ -35,8 +35,8 @@ def figures(record: Record) -> list[Figure]:
     return [
         Figure("Duration", elapsed(end_s), "so far" if record.result == RUNNING else ""),
         Figure("Endpoint", "not reached" if reached_s is None else f"after {elapsed(reached_s)}", _endpoint_note(limits)),
-        Figure("Residual solvent, worst zone", percent(residual, "wt%"), interval(residual, "wt%") + invalid),
-        Figure("Insoluble content, roll", percent(insoluble, "%"), interval(insoluble, "%") + invalid),
+        Figure("Residual solvent, worst zone", percent(residual, "wt%"), f"90 %: {interval(residual)}{invalid}"),
+        Figure("Insoluble content, roll", percent(insoluble, "%", 1), f"90 %: {interval(insoluble, digits=1)}{invalid}"),
         Figure("P(insoluble in window)", with_unit(_final(columns, "p_insoluble_in_window"), "", 2), "at the end"),
         Figure("Hottest film (model)", with_unit(_extreme(columns, ("film_max_c",)), "°C", 1)),
         Figure("Hottest load sensor", with_unit(_extreme(columns, ("load_outer_c", "load_edge_c", "load_core_c")), "°C", 1)),

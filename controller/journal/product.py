@@ -39,11 +39,12 @@ class Coupon(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A laboratory value beside its limit."""
+    """A laboratory value beside its limit, and where on the roll it was found."""
 
     what: Property
     value: float
     passed: bool
+    where: str = ""
 
 
 class Lab(NamedTuple):
@@ -71,13 +72,13 @@ def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
     if problems:
         raise FileError(name, problems)
     judged = [judge(LIMITS[key], value) for key, value in values.items() if value is not None]
-    judged += [judge(INSOLUBLE, coupon.insoluble_pct) for coupon in coupons if coupon.insoluble_pct is not None]
+    judged += [judge(INSOLUBLE, coupon.insoluble_pct, coupon.position) for coupon in coupons if coupon.insoluble_pct is not None]
     return Lab(coupons, tuple(judged))
 
 
-def judge(what: Property, value: float) -> Judged:
+def judge(what: Property, value: float, where: str = "") -> Judged:
     """Return ``value`` beside the limits of ``what``."""
-    return Judged(what, value, what.low <= value <= what.high)
+    return Judged(what, value, what.low <= value <= what.high, where)
 
 
 def _coupon(found: object, key: str, problems: list[Problem]) -> Coupon:

@@ -74,10 +74,10 @@ def _page(record: Record, lab: Lab, journal_path: Path | str) -> str:
 
 def _beside(record: Record, coupon: Coupon) -> dict[str, Any]:
     """Return a coupon beside the belief: whether the 90 % interval holds what the laboratory found."""
-    pairs = (("insoluble", coupon.insoluble_pct), ("residual_solvent", coupon.residual_wt_pct))
+    pairs = (("insoluble", coupon.insoluble_pct, 1), ("residual_solvent", coupon.residual_wt_pct, 2))
     found: dict[str, Any] = {"coupon": coupon}
-    for name, measured in pairs:
+    for name, measured, digits in pairs:
         belief = belief_at_end(record, name)
         holds = None if belief is None or measured is None else belief.low * 100 <= measured <= belief.high * 100
-        found[name] = {"belief": percent(belief, ""), "interval": interval(belief, ""), "holds": holds}
+        found[name] = {"estimate": percent(belief, "", digits), "interval": interval(belief, "", digits), "holds": holds}
     return found

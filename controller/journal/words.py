@@ -56,14 +56,14 @@ def number(value: object) -> str:
     return f"{value:.5g}" if isinstance(value, float) else "–" if value is None else json.dumps(value, ensure_ascii=False).strip('"')
 
 
-def percent(belief: Interval | None, unit: str) -> str:
+def percent(belief: Interval | None, unit: str, digits: int = 2) -> str:
     """Return the median of a fraction in percent."""
-    return "no estimate" if belief is None else f"{belief.value * 100:.2f} {unit}".strip()
+    return "no estimate" if belief is None else f"{belief.value * 100:.{digits}f} {unit}".strip()
 
 
-def interval(belief: Interval | None, unit: str) -> str:
+def interval(belief: Interval | None, unit: str = "", digits: int = 2) -> str:
     """Return the 90 % interval of a fraction in percent."""
-    return "" if belief is None else f"90 %: {belief.low * 100:.2f} to {belief.high * 100:.2f} {unit}".strip()
+    return "" if belief is None else f"{belief.low * 100:.{digits}f} to {belief.high * 100:.{digits}f} {unit}".strip()
 
 
 def with_unit(value: float | None, unit: str, digits: int) -> str:

@@ -43,7 +43,7 @@ def check_load(load: LoadRecord, recipe: Recipe, equipment: Equipment) -> list[P
     problems += _inside("width_m", load.width_m, 0, min(recipe.load.max_width_m, equipment.roll_width_m), "m")
     problems += _inside("film_um", load.film_um, 1, recipe.load.max_film_um, "um")
     allowed_kg = min(equipment.solvent_kg, equipment.trap_kg)
-    problems += _inside("solvent in the load", round(solvent_kg(load, recipe.material.polymer), 2), 0, allowed_kg, "kg (oven and cold trap)")
+    problems += _inside("solvent in the load", round(solvent_kg(load, recipe.material.polymer), 2), 0, allowed_kg, "kg (I17: what oven and cold trap may take)")
     return problems
 
 

@@ -84,7 +84,7 @@ def check_identity(inputs: Inputs, serial: int) -> None:
 
 def next_block(memory: Memory, outputs: Outputs, at_s: float) -> tuple[Memory, tuple[int, ...]]:
     """Return the registers of the next block, counted as sent whatever becomes of the request: it may arrive even when nobody says so."""
-    counter = memory.counter + 1
+    counter = (memory.counter + 1) & 0xFFFF_FFFF
     registers = block.encode(Block(memory.epoch, counter, memory.master, memory.alive or 0, outputs))
     waiting = (*memory.waiting, Written(counter, registers[-1], at_s))
     if len(waiting) > _REMEMBERED:

@@ -106,7 +106,8 @@ class Field:
     exhaust_fan: Machine = field(default_factory=lambda: Machine(FAN_RUN_UP_S))
     circulation: Machine = field(default_factory=lambda: Machine(FAN_RUN_UP_S))
     chiller: Machine = field(default_factory=lambda: Machine(5.0))
-    contactor_welded: bool = False
+    contactor_welded: bool = False  # the main contactor does not open
+    thyristor_shorted: bool = False  # zone 2 takes full power whenever the contactors are closed
     elements_open: tuple[bool, bool, bool] = (False, False, False)
     main_closed: bool = False
 
@@ -125,12 +126,12 @@ class Field:
         self.exhaust_fan.step(dt_s, a.exhaust_fan)
         self.circulation.step(dt_s, a.circulation)
         self.chiller.step(dt_s, a.condenser)
-        # the hard-wired chain opens the main contactor whatever the PLC says; only a welded contact can defeat both
+        # the hard-wired chain opens the main contactor whatever the PLC says; the zone contactors still open when it is welded
         self.main_closed = (a.main_contactor and chain_ok) or self.contactor_welded
-        if not (self.main_closed and (a.zone_contactors or self.contactor_welded)):
+        if not (self.main_closed and a.zone_contactors):
             return (0.0, 0.0, 0.0)
-        if self.contactor_welded and not a.zone_contactors:
-            return (0.4, 0.4, 0.4)  # welded and its thyristor shorted: uncontrolled heat
         o1, o2, o3 = a.zone_op_pct
+        if self.thyristor_shorted:
+            o2 = 100.0
         x1, x2, x3 = self.elements_open
         return (0.0 if x1 else 0.01 * o1, 0.0 if x2 else 0.01 * o2, 0.0 if x3 else 0.01 * o3)

@@ -55,9 +55,10 @@ class Parameters:
     # foil, core and roll
     foil_kg_m3: float = 8900.0  # copper [text]
     foil_j_kg_k: float = 380.0  # copper [text]
+    foil_w_m_k: float = 380.0  # copper [text]
     film_kg_m3: float = 1410.0  # PAI [src: Engineering Plastics Handbook]
     film_j_kg_k: float = 1150.0  # 1.0-1.3 kJ/kgK
-    core_j_m2_k: float = 4.5e3  # aluminium tube, 2 mm wall, per m2 of its surface [assume]
+    core_j_m2_k: float = 6.0e3  # aluminium tube, 2.5 mm wall, per m2 of its surface [assume]
     k_radial_n2: float = 0.05  # W/mK, wound roll in N2 at 1 atm, 18 um Cu + 20 um film + 100 um gap [calc]
     k_radial_tape: float = 0.014  # W/mK, what is left in vacuum: the tape's path [calc]
     k_half_mbar: float = 2.0  # pressure at which the gap's gas conduction is half [calc: 100 Pa gives 1.1e-2]
@@ -107,8 +108,8 @@ class Parameters:
     tg_dry_c: float = 275.0  # glass transition of the dry film [src: 280 degC, Engineering Plastics Handbook]
     tg_solvent_c: float = -105.0  # of the solvent [assume]
     tg_per_delta_c: float = 3.0  # rise with crosslinking [assume]
-    vitrify_c: float = 16.0  # mobility falls e-fold per this much below Tg [assume]
-    vitrify_factor: float = 60.0  # mobility-limited over chemical rate at Tg and 240 degC [assume]
+    vitrify_c: float = 9.0  # mobility falls e-fold per this much below Tg [assume]
+    vitrify_factor: float = 300.0  # mobility-limited over chemical rate at Tg and 240 degC [assume]
     cure_gas_mol_kg: float = 0.04  # H2O and CO2 per kg polymer and unit of delta [assume]
 
 

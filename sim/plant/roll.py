@@ -45,8 +45,8 @@ class Roll:
 class RollHeat:
     """Temperatures of the roll's nodes, degC: ``LAYERS`` layers, ``EDGE``, ``CORE``; explicit in time, mirror-symmetric exchange."""
 
-    __slots__ = ("_capacity", "_coupling", "_edge_k", "_ends", "_ends_m2", "_outer_k", "_p", "_radial_1_m", "_roll", "_share", "_side_m2",
-                 "shares", "temps_c", "walls_w")  # fmt: skip
+    __slots__ = ("_axial_k", "_capacity", "_coupling", "_cross", "_edge_k", "_ends", "_ends_m2", "_outer_k", "_p", "_radial_1_m",
+                 "_roll", "_side_m2", "shares", "temps_c", "walls_w")  # fmt: skip
 
     def __init__(self, parameters: Parameters, roll: Roll, temp_c: float) -> None:
         """Cut ``roll`` into layers of equal thickness, all at ``temp_c``."""
@@ -62,11 +62,14 @@ class RollHeat:
         self._capacity = [*(total_j_k * share for share in self.shares), p.core_j_m2_k * pi * 2.0 * core_m * roll.width_m]
         self._ends_m2 = [2.0 * ring for ring in rings]
         self._side_m2 = 2.0 * pi * outer_m * roll.width_m
+        foil = roll.foil_um / (roll.foil_um + roll.film_um + roll.gap_um)
+        self._axial_k = [4.0 * p.foil_w_m_k * foil * ends_m2 / roll.width_m for ends_m2 in self._ends_m2]  # from a quarter of the width
         inner = [core_m, *middle]
         self._radial_1_m = [2.0 * pi * roll.width_m / log(b / a) for a, b in zip(inner, middle, strict=False)]
         self.temps_c = [temp_c] * (CORE + 1)
         self.walls_w = [0.0, 0.0, 0.0]
-        self._ends, self._edge_k, self._outer_k, self._share, self._coupling = [0.0] * LAYERS, 0.0, 0.0, 0.0, [0.0] * LAYERS
+        self._ends, self._edge_k, self._outer_k = [0.0] * LAYERS, 0.0, 0.0
+        self._coupling, self._cross = [0.0] * LAYERS, [0.0] * LAYERS
 
     def conduct(self, walls_c: list[float], pressure_mbar: float, fan: float) -> None:
         """Find the conductances for this pressure and temperature; they change slowly, so not in every step."""
@@ -82,8 +85,14 @@ class RollHeat:
             self._ends[i] = min(0.5 * h * self._ends_m2[i], c[i] / _FASTEST_S)
             self._coupling[i] = min(k * self._radial_1_m[i], 0.4 * min(c[i], c[i - 1] if i else c[CORE]) / _FASTEST_S)
         self._edge_k = min(0.5 * h * sum(self._ends_m2), c[EDGE] / (2.0 * _FASTEST_S))
-        # a small roll's edges are too light for the full coupling; both directions use the same number, so no heat is lost
-        self._share = min(p.edge_coupling, c[EDGE] / (2.0 * _FASTEST_S) / max(1e-12, sum(self._ends)))
+        # The edges hang on each layer by its copper; held to half the radial conduction, or they would short-circuit the layers. A small
+        # roll's edges are too light for all of it; both directions use the same number, so no heat is lost.
+        wanted = [
+            p.edge_coupling * end + min(axial, 0.5 * k * radial)
+            for end, axial, radial in zip(self._ends, self._axial_k, self._radial_1_m, strict=True)
+        ]
+        share = min(1.0, c[EDGE] / (2.0 * _FASTEST_S) / sum(wanted))
+        self._cross = [share * w for w in wanted]
         self._outer_k = min(h * self._side_m2, c[LAYERS - 1] / _FASTEST_S)
 
     def step(self, dt_s: float, walls_c: list[float], latent_w: list[float]) -> None:
@@ -94,8 +103,8 @@ class RollHeat:
         e0, e1, e2, e3 = self._ends
         k0, k1, k2, k3 = self._coupling
         # edges: to the walls, and to the layers through the copper
-        share = self._share
-        x0, x1, x2, x3 = share * e0 * (te - t0), share * e1 * (te - t1), share * e2 * (te - t2), share * e3 * (te - t3)
+        k_0, k_1, k_2, k_3 = self._cross
+        x0, x1, x2, x3 = k_0 * (te - t0), k_1 * (te - t1), k_2 * (te - t2), k_3 * (te - t3)
         q_core, q01, q12, q23 = k0 * (tc - t0), k1 * (t0 - t1), k2 * (t1 - t2), k3 * (t2 - t3)
         n0, n1, n2, n3 = e0 * (ends_c - t0), e1 * (ends_c - t1), e2 * (ends_c - t2), e3 * (ends_c - t3)
         n_edge, n_side, n_core = self._edge_k * (ends_c - te), self._outer_k * (w2 - t3), self._p.mandrel_w_k * (ends_c - tc)

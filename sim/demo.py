@@ -1,0 +1,324 @@
+"""The demo: soft PLC, broker, core and gateway as real processes on loopback, accelerated; one whole batch with live progress.
+
+It uses only what a site uses: the mailbox to ask, the journal to look, MQTT to listen, ``ovenctl report`` for the record.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiomqtt
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from controller import status
+from controller.clock import wall_s
+from controller.errors import JournalError, OvenctlError
+from controller.journal.mailbox import post
+from controller.journal.reader import JournalReader
+from controller.journal.report import report
+from sim.broker import broker, free_port
+from sim.station import endpoint_verdict
+
+ROOT: Final = Path(__file__).parents[1]
+START_S: Final = 30.0  # wall
+LEAVE_S: Final = 20.0  # wall
+LOOK_S: Final = 0.5  # wall
+FINAL: Final = ("COMPLETE", "STOPPED", "ABORTED")
+
+
+class DemoError(OvenctlError):
+    """The demo cannot go on; the text says why and where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What was asked for."""
+
+    rate: float
+    recipe: Path
+    load: Path
+    seed: int
+    folder: Path
+
+
+@dataclass
+class Heard:
+    """What came over MQTT."""
+
+    messages: int = 0
+
+
+async def run(demo: Demo) -> int:
+    """Run the demo; return 0 when the batch is complete and nothing unsafe was seen, 1 otherwise, 130 after Ctrl-C."""
+    folder = _new_folder(demo.folder)
+    console = Console()
+    heard = Heard()
+    port = free_port()
+    async with broker() as bus:
+        config = _write_config(folder, demo.rate, port, bus.port)
+        console.print(
+            f"soft PLC on 127.0.0.1:{port}, {bus.kind} on 127.0.0.1:{bus.port}, {demo.rate:g} process seconds a second, files in {folder}"
+        )
+        async with _listening(bus.port, heard), _processes(demo, folder, port, config) as processes:
+            try:
+                await _started(folder, processes)
+                _start_batch(folder, demo)
+                state = await _watch(folder, processes, console, heard)
+            except (asyncio.CancelledError, KeyboardInterrupt):
+                await _leave_safe(folder, console)
+                return 130
+    return _verdict(folder, state, console, heard)
+
+
+def _new_folder(parent: Path) -> Path:
+    number = 1 + max((int(found.name) for found in parent.glob("[0-9]*") if found.name.isdigit()), default=0)
+    folder = parent / f"{number:03}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write_config(folder: Path, rate: float, plc_port: int, mqtt_port: int) -> Path:
+    config = folder / "controller.toml"
+    config.write_text(
+        f"""# Written by the demo. Paths are relative to this file.
+[core]
+scan_s = 1.0
+rate = {rate:.3f}
+journal = "journal.sqlite"
+mailbox = "mailbox.sqlite"
+
+[plc]
+wiring = "{os.path.relpath(ROOT / "deploy" / "wiring.toml", folder)}"
+
+[plc.modbus]
+host = "127.0.0.1"
+port = {plc_port}
+
+[gateway]
+state_dir = "gateway"
+
+[gateway.mqtt]
+port = {mqtt_port}
+site = "demo"
+oven = "oven-1"
+sample_every_s = 10.0
+""",
+        encoding="utf-8",
+    )
+    return config
+
+
+@asynccontextmanager
+async def _processes(demo: Demo, folder: Path, port: int, config: Path) -> AsyncIterator[dict[str, asyncio.subprocess.Process]]:
+    """Run PLC, core and gateway; on the way out stop them in the order gateway, core, PLC, so that the core can leave the oven safe."""
+    sim = ["-m", "sim", "plc", "--port", str(port), "--rate", str(demo.rate), "--scan-s", "1.0", "--load", str(demo.load), "--seed",
+           str(demo.seed), "--truth", str(folder / "lab.json"), "--unsafe", str(folder / "unsafe.jsonl")]  # fmt: skip
+    commands = {
+        "plc": sim,
+        "core": ["-m", "controller", "run", "-c", str(config)],
+        "gateway": ["-m", "controller", "gateway", "-c", str(config)],
+    }
+    running: dict[str, asyncio.subprocess.Process] = {}
+    with _logs(folder, commands) as logs:
+        try:
+            for name, arguments in commands.items():
+                running[name] = await asyncio.create_subprocess_exec(
+                    sys.executable, *arguments, stdout=logs[name], stderr=logs[name], cwd=ROOT, start_new_session=True
+                )
+                if name == "plc":
+                    await _port_open(port, running[name])
+            yield running
+        finally:
+            for name in ("gateway", "core", "plc"):
+                if name in running:
+                    await _stop(running[name])
+
+
+class _logs:  # noqa: N801 - reads as a verb phrase at its one use
+    def __init__(self, folder: Path, names: dict[str, list[str]]) -> None:
+        self._files = {name: (folder / f"{name}.log").open("ab") for name in names}
+
+    def __enter__(self) -> dict[str, Any]:
+        return self._files
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), LEAVE_S)
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def _port_open(port: int, process: asyncio.subprocess.Process) -> None:
+    deadline_s = wall_s(START_S)
+    while wall_s() < deadline_s and process.returncode is None:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            await writer.wait_closed()
+            return
+        await asyncio.sleep(0.05)
+    raise DemoError("the soft PLC does not answer; see plc.log")
+
+
+@asynccontextmanager
+async def _listening(port: int, heard: Heard) -> AsyncIterator[None]:
+    async def listen() -> None:
+        async with aiomqtt.Client("127.0.0.1", port, identifier="demo-supervisor") as client:
+            await client.subscribe("ovenctl/#", qos=1)
+            async for _ in client.messages:
+                heard.messages += 1
+
+    task = asyncio.create_task(listen(), name="supervisor")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, aiomqtt.MqttError):
+            await task
+
+
+async def _started(folder: Path, processes: dict[str, asyncio.subprocess.Process]) -> None:
+    deadline_s = wall_s(START_S)
+    while wall_s() < deadline_s:
+        _check(processes)
+        with suppress(JournalError, OSError):
+            with JournalReader(folder / "journal.sqlite") as reader:
+                stored = reader.last("sample")
+            if stored is not None:
+                return
+        await asyncio.sleep(0.1)
+    raise DemoError("the core does not start; see core.log")
+
+
+def _start_batch(folder: Path, demo: Demo) -> None:
+    args = {"recipe": demo.recipe.read_text("utf-8"), "load": demo.load.read_text("utf-8"), "formula": {}}
+    post(folder / "mailbox.sqlite", "demo operator", "START", args, "IDLE")
+
+
+def _check(processes: dict[str, asyncio.subprocess.Process]) -> None:
+    for name, process in processes.items():
+        if process.returncode is not None:
+            raise DemoError(f"the {name} process ended with {process.returncode}; see {name}.log")
+
+
+async def _watch(folder: Path, processes: dict[str, asyncio.subprocess.Process], console: Console, heard: Heard) -> str:
+    """Show progress until the unit has reached a final state, and return it."""
+    restarts = 0
+    with Live(console=console, refresh_per_second=4, transient=False) if console.is_terminal else _Plain(console) as live:
+        while True:
+            _check(processes)
+            with JournalReader(folder / "journal.sqlite") as reader:
+                now = status.now(reader)
+                refused = [json.loads(found.payload) for found in reader.after(0, 20, ["command"])]
+            live.update(_screen(now, heard))
+            if now["state"] in FINAL:
+                return str(now["state"])
+            if refused and not refused[-1]["accepted"]:
+                raise DemoError(f"refused: {refused[-1]['answer']}")
+            if now["state"] == "HELD" and not restarts:
+                restarts += 1
+                console.print("the batch is held; the alarms say why: `ovenctl batch restart` would go on")
+            await asyncio.sleep(LOOK_S)
+
+
+class _Plain:
+    """Progress as lines, where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._count = 0
+
+    def __enter__(self) -> "_Plain":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update(self, table: Table) -> None:
+        if self._count % 20 == 0:
+            cells = [" ".join(str(cell) for cell in column._cells) for column in table.columns]  # noqa: SLF001
+            self._console.print(
+                " | ".join(f"{name} {value}" for name, value in zip(*(column._cells for column in table.columns), strict=True))
+                if cells
+                else ""
+            )
+        self._count += 1
+
+
+def _screen(now: dict[str, Any], heard: Heard) -> Table:
+    table = Table(show_header=False, title="ovenctl demo", min_width=90)
+    for name, value in _lines(now, heard):
+        table.add_row(name, value)
+    return table
+
+
+def _lines(now: dict[str, Any], heard: Heard) -> Iterator[tuple[str, str]]:
+    if "at_s" not in now:
+        return
+    yield "process time", f"{now['at_s'] / 3600:.2f} h"
+    yield "unit", f"{now['state']} · {now.get('phase', '-')}"
+    yield "set point", f"{now['set_point_c']:.1f} degC"
+    yield "zones / load", f"{_numbers(now['zones_c'])} / {_numbers(now['load_c'])} degC (load: outer, edge, core)"
+    yield "pressure, N2, O2", f"{now['pressure_mbar']:.1f} mbar, {now['n2_flow_nm3_h']:.0f} Nm3/h, {now['o2_pct']:.3f} vol%"
+    value, low, high = now["residual_wt_pct"]
+    yield "residual solvent", f"{value:.2f} wt% [{low:.2f}, {high:.2f}]  worst zone"
+    value, low, high = now["insoluble_pct"]
+    yield "insoluble content", f"{value:.0f} % [{low:.0f}, {high:.0f}]"
+    left = now["time_to_endpoint_s"]
+    yield "to the endpoint", "-" if left != left else f"{left / 60:.0f} min"
+    yield "alarms", "; ".join(now["alarms"]) or "none"
+    yield "MQTT messages heard", str(heard.messages)
+
+
+def _numbers(values: list[float]) -> str:
+    return " ".join(f"{value:.1f}" for value in values)
+
+
+async def _leave_safe(folder: Path, console: Console) -> None:
+    """Abort the batch and wait until the journal says so; the processes are stopped after that."""
+    console.print("\nasked to stop: aborting the batch, heat off, inerting kept …")
+    with suppress(OvenctlError):
+        post(folder / "mailbox.sqlite", "demo operator", "ABORT", {"reason": "demo interrupted"})
+    deadline_s = wall_s(LEAVE_S)
+    while wall_s() < deadline_s:
+        with JournalReader(folder / "journal.sqlite") as reader:
+            state = status.now(reader)["state"]
+        if state in (*FINAL, "IDLE", "unknown"):
+            console.print(f"the unit is {state}; journal in {folder}")
+            return
+        await asyncio.sleep(0.2)
+    console.print("the unit did not answer; the PLC's watchdog takes the heat off by itself")
+
+
+def _verdict(folder: Path, state: str, console: Console, heard: Heard) -> int:
+    lab = json.loads((folder / "lab.json").read_text("utf-8"))
+    unsafe = folder / "unsafe.jsonl"
+    seen = unsafe.read_text("utf-8").splitlines() if unsafe.exists() else []
+    out = report(folder / "journal.sqlite", folder / "batch-report.html", None, lab)
+    with JournalReader(folder / "journal.sqlite") as reader:
+        stored = reader.last("batch_end")
+    end = json.loads(stored.payload) if stored is not None else {}
+    console.print(f"\nbatch {state} after {end.get('batch_s', 0) / 3600:.2f} h of process time; {heard.messages} MQTT messages heard")
+    for line in endpoint_verdict(end, lab):
+        console.print(f"  {line}")
+    console.print(f"unsafe states seen by the judge: {len(seen)}" + "".join(f"\n  {line}" for line in seen[:10]))
+    good = state == "COMPLETE" and not seen
+    console.print(f"verdict: {'GOOD' if good else 'NOT GOOD'}\nbatch report: {out}")
+    return 0 if good else 1

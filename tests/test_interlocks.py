@@ -1,0 +1,282 @@
+"""Every row of the interlock table: its cause raises it after its delay and no earlier, just below nothing happens, and it clears as written."""
+
+import pytest
+from images import BAD, image
+
+from controller.block import PlcState
+from controller.equipment import Equipment
+from controller.image import OFF, Estimate, Interval, PhaseView
+from controller.interlocks.atmosphere import Proof
+from controller.interlocks.atmosphere import step as prove
+from controller.interlocks.conditioning import condition
+from controller.interlocks.evaluate import BY_ID, InterlockMemory, evaluate, slopes
+from controller.interlocks.limits import Limits
+from controller.interlocks.table import RULES, Effect, Reset, Slopes, View
+from controller.printing import interlock_matrix, io_list
+
+LIMITS = Limits()
+PROVEN = Proof(cycles=2, boot_id=7, leak_ok=True, vacuum_proven=True, inert_proven=True, cycles_since_heat=2)
+NOWHERE = Interval(0.0, 0.0, 0.0)
+BELIEF = Estimate(100.0, 100.0, NOWHERE, NOWHERE, 0.0, 0.0, NOWHERE, None, True, "", ())
+RUNNING = PhaseView(running=True, solvent=True)
+HOT_VACUUM = PhaseView(running=True, solvent=True, heating=True, vacuum=True, temp_sp_c=200.0)
+HOT_N2 = PhaseView(running=True, solvent=True, heating=True, inert=True, temp_sp_c=200.0, o2_limit_ppm=100.0)
+HEATING = OFF._replace(heat_enable=True, zone_sp_c=(200.0, 200.0, 200.0))
+N2 = {"o2_pct": 0.005}
+VACUUM = {"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 20.0}
+HOT = {f"z{zone}_tc_{sensor}_c": 200.0 for zone in (1, 2, 3) for sensor in "abc"} | {f"z{zone}_limit_c": 200.0 for zone in (1, 2, 3)}
+
+
+def zone1(a, b, c, limit=None):
+    return {"z1_tc_a_c": a, "z1_tc_b_c": b, "z1_tc_c_c": c} | ({} if limit is None else {"z1_limit_c": limit})
+
+
+# rule, the image's cause, the image just below it, what else the view holds
+CASES = [
+    ("I1", {"overtemp_ok": False}, {}, {}),
+    ("I2", {"estop_ok": False}, {}, {}),
+    ("I2", {"hardwired_ok": BAD}, {}, {}),
+    ("I3", {"door_closed_b": False}, {}, {}),
+    ("I3L", {"door_locked": False}, {}, {}),
+    ("I3T", {"door_closed_a": False}, {}, {"phase": RUNNING}),
+    ("I3U", {"door_locked": False}, {}, {"phase": RUNNING}),
+    ("I4W", {"pressure_cap_mbar": 1050.1}, {"pressure_cap_mbar": 1050.0}, {}),
+    ("I4", {"pressure_cap_mbar": 1100.1}, {"pressure_cap_mbar": 1100.0}, {}),
+    ("I4", {"relief_ok": False}, {}, {}),
+    ("I6", {"pressure_cap_mbar": 100.1}, {"pressure_cap_mbar": 100.0}, {"phase": HOT_VACUUM}),
+    ("I6T", {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}, VACUUM, {"phase": HOT_VACUUM}),
+    ("I7W", {"o2_pct": 1.01}, {"o2_pct": 1.0}, {"phase": HOT_N2}),
+    ("I7", {"o2_pct": 2.01}, {"o2_pct": 2.0}, {"phase": HOT_N2}),
+    ("I8W", HOT | {"o2_pct": 0.0101}, HOT | {"o2_pct": 0.0099}, {"phase": HOT_N2}),
+    ("I8", HOT | {"o2_pct": 0.0101}, HOT | {"o2_pct": 0.0099}, {"phase": HOT_N2._replace(hold_on_o2=True)}),
+    ("I9", N2 | {"o2_sample_flow_l_min": 0.0}, N2, {"phase": HOT_N2}),
+    ("I9", N2 | {"o2_cal_ok": False}, N2, {"phase": HOT_N2}),
+    ("I9T", N2 | {"o2_ready": False}, N2, {"phase": HOT_N2}),
+    ("I11W", {"n2_header_bar": 3.9}, {"n2_header_bar": 4.0}, {}),
+    ("I11P", {"n2_reserve_nm3": 9.9}, {"n2_reserve_nm3": 10.0}, {}),
+    ("I11", {"n2_header_bar": 2.9}, {"n2_header_bar": 3.0}, {}),
+    ("I12", {}, {}, {"phase": RUNNING._replace(timeout="I12"), "below": {"phase": RUNNING}}),
+    ("I13", {}, {}, {"phase": RUNNING._replace(failed="I13"), "below": {"phase": RUNNING}}),
+    ("I14", {"pump_run": False}, {"pump_run": True}, {"last": OFF._replace(pump=True)}),
+    ("I15P", {"condenser_run": False}, {}, {}),
+    ("I15", {"exhaust_run": False}, {}, {"phase": HOT_VACUUM}),
+    ("I15T", {"circulation_run": BAD}, {}, {"phase": HOT_VACUUM}),
+    ("I16", {"exhaust_lel_pct": 25.1}, {"exhaust_lel_pct": 25.0}, {"phase": RUNNING}),
+    ("I16T", {"exhaust_lel_pct": 50.1}, {"exhaust_lel_pct": 50.0}, {}),
+    ("I17", {"condensate_kg": 13.6}, {"condensate_kg": 13.4}, {}),
+    ("I18", {}, {}, {"estimate": BELIEF._replace(evolution_kg_h=Interval(3.7, 3.0, 4.0)), "below": {"estimate": BELIEF}}),
+    ("I19", {"load_core_c": 60.1}, {"load_core_c": 59.9}, {}),
+    ("I19", {}, {}, {"phase": RUNNING, "proof": PROVEN._replace(cycles_since_heat=1), "below": {"phase": RUNNING, "proof": PROVEN}}),
+    ("I20W", {"room_o2_pct": 19.4}, {"room_o2_pct": 19.5}, {}),
+    ("I20", {"room_o2_pct": 17.9}, {"room_o2_pct": 18.0}, {}),
+    ("I21W", {"z2_tc_b_c": BAD}, {}, {}),
+    ("I21", {"z2_tc_b_c": BAD, "z2_tc_c_c": BAD}, {"z2_tc_b_c": BAD}, {}),
+    ("I21", zone1(20.0, 40.0, 60.0), zone1(20.0, 23.0, 60.0), {}),
+    ("I22W", zone1(100.0, 100.0, 100.0, 110.1), zone1(100.0, 100.0, 100.0, 109.9), {}),
+    ("I22", zone1(100.0, 100.0, 100.0, 125.1), zone1(100.0, 100.0, 100.0, 124.9), {}),
+    ("I23W", zone1(210.1, 210.1, 210.1), zone1(209.9, 209.9, 209.9), {"phase": HOT_VACUUM, "last": HEATING}),
+    ("I23", zone1(220.1, 220.1, 220.1), zone1(219.9, 219.9, 219.9), {"phase": HOT_VACUUM, "last": HEATING}),
+    ("I24", {}, {"z1_op_pct": 50.0}, {"slopes": Slopes((3.1, 0.0, 0.0))}),
+    ("I25", HOT | {"z1_op_pct": 99.5}, HOT | {"z1_op_pct": 98.0}, {"phase": HOT_VACUUM._replace(temp_sp_c=230.0), "slopes": Slopes()}),
+    ("I26", {}, {}, {"phase": RUNNING._replace(timeout="I26"), "below": {"phase": RUNNING}}),
+    ("I27W", {"plc_alive": BAD}, {}, {}),
+    ("I27", {"plc_alive": BAD}, {}, {}),
+    ("I28", {"plc_state": int(PlcState.WATCHDOG_SAFE)}, {}, {"phase": RUNNING}),
+    ("I28", {"plc_state": int(PlcState.TRIPPED)}, {}, {"phase": RUNNING}),
+    ("I28L", {"remote": False}, {}, {}),
+    ("I28W", {"plc_watchdog_s": 0.0}, {}, {}),
+    ("I30", {"journal_ok": False}, {}, {}),
+    ("I30D", {"disk_free_pct": 4.9}, {"disk_free_pct": 5.0}, {}),
+    ("I30C", {"clock_step_s": -2.1}, {"clock_step_s": -1.9}, {}),
+    ("I31", {}, {}, {"phase": RUNNING, "estimate": BELIEF._replace(valid=False), "below": {"estimate": BELIEF}}),
+    ("I32", {"gateway_ok": False}, {}, {}),
+    ("C1V", {"vac_valve_closed": False}, {}, {}),
+    ("C1N", {}, {"n2_valve_open": True, "n2_valve_closed": False}, {"last": OFF._replace(n2_valve=True)}),
+    ("C1A", {"vent_valve_open": True}, {}, {}),
+    ("C1E", {"exhaust_valve_open": True, "exhaust_valve_closed": False}, {}, {}),
+    ("C2", {"main_contactor": True}, {}, {}),
+    ("C3", {"plc_heat_permitted": False}, {}, {"last": HEATING}),
+]
+I5_CASES = [("I5", {}, {}, {"proof": Proof(), "below": {"proof": PROVEN}})]
+
+
+def view(changed, *, phase=PhaseView(), proof=PROVEN, estimate=BELIEF, last=OFF, slopes=Slopes(), active=frozenset(), below=None, **_):  # noqa: B008
+    inputs = image(**changed)
+    return View(LIMITS, inputs, condition(LIMITS, inputs), estimate, phase, proof, last, slopes, Equipment(), active)
+
+
+def walk(memory, changed, seconds, more, reset=False, acknowledge=False):
+    """Walk the table for ``seconds`` with one image; return the memory and the last verdict."""
+    verdict = None
+    for _ in range(int(seconds)):
+        memory, verdict, _ = evaluate(memory, view(changed, active=memory.active, **more), reset, acknowledge)
+        reset = acknowledge = False
+    return memory, verdict
+
+
+def delay_of(rule):
+    return rule.delay_s(LIMITS) if callable(rule.delay_s) else rule.delay_s
+
+
+def test_every_row_has_a_rehearsal():
+    assert {case[0] for case in CASES + I5_CASES} == {rule.id for rule in RULES}
+
+
+@pytest.mark.parametrize(("rule", "cause", "below", "more"), CASES + I5_CASES, ids=[f"{index}-{case[0]}" for index, case in enumerate(CASES + I5_CASES)])
+def test_a_cause_acts_after_its_delay_and_just_below_nothing_does(rule, cause, below, more):
+    delay_s = delay_of(BY_ID[rule])
+    if delay_s >= 2:
+        _, early = walk(InterlockMemory(), cause, delay_s - 1, more)
+        assert rule not in early.active
+    memory, verdict = walk(InterlockMemory(), cause, delay_s + 1, more)
+    assert rule in verdict.active
+    assert verdict.effects & BY_ID[rule].effect == BY_ID[rule].effect
+    calm = {**more, **more.get("below", {})}
+    _, nothing = walk(InterlockMemory(), below, delay_s + 5, calm)
+    assert rule not in nothing.active
+
+
+@pytest.mark.parametrize(("rule", "cause", "below", "more"), CASES + I5_CASES, ids=[f"{index}-{case[0]}" for index, case in enumerate(CASES + I5_CASES)])
+def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, below, more):
+    row = BY_ID[rule]
+    memory, _ = walk(InterlockMemory(), cause, delay_of(row) + 1, more)
+    _, still = walk(memory, cause, 1, more, reset=True, acknowledge=True)
+    assert rule in still.active
+    calm, gone = {**more, **more.get("below", {})}, dict(below)
+    for field in ("exhaust_lel_pct", "o2_pct", "pressure_cap_mbar", "condensate_kg"):  # well below, past the deadbands
+        if field in gone and not isinstance(gone[field], object.__class__):
+            gone[field] = gone[field] * 0.5
+    gone = {**gone, **({"n2_header_bar": 6.0} if "n2_header_bar" in gone else {}), **({"disk_free_pct": 50.0} if "disk_free_pct" in gone else {})}
+    gone = {**gone, **({"room_o2_pct": 20.9} if "room_o2_pct" in gone else {}), **({"load_core_c": 30.0} if "load_core_c" in gone else {})}
+    if rule.startswith(("I22", "I23")):
+        gone = zone1(195.0, 195.0, 195.0, 195.0)
+    _, after = walk(memory, gone, 1, calm)
+    assert (rule in after.active) == (row.reset is not Reset.AUTO)
+    _, acknowledged = walk(memory, gone, 1, calm, acknowledge=True)
+    assert (rule in acknowledged.active) == (row.reset is Reset.MANUAL)
+    _, after_reset = walk(memory, gone, 1, calm, reset=True)
+    assert rule not in after_reset.active
+
+
+def test_a_deadband_keeps_a_warning_from_chattering():
+    memory, verdict = walk(InterlockMemory(), {"pressure_cap_mbar": 1051.0}, 3, {})
+    memory, verdict = walk(memory, {"pressure_cap_mbar": 1045.0}, 1, {})
+    assert "I4W" in verdict.active
+    _, verdict = walk(memory, {"pressure_cap_mbar": 1039.0}, 1, {})
+    assert "I4W" not in verdict.active
+
+
+def test_first_out_is_the_row_that_came_first_and_stays_until_all_is_clear():
+    memory, verdict = walk(InterlockMemory(), {"estop_ok": False}, 1, {})
+    assert verdict.first_out == "I2"
+    memory, verdict = walk(memory, {"estop_ok": False, "overtemp_ok": False}, 1, {})
+    assert verdict.first_out == "I2"
+    memory, verdict = walk(memory, {}, 1, {}, reset=True)
+    assert verdict.first_out == ""
+
+
+def test_nothing_is_active_in_a_calm_oven():
+    _, verdict = walk(InterlockMemory(), {}, 100, {})
+    assert verdict.active == ()
+    assert verdict.start
+    assert verdict.heat
+
+
+WANTED = OFF._replace(heat_enable=True, zone_sp_c=(900.0, 100.0, 100.0), zone_op_pct=(50.0, 50.0, 50.0), rate_limit_c_per_min=99.0,
+                      n2_valve=True, n2_flow_sp_nm3_h=999.0, vac_valve=True, vent_valve=True, door_release=True)  # fmt: skip
+
+
+def test_the_verdict_has_the_last_word_on_set_points_and_valve_pairs():
+    _, verdict = walk(InterlockMemory(), {}, 1, {})
+    out = verdict.limit(WANTED, Equipment(), image())
+    assert max(out.zone_sp_c) == Equipment().max_c
+    assert out.rate_limit_c_per_min == Equipment().max_rate_c_per_min
+    assert out.n2_flow_sp_nm3_h == Equipment().max_n2_flow_nm3_h
+    assert not (out.n2_valve and out.vac_valve)
+    assert not (out.vent_valve and out.vac_valve)
+    assert not verdict.limit(WANTED._replace(n2_valve=False), Equipment(), image(n2_valve_closed=False)).vac_valve
+    assert not verdict.limit(WANTED._replace(vac_valve=False), Equipment(), image(vac_valve_closed=BAD)).n2_valve
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in RULES if rule.effect & (Effect.NO_HEAT | Effect.ABORT)])
+def test_no_heat_leaves_the_scan_while_a_row_forbids_it(rule):
+    case = next(case for case in CASES + I5_CASES if case[0] == rule)
+    _, verdict = walk(InterlockMemory(), case[1], delay_of(BY_ID[rule]) + 1, case[3])
+    out = verdict.limit(WANTED, Equipment(), image())
+    assert not out.heat_enable
+    assert out.zone_op_pct == (0.0, 0.0, 0.0)
+
+
+def test_voting_2oo3():
+    cases = [
+        ((100.0, 101.0, 102.0), 101.0, 3),
+        ((100.0, 101.0, 150.0), 100.5, 2),  # the liar is voted out
+        ((100.0, BAD, 102.0), 101.0, 2),
+        ((100.0, BAD, 130.0), None, 0),  # two that disagree
+        ((100.0, BAD, BAD), 100.0, 1),
+        ((BAD, BAD, BAD), None, 0),
+        ((100.0, 120.0, 140.0), None, 0),
+    ]
+    for (a, b, c), temp_c, valid in cases:
+        zone = condition(LIMITS, image(**zone1(a, b, c))).zones[0]
+        assert (zone.temp_c, zone.valid) == (pytest.approx(temp_c) if temp_c is not None else None, valid)
+
+
+def test_an_o2_reading_under_vacuum_is_no_evidence():
+    assert condition(LIMITS, image(o2_pct=0.001)).o2_pct == 0.001
+    assert condition(LIMITS, image(o2_pct=0.001, **VACUUM)).o2_pct is None
+
+
+def proven(proof, seconds, heating=False, **changed):
+    for _ in range(seconds):
+        inputs = image(**changed)
+        proof = prove(proof, LIMITS, 2.0, inputs, condition(LIMITS, inputs), heating)
+    return proof
+
+
+LOW, HIGH = {"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 20.0}, {"pressure_cap_mbar": 500.0}
+
+
+def test_the_vacuum_path_needs_cycles_a_leak_test_and_a_minute_of_vacuum():
+    proof = proven(Proof(boot_id=7, leak_ok=True), 1, **LOW)
+    for _ in range(2):
+        proof = proven(proven(proof, 5, **LOW), 5, **HIGH)
+    assert proof.cycles == 2
+    assert not proof.proven
+    assert not proven(proof, 59, **LOW).proven
+    assert proven(proof, 60, **LOW).vacuum_proven
+    assert not proven(proof._replace(leak_ok=False), 90, **LOW).proven
+    assert not proven(proof._replace(cycles=1), 90, **LOW).proven
+
+
+def test_the_inert_path_needs_volumes_and_a_valid_o2_reading():
+    flowing = {"n2_flow_nm3_h": 60.0, "exhaust_valve_open": True, "exhaust_valve_closed": False, "o2_pct": 0.01}
+    proof = proven(Proof(boot_id=7), 479, **flowing)  # 60 m3/h through 2 m3: four volumes take 480 s
+    assert not proof.proven
+    assert proven(proof, 2, **flowing).inert_proven
+    assert not proven(proof, 10, **{**flowing, "o2_ready": False}).proven
+    assert not proven(proof, 10, **{**flowing, "o2_pct": 2.1}).proven
+
+
+@pytest.mark.parametrize("opened", [{"door_closed_a": False}, {"door_closed_b": BAD}, {"vent_valve_closed": False}])
+def test_air_ends_the_proof(opened):
+    assert proven(PROVEN, 1, **opened) == Proof(boot_id=7)
+
+
+def test_a_restarted_plc_or_an_unknown_pressure_ends_the_proof():
+    assert not proven(PROVEN, 1, plc_boot_id=8, **LOW).proven
+    assert not proven(PROVEN, 1, pressure_cap_mbar=BAD, pressure_pirani_mbar=BAD).proven
+
+
+def test_the_slope_of_a_steady_ramp():
+    """3 degC/min for five minutes: the filtered slope is within 1 % of it (the filter's time is one minute)."""
+    now = Slopes()
+    for second in range(300):
+        temps = zone1(*(50.0 + 3.0 / 60.0 * second,) * 3)
+        now = slopes(now, condition(LIMITS, image(**temps)), 1.0)
+    assert now.slope_c_per_min[0] == pytest.approx(3.0, rel=0.01)
+
+
+def test_the_generated_documents_name_every_row():
+    assert all(f"| {rule.id}" in interlock_matrix() for rule in RULES)
+    assert "TT-111A" in io_list()

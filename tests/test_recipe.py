@@ -1,0 +1,151 @@
+"""Recipes and load records: what is read, and what is refused with which words."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.equipment import Equipment
+from controller.errors import FileError
+from controller.recipe.check import check_load, check_recipe, solvent_kg, warnings_of
+from controller.recipe.reading import parse_load, parse_recipe, read_load, read_recipe
+
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+TRIAL = (ROOT / "recipes" / "trial-short.toml").read_text("utf-8")
+LOAD = (ROOT / "recipes" / "loads" / "sample-roll.toml").read_text("utf-8")
+
+
+def test_there_are_four_ready_recipes_and_each_says_what_it_is_for():
+    assert len(RECIPES) >= 4
+    assert all(len(read_recipe(path).recipe.purpose) > 20 for path in RECIPES)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_ready_recipe_fits_the_default_oven_and_its_load(path):
+    recipe = read_recipe(path).recipe
+    load = read_load(ROOT / "recipes" / "loads" / ("sample-roll.toml" if "trial" in path.stem else "production-roll.toml"))
+    assert check_recipe(recipe, Equipment()) == []
+    assert check_load(load, recipe, Equipment()) == []
+
+
+def edited(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+# what a person writes -> what the answer must name
+MISTAKES = [
+    ("revision = 1", "revision = 1\nrevison = 2", "revison", "did you mean revision"),
+    ("revision = 1", "revision = 1\nrevision = 2", "file", "TOML"),
+    ("revision = 1", 'revision = "1"', "revision", "integer"),
+    ("target_c = 120.0", "target_c = nan", "target_c", "finite"),
+    ("target_c = 120.0", "target_f = 248.0", "target_f", "did you mean target_c"),
+    ("target_c = 120.0", "target_c = 1e9", "target_c", "350"),
+    ("target_c = 120.0", 'target_c = "=no-such"', "target_c", "cure-temperature"),
+    ("timeout_min = 40.0", 'timeout_min = "=cure-temperature"', "timeout_min", "unit"),
+    ('unit = "degC"', 'unit = "degF"', "formula.cure-temperature.unit", "degC"),
+    ("value = 255.0", "value = 300.0", "formula.cure-temperature.value", "235"),
+    ('kind = "CURE"', 'kind = "BAKE"', "phase", "CURE"),
+    ('on_timeout = "STOP"', 'on_timeout = "WAIT"', "on_timeout", "HOLD"),
+    ('solvent = "NMP"', "solvent = 5", "material.solvent", "string"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "hint"), MISTAKES, ids=[new.splitlines()[-1] for _, new, _, _ in MISTAKES])
+def test_a_mistake_is_refused_with_file_key_and_what_is_allowed(old, new, key, hint):
+    with pytest.raises(FileError) as refused:
+        parse_recipe(edited(TRIAL, old, new), "my.toml")
+    assert "my.toml" in str(refused.value)
+    assert key in str(refused.value)
+    assert hint in str(refused.value)
+
+
+def test_size_and_depth_are_checked_before_parsing():
+    with pytest.raises(FileError, match="size"):
+        parse_recipe("a = 1\n" * 100_000, "big.toml")
+    with pytest.raises(FileError, match="depth"):
+        parse_recipe("a = " + "[" * 10_000 + "]" * 10_000, "deep.toml")
+
+
+BEYOND = [
+    ("value = 255.0\nlow = 235.0\nhigh = 258.0", "value = 300.0\nlow = 235.0\nhigh = 301.0", "target_c", "260"),
+    ("rate_c_per_min = 4.0", "rate_c_per_min = 9.0", "rate_c_per_min", "5"),
+    ("pressure_mbar = 60.0", "pressure_mbar = 95.0", "pressure_mbar", "I6"),
+    ("insoluble_low_pct = 20.0 ", "insoluble_low_pct = 0.5 ", "insoluble_low_pct", "claim"),
+    ("insoluble_high_pct = 80.0", "insoluble_high_pct = 99.5", "insoluble_high_pct", "claim"),
+    ("min_residual_wt_pct = 10.0", "min_residual_wt_pct = 5.0", "min_residual_wt_pct", "10-40"),
+    ('kind = "CYCLE_PURGE"', 'kind = "EVACUATE"\npressure_mbar = 20.0', None, None),
+    ("cycles = 2", "cycles = 1", "phase.3.kind", "CYCLE_PURGE"),
+    ('kind = "END"', 'kind = "VENT"\ntimeout_min = 5.0', "phase", "END"),
+    ("fallback_min = 150.0", "fallback_min = 500.0", "fallback_min", "timeout_min"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "hint"), [row for row in BEYOND if row[2]], ids=[row[1] for row in BEYOND if row[2]])
+def test_what_the_oven_or_the_claims_do_not_allow_is_refused(old, new, key, hint):
+    problems = [str(problem) for problem in check_recipe(parse_recipe(edited(TRIAL, old, new), "r").recipe, Equipment())]
+    assert any(key in problem and hint in problem for problem in problems), problems
+
+
+def test_without_a_purge_heat_is_refused():
+    start = TRIAL.index('[[phase]]\nkind = "CYCLE_PURGE"')
+    end = TRIAL.index("[[phase]]", start + 1)
+    problems = check_recipe(parse_recipe(TRIAL[:start] + TRIAL[end:], "r").recipe, Equipment())
+    assert [problem.key for problem in problems] == ["phase.2.kind"]
+
+
+LOADS = [
+    ("predry_c = 110.0", "predry_c = 60.0", "predry_c", "boiling"),
+    ("predry_c = 110.0", "predry_c = 140.0", "predry_c", "boiling"),
+    ("residual_wt_pct = 18.0", "residual_wt_pct = 9.0", "residual_wt_pct", "10"),
+    ("residual_wt_pct = 18.0", "residual_wt_pct = 41.0", "residual_wt_pct", "25"),
+    ("length_m = 20.0", "length_m = 40.0", "length_m", "30"),
+    ('solvent = "NMP"', 'solvent = "DMF"', "solvent", "NMP"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "hint"), LOADS, ids=[row[1] for row in LOADS])
+def test_a_load_outside_its_windows_is_refused(old, new, key, hint):
+    recipe = parse_recipe(TRIAL, "r").recipe
+    problems = [str(problem) for problem in check_load(parse_load(edited(LOAD, old, new), "l"), recipe, Equipment())]
+    assert any(problem.startswith(key) and hint in problem for problem in problems), problems
+
+
+def test_the_predry_window_follows_the_solvent_not_a_typed_number():
+    """Claim step A: 70-130 degC below the boiling point; DMF boils at 153 degC, so 30 degC is inside and 110 is not."""
+    recipe = parse_recipe(edited(TRIAL, 'solvent = "NMP"', 'solvent = "DMF"'), "r").recipe
+    dmf = edited(LOAD, 'solvent = "NMP"', 'solvent = "DMF"')
+    assert check_load(parse_load(edited(dmf, "predry_c = 110.0", "predry_c = 60.0"), "l"), recipe, Equipment()) == []
+    assert [problem.key for problem in check_load(parse_load(dmf, "l"), recipe, Equipment())] == ["predry_c"]
+
+
+def test_solvent_mass_of_a_production_roll():
+    """1000 m x 1 m x 20 um of polyamide-imide at 20 wt% holds about 7 kg of NMP (28.2 g/m2 x 0.2/0.8)."""
+    load = parse_load(edited(edited(edited(LOAD, "length_m = 20.0", "length_m = 1000.0"), "width_m = 0.5", "width_m = 1.0"),
+                             "residual_wt_pct = 18.0", "residual_wt_pct = 20.0"), "l")  # fmt: skip
+    assert solvent_kg(load, "PAI") == pytest.approx(1000 * 20e-6 * 1410 * 0.25)
+
+
+def test_the_formula_reaches_the_phases_and_the_hash():
+    plain, changed = parse_recipe(TRIAL, "r"), parse_recipe(TRIAL, "r", {"cure-temperature": 250.0})
+    assert {phase.target_c for phase in changed.recipe.phase if phase.kind == "CURE"} == {250.0}
+    assert plain.sha256 != changed.sha256
+    assert parse_recipe(TRIAL + "\n# a comment\n", "r").sha256 == plain.sha256
+    with pytest.raises(FileError, match="235"):
+        parse_recipe(TRIAL, "r", {"cure-temperature": 200.0})
+    with pytest.raises(FileError, match="no-such"):
+        parse_recipe(TRIAL, "r", {"no-such": 1.0})
+
+
+def test_a_target_near_the_gel_point_is_warned_about():
+    text = edited(edited(TRIAL, "insoluble_aim_pct = 50.0 ", "insoluble_aim_pct = 25.0 "), "insoluble_low_pct = 20.0", "insoluble_low_pct = 10.0")
+    assert "spread" in warnings_of(parse_recipe(text, "r").recipe)[0]
+    assert warnings_of(parse_recipe(TRIAL, "r").recipe) == []
+
+
+def test_a_file_that_is_no_recipe_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "broken.toml"
+    path.write_bytes(b"\xff\xfe not toml")
+    with pytest.raises(FileError, match=r"broken\.toml"):
+        read_recipe(path)
+    assert path.read_bytes() == b"\xff\xfe not toml"
