@@ -27,6 +27,7 @@ app.add_typer(recipe_app, name="recipe")
 app.add_typer(batch_app, name="batch")
 app.add_typer(journal_app, name="journal")
 console = Console()
+EX_CONFIG = 78  # sysexits.h: a mistake in a file; systemd does not restart after it
 
 ConfigPath = Annotated[Path | None, typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", help="controller.toml; built-in defaults without")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on the last line")]
@@ -176,7 +177,7 @@ def _coupons(path: Path | None) -> dict[str, Any] | None:
 @journal_app.command("verify")
 def journal_verify(journal: Annotated[Path | None, typer.Argument()] = None, config: ConfigPath = None) -> None:
     """Check the whole hash chain and that no number is missing."""
-    from controller.journal.store import verify
+    from controller.journal.chain import verify
 
     found = verify(journal or Path(_config(config).core.journal))
     console.print(found.text)
@@ -185,11 +186,11 @@ def journal_verify(journal: Annotated[Path | None, typer.Argument()] = None, con
 
 
 @app.command("print")
-def print_(what: Annotated[str, typer.Argument(help="io or matrix")]) -> None:
-    """Print a document made from the one table behind it: the I/O list, or the interlock matrix."""
+def print_(what: Annotated[str, typer.Argument(help="io, matrix or config")]) -> None:
+    """Print a document made from the one table behind it: the I/O list, the interlock matrix, controller.toml."""
     from controller import printing
 
-    documents = {"io": printing.io_list, "matrix": printing.interlock_matrix}
+    documents = {"io": printing.io_list, "matrix": printing.interlock_matrix, "config": printing.config_file}
     if what not in documents:
         raise typer.BadParameter(f"one of {', '.join(documents)}")
     sys.stdout.write(documents[what]())
@@ -245,6 +246,9 @@ def main() -> None:
     """Run ``ovenctl``; a person's mistake is told in one line each, without a traceback."""
     try:
         app()
+    except FileError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_CONFIG) from None
     except OvenctlError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None

@@ -1,5 +1,13 @@
 """Documents made from the one table behind each; a test fails when the stored ones are stale."""
 
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from controller.config import Config
 from controller.image import SIGNALS
 from controller.interlocks.limits import Limits
 from controller.interlocks.table import RULES, Reset
@@ -30,3 +38,42 @@ def _table(header: tuple[str, ...], rows: list[str]) -> str:
 
 def _range(low: float, high: float) -> str:
     return "0/1" if (low, high) == (0, 1) else f"{low:g} to {high:g}"
+
+
+DEPLOYED: Final[dict[str, object]] = {  # what a site's file sets differently from the embedded defaults
+    "core.journal": "/var/lib/ovenctl/journal.sqlite",
+    "core.mailbox": "/var/lib/ovenctl/mailbox/mailbox.sqlite",
+    "plc.modbus.host": "192.0.2.10",
+    "plc.modbus.port": 502,
+    "gateway.state_dir": "/var/lib/ovenctl-gateway",
+}
+
+
+def config_file() -> str:
+    """Return ``controller.toml`` with every key, its default, its range and what it is for."""
+    head = "# Configuration of one oven. Every key is shown with its default; what is left out takes it. Relative paths start at this file.\n"
+    head += "# A wrong key, type or value is refused at the start with file, key, value and what is allowed. `ovenctl print config` prints this file.\n"
+    return head + "".join(_section(Config(), ""))
+
+
+def _section(model: BaseModel, prefix: str) -> Iterator[str]:
+    fields = type(model).model_fields
+    below = {name: value for name in fields if isinstance(value := getattr(model, name), BaseModel)}
+    if prefix and len(below) < len(fields):
+        text = (type(model).__doc__ or "").strip().splitlines()[0]
+        yield f"\n# {text}\n[{prefix[:-1]}]\n"
+    for name, field in fields.items():
+        if name not in below:
+            yield _line(prefix + name, getattr(model, name), field)
+    for name, value in below.items():
+        yield from _section(value, f"{prefix}{name}.")
+
+
+def _line(key: str, default: object, field: FieldInfo) -> str:
+    value = DEPLOYED.get(key, default)
+    bounds = {type(bound).__name__.lower(): getattr(bound, type(bound).__name__.lower(), None) for bound in field.metadata}
+    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    allowed = f" ({low:g} to {high:g})" if isinstance(low, int | float) and isinstance(high, int | float) else ""
+    comment = f"  # {field.description or ''}{allowed}" if field.description or allowed else ""
+    name = key.rsplit(".", 1)[-1]
+    return f"# {name} = …{comment}\n" if value is None else f"{name} = {json.dumps(value)}{comment}\n"

@@ -194,11 +194,14 @@ def _obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], ver
     if not commands:
         return memory, ()
     notes: list[Note] = []
+    ending = {command.verb for command in commands if not command.refusal} & {Verb.ABORT, Verb.STOP}
     order = sorted(commands, key=lambda command: PRECEDENCE.index(command.verb) if command.verb in PRECEDENCE else len(PRECEDENCE))
     for command in order:
         if command.id in memory.answered:
             continue
         refusal = command.refusal or _refusal(settings, memory, command, verdict)
+        if ending and command.verb in (Verb.START, Verb.RESTART):  # whoever pressed ABORT wanted no heat
+            refusal = refusal or f"{min(ending)} came in the same scan"
         moved: tuple[Note, ...] = ()
         if not refusal:
             memory, moved = _carry_out(settings, memory, command, inputs, process)
@@ -370,7 +373,7 @@ def _batch_end(unit: UnitMemory, estimate: Estimate, at_s: float) -> Note:
     batch = unit.batch
     started_s = batch.started_at_s if batch is not None else at_s
     return Note("batch_end", {
-        "batch_id": 0 if batch is None else batch.id, "result": unit.state.name, "why": unit.cause, "batch_s": at_s - started_s,
+        "batch_id": 0 if batch is None else batch.id, "result": unit.state.name, "why": unit.ending, "batch_s": at_s - started_s,
         "endpoint_at_s": None if unit.endpoint_at_s is None else unit.endpoint_at_s - started_s,
         "residual_solvent": list(estimate.residual_solvent), "insoluble": list(estimate.insoluble), "estimate_valid": estimate.valid,
     })  # fmt: skip

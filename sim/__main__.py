@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -87,7 +86,7 @@ def campaign(
 
 @app.command()
 def demo(
-    rate: Annotated[float, typer.Option(help="process seconds per second")] = 90.0,
+    rate: Annotated[float, typer.Option(help="process seconds per second")] = 110.0,
     recipe: Annotated[Path, typer.Option()] = ROOT / "recipes" / "trial-short.toml",
     load: Load = SAMPLE_ROLL,
     seed: Seed = 1,
@@ -96,7 +95,6 @@ def demo(
     """Run everything as real processes on loopback: soft PLC, broker, core, gateway, one whole batch, verdict and report."""
     from sim import demo as demos
 
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     raise typer.Exit(asyncio.run(demos.run(demos.Demo(rate, recipe, load, seed, folder))))
 
 

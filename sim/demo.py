@@ -31,6 +31,8 @@ from sim.station import endpoint_verdict
 ROOT: Final = Path(__file__).parents[1]
 START_S: Final = 30.0  # wall
 LEAVE_S: Final = 20.0  # wall
+MAX_RESTARTS: Final = 5
+RESTART_S: Final = 5.0  # wall, between two restarts
 LOOK_S: Final = 0.5  # wall
 FINAL: Final = ("COMPLETE", "STOPPED", "ABORTED")
 
@@ -62,6 +64,9 @@ async def run(demo: Demo) -> int:
     folder = _new_folder(demo.folder)
     console = Console()
     heard = Heard()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first one cancels; later ones find nothing to do
+        loop.add_signal_handler(number, lambda: task.cancel() if task is not None and not task.cancelling() else None)
     port = free_port()
     async with broker() as bus:
         config = _write_config(folder, demo.rate, port, bus.port)
@@ -73,7 +78,9 @@ async def run(demo: Demo) -> int:
                 await _started(folder, processes)
                 _start_batch(folder, demo)
                 state = await _watch(folder, processes, console, heard)
-            except (asyncio.CancelledError, KeyboardInterrupt):
+            except asyncio.CancelledError:
+                if task is not None:
+                    task.uncancel()
                 await _leave_safe(folder, console)
                 return 130
     return _verdict(folder, state, console, heard)
@@ -220,21 +227,24 @@ def _check(processes: dict[str, asyncio.subprocess.Process]) -> None:
 
 async def _watch(folder: Path, processes: dict[str, asyncio.subprocess.Process], console: Console, heard: Heard) -> str:
     """Show progress until the unit has reached a final state, and return it."""
-    restarts = 0
-    with Live(console=console, refresh_per_second=4, transient=False) if console.is_terminal else _Plain(console) as live:
+    restarts, restart_due_s = 0, 0.0
+    with _Table(console) if console.is_terminal else _Plain(console) as screen:
         while True:
             _check(processes)
             with JournalReader(folder / "journal.sqlite") as reader:
                 now = status.now(reader)
                 refused = [json.loads(found.payload) for found in reader.after(0, 20, ["command"])]
-            live.update(_screen(now, heard))
+            screen.update(list(_lines(now, heard)))
             if now["state"] in FINAL:
                 return str(now["state"])
-            if refused and not refused[-1]["accepted"]:
-                raise DemoError(f"refused: {refused[-1]['answer']}")
-            if now["state"] == "HELD" and not restarts:
-                restarts += 1
-                console.print("the batch is held; the alarms say why: `ovenctl batch restart` would go on")
+            if refused and refused[0]["verb"] == "START" and not refused[0]["accepted"]:
+                raise DemoError(f"refused: {refused[0]['answer']}")
+            if now["state"] == "HELD" and wall_s() > restart_due_s:
+                if restarts == MAX_RESTARTS:
+                    raise DemoError(f"held again after {restarts} restarts: {'; '.join(now['alarms'])}; see core.log")
+                restarts, restart_due_s = restarts + 1, wall_s(RESTART_S)
+                console.print(f"held ({'; '.join(now['alarms'])}): the demo's operator restarts the batch")
+                post(folder / "mailbox.sqlite", "demo operator", "RESTART", {"reason": "demo"}, "HELD")
             await asyncio.sleep(LOOK_S)
 
 
@@ -251,22 +261,32 @@ class _Plain:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def update(self, table: Table) -> None:
-        if self._count % 20 == 0:
-            cells = [" ".join(str(cell) for cell in column._cells) for column in table.columns]  # noqa: SLF001
-            self._console.print(
-                " | ".join(f"{name} {value}" for name, value in zip(*(column._cells for column in table.columns), strict=True))
-                if cells
-                else ""
-            )
+    def update(self, lines: list[tuple[str, str]]) -> None:
+        """Print every twentieth state in one line."""
+        if self._count % 20 == 0 and lines:
+            self._console.print(" | ".join(f"{name}: {value}" for name, value in lines), soft_wrap=True)
         self._count += 1
 
 
-def _screen(now: dict[str, Any], heard: Heard) -> Table:
-    table = Table(show_header=False, title="ovenctl demo", min_width=90)
-    for name, value in _lines(now, heard):
-        table.add_row(name, value)
-    return table
+class _Table:
+    """Progress as a table that is drawn again and again."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=4)
+
+    def __enter__(self) -> "_Table":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def update(self, lines: list[tuple[str, str]]) -> None:
+        """Draw the present state."""
+        table = Table(show_header=False, title="ovenctl demo", min_width=90)
+        for name, value in lines:
+            table.add_row(name, value)
+        self._live.update(table)
 
 
 def _lines(now: dict[str, Any], heard: Heard) -> Iterator[tuple[str, str]]:

@@ -63,7 +63,7 @@ async def run(station: Station) -> None:
 def lab_results(plc: SoftPlc) -> dict[str, object]:
     """Return what a lab would find of coupons cut from the roll now; the assay is the simulator's, without its error."""
     truth = plc.plant.truth()
-    assay = "NMP extraction, simulated: the plant's truth"
+    assay = {"method": "read from the simulated plant, which knows", "extraction_c": 80.0, "extraction_h": 24.0, "solvent": "NMP"}
     return {
         "coupons": [
             {"position": "worst zone", "residual_wt_pct": 100 * truth.residual_solvent_worst, "assay": assay},

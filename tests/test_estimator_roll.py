@@ -90,7 +90,7 @@ def test_a_production_roll_lags_by_hours_and_a_trial_roll_by_less() -> None:
 
 def test_load_thermocouples_pull_only_their_own_nodes() -> None:
     temp = at(400.0)
-    correct(temp, 0 * ONE, reading(load_outer_c=136.85), 420.0, 300.0)
+    correct(temp, 0 * ONE, reading(load_outer_c=136.85), 420.0, 120.0)
     assert float(temp[OUTER, 0]) == pytest.approx(400 + 10 * (1 - np.exp(-1)), abs=1e-9)
     assert temp[MIDDLE, 0] == 400.0
     assert temp[CORE, 0] == 400.0

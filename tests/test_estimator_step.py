@@ -40,9 +40,7 @@ def reading(at_s: float, temp_c: float | None, pressure_mbar: float | None = 1.0
     return image
 
 
-def after(
-    memory: EstimatorMemory, hours: float, top_c: float, load: str = "", every_s: float = 10.0, site: EstimatorSettings = SITE
-) -> EstimatorMemory:
+def after(memory: EstimatorMemory, hours: float, top_c: float, every_s: float = 10.0, site: EstimatorSettings = SITE) -> EstimatorMemory:
     """Heat by 2 K/min from where the wall is to ``top_c`` and stay there."""
     at_s, end_s, wall_c = memory.at_s, memory.at_s + hours * 3600, memory.wall_k - 273.15
     while at_s < end_s - 1e-6:
@@ -83,7 +81,7 @@ def test_between_updates_memory_and_estimate_are_the_same_objects(soaked: Estima
 def test_the_update_comes_with_the_period(soaked: EstimatorMemory) -> None:
     memory, estimate = step(SITE, soaked, reading(soaked.at_s + 10.0, 240.0), TARGET)
     assert memory is not soaked
-    assert estimate.insoluble != () and estimate.valid
+    assert estimate.valid
 
 
 def test_another_target_is_judged_at_once(soaked: EstimatorMemory) -> None:
@@ -160,13 +158,14 @@ def test_a_restored_memory_goes_on_like_the_original(soaked: EstimatorMemory) ->
 
 
 def test_the_forecast_counts_down_to_the_endpoint(soaked: EstimatorMemory) -> None:
-    ahead = soaked.estimate.time_to_endpoint_s
+    settled = after(soaked, 1.5, 240.0)
+    ahead = settled.estimate.time_to_endpoint_s
     assert ahead is not None
-    memory = after(soaked, 0.5, 240.0)
+    memory = after(settled, 0.5, 240.0)
     later = memory.estimate.time_to_endpoint_s
     assert later is not None
     # at constant temperature an hour of forecast is an hour of oven
-    assert ahead.value - later.value == pytest.approx(1800, rel=0.25)
+    assert ahead.value - later.value == pytest.approx(1800, rel=0.1)
     done = after(memory, later.value / 3600 + 0.2, 240.0).estimate
     assert min(done.p_solvent_ok, done.p_insoluble_in_window) > 0.35
 
@@ -234,14 +233,16 @@ def test_a_film_beyond_the_models_range_is_not_judged() -> None:
 
 
 def test_load_thermocouples_tell_the_film_temperature() -> None:
-    memory: EstimatorMemory | None = start(SITE, PRODUCTION, 0.0, 25.0)
+    dry = replace(PRODUCTION, predry_residual_wt_pct=0.5, residual_sd_wt_pct=0.1)  # nothing left to evaporate and to cool by it
+    memory: EstimatorMemory | None = start(SITE, dry, 0.0, 25.0)
     for number in range(1, 361):
         true_c = 25 + number / 4
         image = reading(10.0 * number, 25 + number / 2, load_outer_c=true_c, load_edge_c=true_c, load_core_c=true_c)
         memory, estimate = step(SITE, memory, image, None)
-    # the observer follows a ramp of 1.5 K/min with a lag of five minutes
-    assert estimate.film_min_c == pytest.approx(115.0, abs=9)
-    assert estimate.film_max_c == pytest.approx(115.0, abs=9)
+    zones = {zone.name: zone.temp_c for zone in estimate.zones}
+    # the observer follows a ramp of 1.5 K/min with a lag of two minutes, the middle, which has no thermocouple, by minutes more
+    assert [zones[name] for name in ("outer", "core", "edge")] == pytest.approx([115.0] * 3, abs=4)
+    assert 95 < zones["middle"] < 116
 
 
 def test_an_outage_in_the_cold_changes_nothing_but_the_clock() -> None:
@@ -274,7 +275,7 @@ def test_time_that_runs_backwards_is_not_integrated(soaked: EstimatorMemory) -> 
     assert estimate.residual_solvent == soaked.estimate.residual_solvent
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 300), st.floats(1e-3, 1100), st.floats(5, 60), st.floats(0, 20), st.booleans()), min_size=1, max_size=25

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 _EDGE_SHARE = 0.2  # [assume] of the width, both sides together
 _REFERENCE_PITCH = (18e-6 + 20e-6 + 100e-6) / 100e-6  # turn per gap for which the conductivities were computed
-_OBSERVER_S = 300.0  # [assume] time in which a load thermocouple is believed
+_OBSERVER_S = 120.0  # [assume] time in which a load thermocouple is believed
 _PLAUSIBLE_K = 25.0  # a thermocouple further than this outside every member and the wall has come off
 
 

@@ -6,43 +6,42 @@ from pydantic import Field
 
 from controller.equipment import Strict
 
-Seconds = Annotated[float, Field(ge=0, le=7200)]
 
 
 class Limits(Strict):
     """What the rules compare with. The rows of the table name the rule each number belongs to."""
 
-    overpressure_warn_mbar: Annotated[float, Field(ge=900, le=1100)] = 1050.0  # I4
-    overpressure_mbar: Annotated[float, Field(ge=900, le=1200)] = 1100.0  # I4
-    proof_mbar: Annotated[float, Field(ge=1, le=100)] = 100.0  # I5, I6
-    proof_s: Seconds = 60.0  # I5
-    proof_cycles: Annotated[int, Field(ge=1, le=20)] = 2  # I5
-    cycle_low_mbar: Annotated[float, Field(ge=1, le=200)] = 60.0  # I5: a cycle goes below this ...
-    cycle_high_mbar: Annotated[float, Field(ge=200, le=1000)] = 300.0  # ... and is counted above this
-    proof_volumes: Annotated[float, Field(ge=1, le=50)] = 4.0  # I5, I10
-    proof_o2_pct: Annotated[float, Field(gt=0, le=8)] = 2.0  # I5, I7; placeholder, see the hazard study
-    o2_warn_pct: Annotated[float, Field(gt=0, le=8)] = 1.0  # I7
-    o2_quality_from_c: Annotated[float, Field(ge=20, le=300)] = 100.0  # I8
-    o2_invalid_abort_s: Seconds = 1800.0  # I9
-    o2_analyser_from_mbar: Annotated[float, Field(ge=100, le=1000)] = 900.0  # I9: below, its reading is no evidence
-    n2_low_warn_bar: Annotated[float, Field(ge=0, le=16)] = 4.0  # I11
-    n2_low_bar: Annotated[float, Field(ge=0, le=16)] = 3.0  # I11
-    solvent_phase_abort_s: Seconds = 300.0  # I15
-    lel_hold_pct: Annotated[float, Field(gt=0, le=50)] = 25.0  # I16
-    lel_abort_pct: Annotated[float, Field(gt=0, le=50)] = 50.0  # I16
-    trap_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # I17, share of the trap's capacity
-    evolution_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # I18, share of the equipment's capacity
-    ambient_band_mbar: Annotated[float, Field(ge=1, le=100)] = 20.0  # I19
-    room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8)] = 19.5  # I20
-    room_o2_pct: Annotated[float, Field(ge=15, le=20.8)] = 18.0  # I20
-    vote_c: Annotated[float, Field(ge=1, le=50)] = 10.0  # I21: further than this from the median is voted out
-    disagree_warn_c: Annotated[float, Field(ge=1, le=100)] = 10.0  # I22
-    disagree_c: Annotated[float, Field(ge=1, le=100)] = 25.0  # I22
-    deviation_warn_c: Annotated[float, Field(ge=1, le=100)] = 10.0  # I23
-    deviation_c: Annotated[float, Field(ge=1, le=100)] = 20.0  # I23
-    stuck_on_c_per_min: Annotated[float, Field(gt=0, le=30)] = 3.0  # I24
-    stall_c_per_min: Annotated[float, Field(gt=0, le=10)] = 0.1  # I25
-    stall_s: Seconds = 900.0  # I25
-    wire_hold_s: Seconds = 10.0  # I27
-    disk_pct: Annotated[float, Field(ge=0, le=50)] = 5.0  # I30
-    clock_step_s: Annotated[float, Field(gt=0, le=3600)] = 2.0  # I30
+    overpressure_warn_mbar: Annotated[float, Field(ge=900, le=1100, description="warning (I4W)")] = 1050.0
+    overpressure_mbar: Annotated[float, Field(ge=900, le=1200, description="abort, N2 closed (I4)")] = 1100.0
+    proof_mbar: Annotated[float, Field(ge=1, le=100, description="highest pressure that counts as vacuum (I5, I6)")] = 100.0
+    proof_s: Annotated[float, Field(ge=0, le=7200, description="how long it must stand, s (I5)")] = 60.0
+    proof_cycles: Annotated[int, Field(ge=1, le=20, description="vacuum and N2 cycles before heat (I5)")] = 2
+    cycle_low_mbar: Annotated[float, Field(ge=1, le=200, description="a cycle goes below this (I5)")] = 60.0
+    cycle_high_mbar: Annotated[float, Field(ge=200, le=1000, description="and is counted above this (I5)")] = 300.0
+    proof_volumes: Annotated[float, Field(ge=1, le=50, description="chamber volumes of N2 before heat (I5, I10) or before air after it (I19)")] = 4.0
+    proof_o2_pct: Annotated[float, Field(gt=0, le=8, description="highest O2 with solvent vapour; a placeholder until the hazard study (I5, I7)")] = 2.0
+    o2_warn_pct: Annotated[float, Field(gt=0, le=8, description="warning (I7W)")] = 1.0
+    o2_quality_from_c: Annotated[float, Field(ge=20, le=300, description="from here on bare copper needs the recipe's O2 limit (I8)")] = 100.0
+    o2_invalid_abort_s: Annotated[float, Field(ge=0, le=7200, description="abort after so long without a valid O2 reading (I9T)")] = 1800.0
+    o2_analyser_from_mbar: Annotated[float, Field(ge=100, le=1000, description="below this pressure an O2 reading is no evidence (I9)")] = 900.0
+    n2_low_warn_bar: Annotated[float, Field(ge=0, le=16, description="warning (I11W)")] = 4.0
+    n2_low_bar: Annotated[float, Field(ge=0, le=16, description="suspend (I11)")] = 3.0
+    solvent_phase_abort_s: Annotated[float, Field(ge=0, le=7200, description="abort after so long without exhaust, condenser or circulation (I15T)")] = 300.0
+    lel_hold_pct: Annotated[float, Field(gt=0, le=50, description="hold, % of LEL (I16)")] = 25.0
+    lel_abort_pct: Annotated[float, Field(gt=0, le=50, description="abort, % of LEL (I16T)")] = 50.0
+    trap_share: Annotated[float, Field(gt=0, le=1, description="share of the cold trap's capacity (I17)")] = 0.9
+    evolution_share: Annotated[float, Field(gt=0, le=1, description="share of the equipment's solvent capacity at which ramps wait (I18)")] = 0.9
+    ambient_band_mbar: Annotated[float, Field(ge=1, le=100, description="above ambient by more: no air, no door (I19)")] = 20.0
+    room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8, description="warning (I20W)")] = 19.5
+    room_o2_pct: Annotated[float, Field(ge=15, le=20.8, description="hold, N2 closed (I20)")] = 18.0
+    vote_c: Annotated[float, Field(ge=1, le=50, description="further than this from the median is voted out (I21)")] = 10.0
+    disagree_warn_c: Annotated[float, Field(ge=1, le=100, description="control against limit thermocouple, warning (I22W)")] = 10.0
+    disagree_c: Annotated[float, Field(ge=1, le=100, description="hold (I22)")] = 25.0
+    deviation_warn_c: Annotated[float, Field(ge=1, le=100, description="zone above its set point, warning (I23W)")] = 10.0
+    deviation_c: Annotated[float, Field(ge=1, le=100, description="abort (I23)")] = 20.0
+    stuck_on_c_per_min: Annotated[float, Field(gt=0, le=30, description="rise at zero output: abort (I24)")] = 3.0
+    stall_c_per_min: Annotated[float, Field(gt=0, le=10, description="slower than this at full output (I25)")] = 0.1
+    stall_s: Annotated[float, Field(ge=0, le=7200, description="for so long: hold (I25)")] = 900.0
+    wire_hold_s: Annotated[float, Field(ge=0, le=7200, description="hold after so long without a PLC image (I27)")] = 10.0
+    disk_pct: Annotated[float, Field(ge=0, le=50, description="free space: no start (I30D)")] = 5.0
+    clock_step_s: Annotated[float, Field(gt=0, le=3600, description="wall-clock step that is a warning (I30C)")] = 2.0

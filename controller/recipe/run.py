@@ -43,7 +43,7 @@ class UnitMemory(NamedTuple):
     was_heated: bool = False
     timeout: str = ""
     failed: str = ""
-    result: str = ""  # why it ended
+    ending: str = ""  # why the batch ends or ended
     endpoint_at_s: float | None = None
     cause: str = ""  # of the present state
 
@@ -68,6 +68,8 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
         return memory, ()
     note = Note("state", {"from": memory.state.name, "to": after.name, "cause": cause})
     memory = memory._replace(state=after, state_s=0.0, cause=cause)
+    if after in (UnitState.STOPPING, UnitState.ABORTING, UnitState.COMPLETE):
+        memory = memory._replace(ending=cause)
     if after is UnitState.RESTARTING:
         memory = memory._replace(reproof=PhaseMemory(), timeout="", failed="")
     if after is UnitState.IDLE:
@@ -78,7 +80,7 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
 def begin(memory: UnitMemory, batch: Batch) -> tuple[UnitMemory, tuple[Note, ...]]:
     """Return the unit with ``batch`` in its first phase."""
     memory, notes = move(memory, Trigger.START, f"started by {batch.user}")
-    memory = memory._replace(batch=batch, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, result="", endpoint_at_s=None)
+    memory = memory._replace(batch=batch, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, ending="", endpoint_at_s=None)
     return memory, (*notes, _phase_note(memory, "start", ""))
 
 
@@ -151,7 +153,7 @@ def _next(memory: UnitMemory, done: Step, at_s: float) -> tuple[UnitMemory, str,
         memory = memory._replace(endpoint_at_s=at_s if done.why == "endpoint" else memory.endpoint_at_s)
     memory = memory._replace(phase_index=memory.phase_index + 1, phase=PhaseMemory(), timeout="")
     if current(memory) is None:
-        memory, moved = move(memory._replace(result="COMPLETE"), Trigger.DONE, "end of recipe")
+        memory, moved = move(memory, Trigger.DONE, "end of recipe")
         return memory, "", (*notes, *moved)
     return memory, "", (*notes, _phase_note(memory, "start", ""))
 

@@ -1,0 +1,180 @@
+"""The unit's states: the ISA-88 table, and what the scan makes of commands."""
+
+from collections import deque
+from pathlib import Path
+
+import pytest
+from images import image
+
+from controller.image import Mode
+from controller.recipe.reading import parse_load, parse_recipe
+from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb, allowed
+from controller.scan import Command, Memory, Settings, Start, power_return, scan
+
+ROOT = Path(__file__).parents[1]
+SOURCED = parse_recipe((ROOT / "recipes" / "trial-short.toml").read_text("utf-8"), "trial")
+LOAD = parse_load((ROOT / "recipes" / "loads" / "sample-roll.toml").read_text("utf-8"), "load")
+START = Start(SOURCED.recipe, SOURCED.sha256, SOURCED.text, LOAD)
+SETTINGS = Settings()
+
+
+def command(verb, number=1, expected=None, **more):
+    return Command(f"id-{number}", "anna", verb, expected, number, START if verb is Verb.START else None, **more)
+
+
+def after(memory, *commands, seconds=1, **changed):
+    """Scan ``seconds`` times with one image, the commands in the first scan; return memory and every note."""
+    notes = []
+    for second in range(seconds):
+        memory, record = scan(SETTINGS, memory, image(at_s=100.0 + second, **changed), commands if second == 0 else ())
+        notes += record.notes
+    return memory, notes
+
+
+def answers(notes):
+    return [(note.content["verb"], note.content["accepted"], note.content["answer"]) for note in notes if note.kind == "command"]
+
+
+def test_from_every_state_a_person_can_reach_an_end():
+    reach = {state: {state} for state in UnitState}
+    for state in UnitState:
+        queue = deque([state])
+        while queue:
+            here = queue.popleft()
+            for (source, trigger), target in TABLE.items():
+                if source is here and trigger is not Trigger.POWER and target not in reach[state]:
+                    reach[state].add(target)
+                    queue.append(target)
+    assert all(reach[state] & FINAL for state in UnitState)
+
+
+def test_abort_is_possible_wherever_a_batch_is_live_and_final_states_lead_only_to_idle():
+    live = set(UnitState) - FINAL - {UnitState.IDLE, UnitState.ABORTING}
+    assert all((state, Trigger.ABORT) in TABLE for state in live)
+    assert {target for (source, _), target in TABLE.items() if source in FINAL} == {UnitState.IDLE}
+
+
+def test_start_begins_the_first_phase_and_says_what_runs():
+    memory, notes = after(Memory(), command(Verb.START))
+    assert memory.unit.state is UnitState.RUNNING
+    start = next(note.content for note in notes if note.kind == "batch_start")
+    assert (start["batch_id"], start["recipe_sha256"], start["user"]) == (1, SOURCED.sha256, "anna")
+    assert start["recipe"] == SOURCED.text
+    assert memory.outputs.mode is Mode.RUN
+    assert memory.outputs.recipe_crc == int(SOURCED.sha256[:8], 16)
+
+
+def test_abort_wins_in_the_same_scan_whatever_comes_with_it():
+    running, _ = after(Memory(), command(Verb.START))
+    memory, notes = after(running, command(Verb.HOLD, 2), command(Verb.STOP, 3), command(Verb.ABORT, 4), main_contactor=True)
+    assert memory.unit.state is UnitState.ABORTING
+    assert answers(notes)[0][:2] == ("ABORT", True)
+    assert [accepted for _, accepted, _ in answers(notes)] == [True, False, False]
+
+
+def test_start_and_abort_in_one_scan_leave_no_batch_running():
+    memory, notes = after(Memory(), command(Verb.START, 1), command(Verb.ABORT, 2))
+    assert [(verb, accepted) for verb, accepted, _ in answers(notes)] == [("ABORT", False), ("START", False)]
+    assert answers(notes)[1][2] == "ABORT came in the same scan"
+    assert memory.unit.state is UnitState.IDLE
+
+
+def test_a_double_click_has_one_effect_and_one_answer():
+    memory, notes = after(Memory(), command(Verb.START), command(Verb.START))
+    assert len(answers(notes)) == 1
+    _, again = after(memory, command(Verb.START))
+    assert answers(again) == []
+
+
+def test_a_command_that_expects_another_state_is_refused():
+    memory, notes = after(Memory(), command(Verb.START, expected="HELD"))
+    assert memory.unit.state is UnitState.IDLE
+    assert answers(notes) == [("START", False, "the unit is IDLE, the command expected HELD")]
+
+
+def test_a_refusal_found_before_the_scan_is_answered():
+    _, notes = after(Memory(), command(Verb.START, refusal="the command is 99 s old"))
+    assert answers(notes) == [("START", False, "the command is 99 s old")]
+
+
+def test_a_start_names_what_blocks_it():
+    _, notes = after(Memory(), command(Verb.START), door_closed_a=False)
+    assert answers(notes)[0][1] is False
+    assert "I3 (door not closed)" in answers(notes)[0][2]
+
+
+def test_a_load_beyond_the_recipe_is_refused_at_the_start():
+    heavy = START._replace(load=LOAD.model_copy(update={"length_m": 999.0}))
+    _, notes = after(Memory(), command(Verb.START)._replace(start=heavy))
+    assert "length_m = 999.0" in answers(notes)[0][2]
+
+
+@pytest.mark.parametrize("verb", [Verb.HOLD, Verb.RESTART, Verb.STOP, Verb.ABORT])
+def test_an_idle_unit_says_what_it_takes(verb):
+    _, notes = after(Memory(), command(verb))
+    assert answers(notes)[0][2] == f"{verb} is not possible in IDLE; possible: START, ACKNOWLEDGE"
+    assert allowed(UnitState.IDLE) == ("START", "ACKNOWLEDGE")
+
+
+def test_hold_then_restart_goes_back_to_the_same_phase():
+    running, _ = after(Memory(), command(Verb.START))
+    held, _ = after(running, command(Verb.HOLD, 2), seconds=3)
+    assert held.unit.state is UnitState.HELD
+    assert held.outputs.mode is Mode.HOLD
+    again, _ = after(held, command(Verb.RESTART, 3), seconds=3)
+    assert again.unit.state is UnitState.RUNNING
+    assert again.unit.phase_index == running.unit.phase_index
+
+
+def test_an_interlock_holds_and_a_restart_is_refused_while_it_stands():
+    running, _ = after(Memory(), command(Verb.START))
+    held, notes = after(running, seconds=3, remote=False)
+    assert held.unit.state is UnitState.HELD
+    assert any(note.kind == "alarm" and note.content["rule"] == "I28L" and note.content["first_out"] for note in notes)
+    _, notes = after(held, command(Verb.RESTART, 2), remote=False)
+    assert "I28L" in answers(notes)[0][2]
+    again, notes = after(held, command(Verb.RESTART, 3), seconds=2)
+    assert answers(notes)[0][1]
+    assert again.unit.state is UnitState.RUNNING
+
+
+def test_an_abort_interlock_ends_the_batch_and_never_looks_complete():
+    running, _ = after(Memory(), command(Verb.START))
+    memory, notes = after(running, seconds=3, estop_ok=False)
+    assert memory.unit.state is UnitState.ABORTED
+    end = next(note.content for note in notes if note.kind == "batch_end")
+    assert end["result"] == "ABORTED"
+    assert "I2" in end["why"]
+    assert memory.outputs.mode is Mode.ABORT
+
+
+def test_reset_brings_an_ended_unit_back_to_idle_and_forgets_the_batch():
+    running, _ = after(Memory(), command(Verb.START))
+    ended, _ = after(running, command(Verb.STOP, 2), seconds=3)
+    assert ended.unit.state is UnitState.STOPPED
+    idle, _ = after(ended, command(Verb.RESET, 3))
+    assert (idle.unit.state, idle.unit.batch, idle.last_batch_id) == (UnitState.IDLE, None, 1)
+
+
+@pytest.mark.parametrize("state", [UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING])
+def test_a_restarted_core_comes_back_held_without_heat_and_without_a_proven_atmosphere(state):
+    running, _ = after(Memory(), command(Verb.START))
+    before = running._replace(unit=running.unit._replace(state=state))
+    memory, _ = power_return(before, image(at_s=500.0), SETTINGS, 60.0)
+    assert memory.unit.state is UnitState.HELD
+    assert not memory.unit.setpoints.heat
+    assert not memory.proof.proven
+
+
+@pytest.mark.parametrize("state", [UnitState.STOPPING, UnitState.ABORTING, *FINAL])
+def test_a_restart_does_not_revive_a_batch_that_was_ending(state):
+    running, _ = after(Memory(), command(Verb.START))
+    memory, _ = power_return(running._replace(unit=running.unit._replace(state=state)), image(), SETTINGS, 1.0)
+    assert memory.unit.state is state
+
+
+def test_the_same_memory_inputs_and_commands_give_the_same_record():
+    running, _ = after(Memory(), command(Verb.START), seconds=20)
+    first = scan(SETTINGS, running, image(at_s=300.0), (command(Verb.HOLD, 9),))
+    second = scan(SETTINGS, running, image(at_s=300.0), (command(Verb.HOLD, 9),))
+    assert first == second
