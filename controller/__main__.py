@@ -5,7 +5,6 @@ import getpass
 import json
 import signal
 import sys
-
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +28,9 @@ app.add_typer(journal_app, name="journal")
 console = Console()
 EX_CONFIG = 78  # sysexits.h: a mistake in a file; systemd does not restart after it
 
-ConfigPath = Annotated[Path | None, typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", help="controller.toml; built-in defaults without")]
+ConfigPath = Annotated[
+    Path | None, typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", help="controller.toml; built-in defaults without")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on the last line")]
 
 
@@ -54,7 +55,9 @@ def gateway(config: ConfigPath = None) -> None:
 
 
 @recipe_app.command("check")
-def recipe_check(file: Path, load: Annotated[Path | None, typer.Option(help="load record to check with it")] = None, config: ConfigPath = None) -> None:
+def recipe_check(
+    file: Path, load: Annotated[Path | None, typer.Option(help="load record to check with it")] = None, config: ConfigPath = None
+) -> None:
     """Check a recipe, and a load with it, against form, equipment and the claims' windows."""
     from controller.recipe import check, reading
 

@@ -4,6 +4,7 @@ A signal is one line here and one line in ``deploy/wiring.toml``. OPC UA nodes, 
 from the annotations, so that a name, a unit and a range stand only here.
 """
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Annotated as A
 from typing import Final, NamedTuple, get_type_hints
@@ -118,18 +119,32 @@ class Inputs(NamedTuple):
 
 
 SIGNALS: Final[dict[str, Tag]] = {
-    field: hint.__metadata__[0]
-    for field, hint in get_type_hints(Inputs, include_extras=True).items()
-    if hasattr(hint, "__metadata__")
+    field: hint.__metadata__[0] for field, hint in get_type_hints(Inputs, include_extras=True).items() if hasattr(hint, "__metadata__")
 }
 OWN_SIGNALS: Final = ("journal_ok", "disk_free_pct", "clock_step_s", "gateway_ok")  # made in the core, not read from the PLC
 ZONES: Final = (1, 2, 3)
+_STALE_S: Final = tuple(tag.stale_s for name, tag in SIGNALS.items() if name not in OWN_SIGNALS)
 
 
 def blank(at_s: float, dt_s: float, quality: Quality) -> Inputs:
     """Return an image in which every signal has ``quality`` and no value: before the first reading, and in tests."""
     nothing = Sample[float](None, quality, at_s)
     return Inputs(at_s, dt_s, *([nothing] * len(SIGNALS)))  # type: ignore[arg-type]
+
+
+def aged(reading: Inputs, at_s: float, dt_s: float, own: Mapping[str, Sample[float]]) -> Inputs:
+    """Return ``reading`` as it is at ``at_s``: samples keep their time and become STALE, without a value, at their tag's ``stale_s``.
+
+    ``own`` gives the signals made in the core, which are always of now.
+    """
+    samples: Sequence[Sample[float]] = reading[2 : -len(OWN_SIGNALS)]  # type: ignore[assignment]
+    age_s = at_s - reading.at_s
+    if age_s > 0:
+        samples = [
+            Sample(None, Quality.STALE, sample.at_s) if age_s >= stale_s and sample.quality != Quality.ABSENT else sample
+            for sample, stale_s in zip(samples, _STALE_S, strict=True)
+        ]
+    return Inputs(at_s, dt_s, *samples, *(own[name] for name in OWN_SIGNALS))  # type: ignore[arg-type]
 
 
 class Interval(NamedTuple):

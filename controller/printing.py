@@ -15,7 +15,10 @@ from controller.interlocks.table import RULES, Reset
 
 def io_list() -> str:
     """Return every signal as a Markdown table."""
-    rows = [f"| {tag.name} | `{field}` | {tag.unit or '-'} | {_range(tag.low, tag.high)} | {tag.stale_s:g} s | {tag.text} |" for field, tag in SIGNALS.items()]
+    rows = [
+        f"| {tag.name} | `{field}` | {tag.unit or '-'} | {_range(tag.low, tag.high)} | {tag.stale_s:g} s | {tag.text} |"
+        for field, tag in SIGNALS.items()
+    ]
     return _table(("tag", "name", "unit", "range", "stale after", "meaning"), rows)
 
 
@@ -51,7 +54,9 @@ DEPLOYED: Final[dict[str, object]] = {  # what a site's file sets differently fr
 
 def config_file() -> str:
     """Return ``controller.toml`` with every key, its default, its range and what it is for."""
-    head = "# Configuration of one oven. Every key is shown with its default; what is left out takes it. Relative paths start at this file.\n"
+    head = (
+        "# Configuration of one oven. Every key is shown with its default; what is left out takes it. Relative paths start at this file.\n"
+    )
     head += "# A wrong key, type or value is refused at the start with file, key, value and what is allowed. `ovenctl print config` prints this file.\n"
     return head + "".join(_section(Config(), ""))
 

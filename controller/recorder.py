@@ -32,7 +32,9 @@ class Recorder:
             made.append(Entry("checkpoint", at_s, MEMORY.dump_json(memory)))
         if at_s >= self._sample_due_s:
             self._sample_due_s = max(self._sample_due_s + SAMPLE_S, at_s) if self._sample_due_s > 0 else at_s + SAMPLE_S
-            made.append(Entry("sample", at_s, samples.pack(record.inputs, record.estimate, record.setpoints, record.outputs, record.unit_state)))
+            made.append(
+                Entry("sample", at_s, samples.pack(record.inputs, record.estimate, record.setpoints, record.outputs, record.unit_state))
+            )
         return made, durable
 
 

@@ -8,7 +8,8 @@ The same settings, memory, inputs and commands give the same record, whoever run
 from typing import Final, NamedTuple
 
 from controller import estimator
-from controller.control import actuation, outputs as loops
+from controller.control import actuation
+from controller.control import outputs as loops
 from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory, Tunings
 from controller.equipment import Equipment, Strict
@@ -108,7 +109,18 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
 
     heating_now = inputs.main_contactor.value is not False
     proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now)
-    view = View(limits, inputs, process, estimate, _phase_view(memory.unit), proof, memory.outputs, memory.interlocks.slopes, settings.equipment, memory.interlocks.active)
+    view = View(
+        limits,
+        inputs,
+        process,
+        estimate,
+        _phase_view(memory.unit),
+        proof,
+        memory.outputs,
+        memory.interlocks.slopes,
+        settings.equipment,
+        memory.interlocks.active,
+    )
     verbs = {command.verb for command in commands if not command.refusal}
     interlocks, verdict, changes = evaluate(
         memory.interlocks._replace(slopes=slopes(memory.interlocks.slopes, process, dt_s)),

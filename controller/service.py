@@ -12,7 +12,9 @@ from typing import Final
 
 import structlog
 
-from controller import realtime, recorder, scan as scanning, wiring as wirings
+from controller import realtime, recorder
+from controller import scan as scanning
+from controller import wiring as wirings
 from controller.clock import Clock, wall_ns
 from controller.config import Config, sha256_of
 from controller.errors import JournalError
@@ -131,7 +133,11 @@ class Core:
     def _say(self, record: Record) -> None:
         for note in record.notes:
             if note.kind in ("state", "phase", "alarm", "decision", "command", "batch_end"):
-                log.info(note.kind, **{key: value for key, value in note.content.items() if key != "event"}, what_happened=note.content.get("event"))
+                log.info(
+                    note.kind,
+                    **{key: value for key, value in note.content.items() if key != "event"},
+                    what_happened=note.content.get("event"),
+                )
 
 
 def safe(outputs: Outputs) -> Outputs:
@@ -158,11 +164,24 @@ async def started(config: Config) -> AsyncIterator[Core]:
             core = Core(config, journal, field, clock, Memory() if restored is None else restored[0])
             if restored is not None:
                 await _resume(core, restored[1], journal.last_at_s)
-            log.info("core started", boot=journal.boot, state=core.memory.unit.state.name, outage_s=outage_s, rate=config.core.rate, scheduling=scheduling)
+            log.info(
+                "core started",
+                boot=journal.boot,
+                state=core.memory.unit.state.name,
+                outage_s=outage_s,
+                rate=config.core.rate,
+                scheduling=scheduling,
+            )
             realtime.settle()
             notify("READY=1")
-            yield core
-            journal.append([entry("shutdown", clock.now_s(), {"why": "asked to stop"})]).result()
+            why = "the core failed; its log says where"
+            try:
+                yield core
+            except asyncio.CancelledError:
+                why = "asked to stop"
+                raise
+            finally:
+                journal.append([entry("shutdown", clock.now_s(), {"why": why})])  # close() waits until it is on the disk
     finally:
         try:
             journal.close()

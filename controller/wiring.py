@@ -129,7 +129,9 @@ class Wiring:
             registers = self._swapped(registers)
         samples: list[Sample[float]] = [_absent(at_s)] * len(self._names)
         on, off = Sample(True, _GOOD, at_s), Sample(False, _GOOD, at_s)
-        for (field, low, high, scale, is_int), raw in zip(self._analogs, self._unpacker.unpack_from(self._bytes.pack(*registers)), strict=True):
+        for (field, low, high, scale, is_int), raw in zip(
+            self._analogs, self._unpacker.unpack_from(self._bytes.pack(*registers)), strict=True
+        ):
             value = raw if is_int else raw * scale
             if low <= value <= high:
                 samples[field] = _new(Sample, (value, _GOOD, at_s))

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from controller import block as blocks
 from controller import recorder
 from controller.block import Block
-from controller.image import Estimate, Interval
+from controller.image import Estimate, Inputs, Interval, aged
 from controller.journal.store import Journal
 from controller.recipe.model import LoadRecord
 from controller.recipe.reading import SourcedRecipe
@@ -78,6 +78,7 @@ class Rig:
             "clock_step_s": Sample(0.0, Quality.GOOD, 0.0),
             "gateway_ok": Sample(True, Quality.GOOD, 0.0),
         }
+        self._reading: Inputs | None = None
         self._trace = hashlib.sha256()
         self._recorder = recorder.Recorder(600.0)
 
@@ -85,7 +86,7 @@ class Rig:
         """Run one PLC scan and one control scan."""
         self.plc.scan(self.scan_s)
         self.at_s += self.scan_s
-        inputs = self.wiring.decode(self.plc.image(), self.at_s, self.scan_s, self.own)
+        inputs = self._read()
         commands, self.commands = tuple(self.commands), []
         self.memory, record = scan(self.settings, self.memory, inputs, commands)
         self.counter += 1
@@ -99,6 +100,14 @@ class Rig:
             self.journal.append(self._recorder.entries(self.memory, record)[0], durable=False)
         self.record = record
         return record
+
+    def _read(self) -> Inputs:
+        """Return the image; while the PLC's alive counter stands still it is the last one, ageing, as on the wire."""
+        fresh = self.wiring.decode(self.plc.image(), self.at_s, self.scan_s, self.own)
+        if self._reading is None or fresh.plc_alive.value != self._reading.plc_alive.value:
+            self._reading = fresh
+            return fresh
+        return aged(self._reading, self.at_s, self.scan_s, self.own)
 
     def ask(self, verb: Verb, start: Start | None = None) -> None:
         """Give a command to the next scan."""

@@ -12,7 +12,7 @@
 | U8 | a block of mode RUN accepted without batch id or recipe hash | none |
 | U9 | blocks of two masters accepted inside one lease (5 s) | none |
 | U10 | heat on after a trip, ABORT or PLC start without a reset edge and then a purge permission in accepted blocks | none |
-| U11 | a block accepted whose image was older than 3 s; or a direct output above 0 for a zone without two valid sensors | 1 scan / 4 s |
+| U11 | a block of mode RUN or with heat accepted whose image was older than 3 s; or a direct output above 0 for a zone without two valid sensors | 1 scan / 4 s |
 | U12 | soak time grew with a zone over 6 degC below the mean set point, the load over 6 above, or sensors as in U3 | 30 s / 10 s |
 
 "Heat on" is what the PLC drives; a welded contactor is a fault of the plant, not a decision. A valve whose switches lie cannot be judged
@@ -181,7 +181,8 @@ class Judge:
         if self._master not in (0, block.master) and at_s - self._master_at_s < LEASE_S:
             find(("U9", f"master {block.master} taken inside the lease of {self._master}"))
         self._master, self._master_at_s = block.master, at_s
-        if plc.age_s(block.source_alive) > STALE_S + dt_s + _EPS:  # one scan old already when the judge looks
+        asks = o.heat_enable or o.mode == Mode.RUN  # going to a safe state needs no image
+        if asks and plc.age_s(block.source_alive) > STALE_S + dt_s + _EPS:  # one scan old already when the judge looks
             find(("U11", "block computed from an image older than 3 s"))
         if o.mode == Mode.ABORT:
             self._locked, self._reset_seen = True, False

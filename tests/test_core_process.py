@@ -13,9 +13,9 @@ import pytest
 from controller import wiring as wirings
 from controller.block import PlcState
 from controller.clock import Clock
+from controller.journal.chain import verify
 from controller.journal.mailbox import post
 from controller.journal.reader import JournalReader
-from controller.journal.chain import verify
 from controller.recipe.reading import read_load
 from sim.bench import roll_of
 from sim.modbus_server import listening, scan_forever

@@ -5,7 +5,7 @@ from images import BAD, image
 
 from controller.block import PlcState
 from controller.equipment import Equipment
-from controller.image import OFF, Estimate, Interval, PhaseView
+from controller.image import OFF, OWN_SIGNALS, SIGNALS, Estimate, Interval, PhaseView
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
@@ -122,7 +122,9 @@ def test_every_row_has_a_rehearsal():
     assert {case[0] for case in CASES + I5_CASES} == {rule.id for rule in RULES}
 
 
-@pytest.mark.parametrize(("rule", "cause", "below", "more"), CASES + I5_CASES, ids=[f"{index}-{case[0]}" for index, case in enumerate(CASES + I5_CASES)])
+@pytest.mark.parametrize(
+    ("rule", "cause", "below", "more"), CASES + I5_CASES, ids=[f"{index}-{case[0]}" for index, case in enumerate(CASES + I5_CASES)]
+)
 def test_a_cause_acts_after_its_delay_and_just_below_nothing_does(rule, cause, below, more):
     delay_s = delay_of(BY_ID[rule])
     if delay_s >= 2:
@@ -136,7 +138,9 @@ def test_a_cause_acts_after_its_delay_and_just_below_nothing_does(rule, cause, b
     assert rule not in nothing.active
 
 
-@pytest.mark.parametrize(("rule", "cause", "below", "more"), CASES + I5_CASES, ids=[f"{index}-{case[0]}" for index, case in enumerate(CASES + I5_CASES)])
+@pytest.mark.parametrize(
+    ("rule", "cause", "below", "more"), CASES + I5_CASES, ids=[f"{index}-{case[0]}" for index, case in enumerate(CASES + I5_CASES)]
+)
 def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, below, more):
     row = BY_ID[rule]
     memory, _ = walk(InterlockMemory(), cause, delay_of(row) + 1, more)
@@ -146,7 +150,11 @@ def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, b
     for field in ("exhaust_lel_pct", "o2_pct", "pressure_cap_mbar", "condensate_kg"):  # well below, past the deadbands
         if field in gone and not isinstance(gone[field], object.__class__):
             gone[field] = gone[field] * 0.5
-    gone = {**gone, **({"n2_header_bar": 6.0} if "n2_header_bar" in gone else {}), **({"disk_free_pct": 50.0} if "disk_free_pct" in gone else {})}
+    gone = {
+        **gone,
+        **({"n2_header_bar": 6.0} if "n2_header_bar" in gone else {}),
+        **({"disk_free_pct": 50.0} if "disk_free_pct" in gone else {}),
+    }
     gone = {**gone, **({"room_o2_pct": 20.9} if "room_o2_pct" in gone else {}), **({"load_core_c": 30.0} if "load_core_c" in gone else {})}
     if rule.startswith(("I22", "I23")):
         gone = zone1(195.0, 195.0, 195.0, 195.0)
@@ -280,3 +288,23 @@ def test_the_slope_of_a_steady_ramp():
 def test_the_generated_documents_name_every_row():
     assert all(f"| {rule.id}" in interlock_matrix() for rule in RULES)
     assert "TT-111A" in io_list()
+
+
+def test_a_lost_wire_is_not_read_as_a_pressed_emergency_stop():
+    """Without a PLC image heat is not permitted at once and the batch is held after 10 s (I27); nothing is aborted by silence."""
+    lost = {field: BAD for field in SIGNALS if field not in OWN_SIGNALS}
+    more = {"phase": HOT_VACUUM, "last": HEATING}
+    memory, verdict = walk(InterlockMemory(), lost, 1, more)
+    assert not verdict.heat
+    assert not verdict.hold
+    memory, verdict = walk(memory, lost, 3600, more)
+    assert verdict.hold
+    assert not verdict.abort
+    _, verdict = walk(memory, VACUUM, 1, {**more, "last": OFF}, acknowledge=True)
+    assert verdict.active == ()
+
+
+def test_what_stood_before_the_wire_was_lost_stays():
+    memory, _ = walk(InterlockMemory(), {"room_o2_pct": 17.0}, 5, {})
+    _, verdict = walk(memory, {field: BAD for field in SIGNALS if field not in OWN_SIGNALS}, 5, {})
+    assert "I20" in verdict.active

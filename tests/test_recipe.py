@@ -138,7 +138,9 @@ def test_the_formula_reaches_the_phases_and_the_hash():
 
 
 def test_a_target_near_the_gel_point_is_warned_about():
-    text = edited(edited(TRIAL, "insoluble_aim_pct = 50.0 ", "insoluble_aim_pct = 25.0 "), "insoluble_low_pct = 20.0", "insoluble_low_pct = 10.0")
+    text = edited(
+        edited(TRIAL, "insoluble_aim_pct = 50.0 ", "insoluble_aim_pct = 25.0 "), "insoluble_low_pct = 20.0", "insoluble_low_pct = 10.0"
+    )
     assert "spread" in warnings_of(parse_recipe(text, "r").recipe)[0]
     assert warnings_of(parse_recipe(TRIAL, "r").recipe) == []
 

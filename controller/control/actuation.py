@@ -50,7 +50,9 @@ class Outcome(NamedTuple):
     why: str
 
 
-def step(memory: Actuation, before: Outputs, after: Outputs, inputs: Inputs) -> tuple[Actuation, dict[str, list[bool]], tuple[Outcome, ...]]:
+def step(
+    memory: Actuation, before: Outputs, after: Outputs, inputs: Inputs
+) -> tuple[Actuation, dict[str, list[bool]], tuple[Outcome, ...]]:
     """Return the memory, the changes that this scan intends (output -> [from, to]) and the outcomes that became known."""
     if not memory.pending and before[1:2] == after[1:2] and all(getattr(before, name) is getattr(after, name) for name in _FIELDS):
         return memory, {}, ()

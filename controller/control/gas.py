@@ -38,7 +38,9 @@ class GasOutputs(NamedTuple):
     services: bool = False  # exhaust fan, circulation, condenser
 
 
-def step(memory: GasMemory, tuning: pid.Tuning, wanted: Setpoints, inputs: Inputs, process: Process, dt_s: float) -> tuple[GasMemory, GasOutputs]:
+def step(
+    memory: GasMemory, tuning: pid.Tuning, wanted: Setpoints, inputs: Inputs, process: Process, dt_s: float
+) -> tuple[GasMemory, GasOutputs]:
     """Return the memory and the gas outputs that serve ``wanted``."""
     pressure = process.pressure_mbar
     if wanted.atmosphere is Atmosphere.OFF or pressure is None:
@@ -62,7 +64,9 @@ def step(memory: GasMemory, tuning: pid.Tuning, wanted: Setpoints, inputs: Input
     return GasMemory(), GasOutputs(pump=True, services=True)  # HOLD_CLOSED
 
 
-def _vacuum(memory: GasMemory, tuning: pid.Tuning, wanted: Setpoints, inputs: Inputs, pressure: float, dt_s: float) -> tuple[GasMemory, GasOutputs]:
+def _vacuum(
+    memory: GasMemory, tuning: pid.Tuning, wanted: Setpoints, inputs: Inputs, pressure: float, dt_s: float
+) -> tuple[GasMemory, GasOutputs]:
     others_shut = (
         inputs.n2_valve_closed.value is True and inputs.vent_valve_closed.value is True and inputs.exhaust_valve_closed.value is True
     )

@@ -35,7 +35,9 @@ def cascade(memory: pid.Memory, tuning: pid.Tuning, equipment: Equipment, wanted
     return memory, (sp, sp, sp)
 
 
-def zone_loops(memory: HeatingMemory, tuning: pid.Tuning, sp_c: Three, process: Process, heat: bool, dt_s: float) -> tuple[HeatingMemory, Three]:
+def zone_loops(
+    memory: HeatingMemory, tuning: pid.Tuning, sp_c: Three, process: Process, heat: bool, dt_s: float
+) -> tuple[HeatingMemory, Three]:
     """Return the memory and the three zone outputs, %; a zone without a trusted temperature gets 0."""
     loops, outputs = list(memory.zones), [0.0, 0.0, 0.0]
     for index, zone in enumerate(process.zones):

@@ -15,9 +15,7 @@ def condition(limits: Limits, inputs: Inputs) -> Process:
         _zone(limits, inputs.z3_tc_a_c, inputs.z3_tc_b_c, inputs.z3_tc_c_c, inputs.z3_limit_c),
     )
     temps = [zone.temp_c for zone in zones if zone.temp_c is not None]
-    load = [
-        sample.value for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.value is not None
-    ]
+    load = [sample.value for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.value is not None]
     pressure = _pressure(inputs)
     return Process(
         zones=zones,

@@ -4,7 +4,6 @@ from typing import Final, NamedTuple
 
 from controller.equipment import Equipment
 from controller.image import Inputs, Mode, Outputs, Process
-from controller.interlocks.limits import Limits
 from controller.interlocks.table import RULES, Effect, Reset, Rule, Slopes, View
 
 SLOPE_FILTER_S: Final = 60.0
@@ -114,7 +113,12 @@ def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool
     limits, dt_s = view.limits, view.inputs.dt_s
     stood = list(memory.stood_s)
     cause = set()
-    for index, (when, on_bad) in enumerate(_WALK):
+    blind = view.inputs.plc_alive.value is None
+    for index, (when, on_bad, without_plc) in enumerate(_WALK):
+        if blind and not without_plc:  # a lost wire is no pressed emergency stop: what stood stays, nothing new is read into silence
+            if RULES[index].id in memory.cause:
+                cause.add(RULES[index].id)
+            continue
         found = when(view)
         if on_bad if found is None else found:
             stood[index] += dt_s
@@ -134,7 +138,7 @@ def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool
     return InterlockMemory(tuple(stood), frozenset(active), frozenset(cause), first_out, memory.slopes), verdict, changes
 
 
-_WALK: Final = tuple((rule.when, rule.on_bad) for rule in RULES)
+_WALK: Final = tuple((rule.when, rule.on_bad, rule.without_plc) for rule in RULES)
 _NOTHING: Final[frozenset[str]] = frozenset()
 _CLEAR: Final = Verdict()
 _EFFECTS: Final = {rule.id: int(rule.effect) for rule in RULES}

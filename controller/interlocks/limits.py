@@ -7,7 +7,6 @@ from pydantic import Field
 from controller.equipment import Strict
 
 
-
 class Limits(Strict):
     """What the rules compare with. The rows of the table name the rule each number belongs to."""
 
@@ -18,19 +17,31 @@ class Limits(Strict):
     proof_cycles: Annotated[int, Field(ge=1, le=20, description="vacuum and N2 cycles before heat (I5)")] = 2
     cycle_low_mbar: Annotated[float, Field(ge=1, le=200, description="a cycle goes below this (I5)")] = 60.0
     cycle_high_mbar: Annotated[float, Field(ge=200, le=1000, description="and is counted above this (I5)")] = 300.0
-    proof_volumes: Annotated[float, Field(ge=1, le=50, description="chamber volumes of N2 before heat (I5, I10) or before air after it (I19)")] = 4.0
-    proof_o2_pct: Annotated[float, Field(gt=0, le=8, description="highest O2 with solvent vapour; a placeholder until the hazard study (I5, I7)")] = 2.0
+    proof_volumes: Annotated[
+        float, Field(ge=1, le=50, description="chamber volumes of N2 before heat (I5, I10) or before air after it (I19)")
+    ] = 4.0
+    proof_o2_pct: Annotated[
+        float, Field(gt=0, le=8, description="highest O2 with solvent vapour; a placeholder until the hazard study (I5, I7)")
+    ] = 2.0
     o2_warn_pct: Annotated[float, Field(gt=0, le=8, description="warning (I7W)")] = 1.0
-    o2_quality_from_c: Annotated[float, Field(ge=20, le=300, description="from here on bare copper needs the recipe's O2 limit (I8)")] = 100.0
+    o2_quality_from_c: Annotated[float, Field(ge=20, le=300, description="from here on bare copper needs the recipe's O2 limit (I8)")] = (
+        100.0
+    )
     o2_invalid_abort_s: Annotated[float, Field(ge=0, le=7200, description="abort after so long without a valid O2 reading (I9T)")] = 1800.0
-    o2_analyser_from_mbar: Annotated[float, Field(ge=100, le=1000, description="below this pressure an O2 reading is no evidence (I9)")] = 900.0
+    o2_analyser_from_mbar: Annotated[float, Field(ge=100, le=1000, description="below this pressure an O2 reading is no evidence (I9)")] = (
+        900.0
+    )
     n2_low_warn_bar: Annotated[float, Field(ge=0, le=16, description="warning (I11W)")] = 4.0
     n2_low_bar: Annotated[float, Field(ge=0, le=16, description="suspend (I11)")] = 3.0
-    solvent_phase_abort_s: Annotated[float, Field(ge=0, le=7200, description="abort after so long without exhaust, condenser or circulation (I15T)")] = 300.0
+    solvent_phase_abort_s: Annotated[
+        float, Field(ge=0, le=7200, description="abort after so long without exhaust, condenser or circulation (I15T)")
+    ] = 300.0
     lel_hold_pct: Annotated[float, Field(gt=0, le=50, description="hold, % of LEL (I16)")] = 25.0
     lel_abort_pct: Annotated[float, Field(gt=0, le=50, description="abort, % of LEL (I16T)")] = 50.0
     trap_share: Annotated[float, Field(gt=0, le=1, description="share of the cold trap's capacity (I17)")] = 0.9
-    evolution_share: Annotated[float, Field(gt=0, le=1, description="share of the equipment's solvent capacity at which ramps wait (I18)")] = 0.9
+    evolution_share: Annotated[
+        float, Field(gt=0, le=1, description="share of the equipment's solvent capacity at which ramps wait (I18)")
+    ] = 0.9
     ambient_band_mbar: Annotated[float, Field(ge=1, le=100, description="above ambient by more: no air, no door (I19)")] = 20.0
     room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8, description="warning (I20W)")] = 19.5
     room_o2_pct: Annotated[float, Field(ge=15, le=20.8, description="hold, N2 closed (I20)")] = 18.0

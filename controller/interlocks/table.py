@@ -72,6 +72,7 @@ class Rule(NamedTuple):
     when: Callable[[View], bool | None]
     shown: Callable[[View], object] = lambda _: None
     hard_wired: bool = False
+    without_plc: bool = False  # judged also while there is no PLC image; the others then stay as they were, and I27 speaks
 
 
 def _off(value: bool | None) -> bool | None:
@@ -116,9 +117,7 @@ def _vacuum_lost(v: View) -> bool | None:
 
 def _limit_gap(v: View, rule: str, gap_c: float) -> bool:
     gap_c -= 2.0 if rule in v.active else 0.0
-    return any(
-        zone.temp_c is not None and zone.limit_c is not None and abs(zone.temp_c - zone.limit_c) > gap_c for zone in v.process.zones
-    )
+    return any(zone.temp_c is not None and zone.limit_c is not None and abs(zone.temp_c - zone.limit_c) > gap_c for zone in v.process.zones)
 
 
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:
@@ -238,8 +237,8 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: _below(v.inputs.n2_reserve_nm3.value, v.equipment.emergency_purge_nm3), lambda v: v.inputs.n2_reserve_nm3.value),
     Rule("I11", "N2 supply too low", SUSPEND | P_START | P_HEAT, AUTO, 5, True,
          lambda v: _under(v, "I11", v.inputs.n2_header_bar.value, v.limits.n2_low_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
-    Rule("I12", "vacuum not reached in time", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I12"),
-    Rule("I13", "leak rate too high", HOLD | P_HEAT, OPERATOR, 0, False, lambda v: v.phase.failed == "I13"),
+    Rule("I12", "vacuum not reached in time", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I12", without_plc=True),
+    Rule("I13", "leak rate too high", HOLD | P_HEAT, OPERATOR, 0, False, lambda v: v.phase.failed == "I13", without_plc=True),
     Rule("I14", "vacuum pump does not run", HOLD | P_HEAT, OPERATOR, 8, True, lambda v: v.last.pump and _off(v.inputs.pump_run.value)),
     Rule("I15P", "exhaust, condenser or circulation does not run", P_HEAT, AUTO, 0, True, _services_lost),
     Rule("I15", "exhaust, condenser or circulation lost while hot", HOLD | P_HEAT, OPERATOR, 5, True, _services_lost_hot),
@@ -266,23 +265,23 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I23", "zone far above its set point", ABORT | P_HEAT, OPERATOR, 10, False, lambda v: _zone_above(v, "I23", v.limits.deviation_c)),
     Rule("I24", "a zone heats at zero output: contactor or SSR stuck", ABORT | P_HEAT, MANUAL, 60, False, _stuck_on),
     Rule("I25", "a zone does not heat at full output", HOLD | W, OPERATOR, lambda x: x.stall_s, False, _stalled),
-    Rule("I26", "phase or batch took too long", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I26"),
-    Rule("I27W", "PLC image stale", W, AUTO, 0, True, lambda v: v.inputs.plc_alive.value is None),
-    Rule("I27", "PLC image lost", HOLD | P_HEAT | P_START, OPERATOR, lambda x: x.wire_hold_s, True, lambda v: v.inputs.plc_alive.value is None),
+    Rule("I26", "phase or batch took too long", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I26", without_plc=True),
+    Rule("I27W", "PLC image stale", W | P_HEAT | P_START | P_VENT, AUTO, 0, True, lambda v: v.inputs.plc_alive.value is None, without_plc=True),
+    Rule("I27", "PLC image lost", HOLD | P_HEAT | P_START, OPERATOR, lambda x: x.wire_hold_s, True, lambda v: v.inputs.plc_alive.value is None, without_plc=True),
     Rule("I28", "PLC went to its safe state or tripped", HOLD | P_HEAT, OPERATOR, 0, False,
          lambda v: v.phase.running and v.inputs.plc_state.value in (PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED)
          , lambda v: v.inputs.plc_state.value),
     Rule("I28L", "local/remote switch in local", HOLD | P_START, OPERATOR, 0, False, lambda v: v.inputs.remote.value is False),
     Rule("I28W", "the PLC's watchdog is off", P_START, AUTO, 0, True, lambda v: _below(v.inputs.plc_watchdog_s.value, 0.1),
          lambda v: v.inputs.plc_watchdog_s.value),
-    Rule("I30", "journal cannot be trusted", HOLD | P_START, OPERATOR, 0, True, lambda v: _off(v.inputs.journal_ok.value)),
+    Rule("I30", "journal cannot be trusted", HOLD | P_START, OPERATOR, 0, True, lambda v: _off(v.inputs.journal_ok.value), without_plc=True),
     Rule("I30D", "disk nearly full", W | P_START, AUTO, 10, True,
-         lambda v: _under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0), lambda v: v.inputs.disk_free_pct.value),
+         lambda v: _under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0), lambda v: v.inputs.disk_free_pct.value, without_plc=True),
     Rule("I30C", "wall clock was moved", W, OPERATOR, 0, False,
-         lambda v: _above(abs(v.inputs.clock_step_s.value or 0.0), v.limits.clock_step_s), lambda v: v.inputs.clock_step_s.value),
+         lambda v: _above(abs(v.inputs.clock_step_s.value or 0.0), v.limits.clock_step_s), lambda v: v.inputs.clock_step_s.value, without_plc=True),
     Rule("I31", "model outside its validity: the time recipe rules", W, AUTO, 60, False,
-         lambda v: v.phase.running and not v.estimate.valid, lambda v: v.estimate.why_invalid),
-    Rule("I32", "gateway does not report: no effect on the batch", W, AUTO, 10, False, lambda v: _off(v.inputs.gateway_ok.value)),
+         lambda v: v.phase.running and not v.estimate.valid, lambda v: v.estimate.why_invalid, without_plc=True),
+    Rule("I32", "gateway does not report: no effect on the batch", W, AUTO, 10, False, lambda v: _off(v.inputs.gateway_ok.value), without_plc=True),
     Rule("C1V", "vacuum valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
          lambda v: _contradicts(v.last.vac_valve, v.inputs.vac_valve_open.value, v.inputs.vac_valve_closed.value)),
     Rule("C1N", "N2 valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,

@@ -9,6 +9,7 @@ from typing import Final
 from controller.equipment import Equipment
 from controller.errors import Problem
 from controller.recipe.model import CyclePurge, Evacuate, LeakTest, LoadRecord, PhaseBase, PurgeFlow, Recipe, ThermalPhase
+
 from controller.recipe.model import Ramp, Cool  # isort: skip
 from controller.solvents import SOLVENTS
 
@@ -43,7 +44,13 @@ def check_load(load: LoadRecord, recipe: Recipe, equipment: Equipment) -> list[P
     problems += _inside("width_m", load.width_m, 0, min(recipe.load.max_width_m, equipment.roll_width_m), "m")
     problems += _inside("film_um", load.film_um, 1, recipe.load.max_film_um, "um")
     allowed_kg = min(equipment.solvent_kg, equipment.trap_kg)
-    problems += _inside("solvent in the load", round(solvent_kg(load, recipe.material.polymer), 2), 0, allowed_kg, "kg (I17: what oven and cold trap may take)")
+    problems += _inside(
+        "solvent in the load",
+        round(solvent_kg(load, recipe.material.polymer), 2),
+        0,
+        allowed_kg,
+        "kg (I17: what oven and cold trap may take)",
+    )
     return problems
 
 
@@ -59,7 +66,9 @@ def warnings_of(recipe: Recipe) -> list[str]:
     aim = recipe.endpoint.insoluble_aim_pct
     if aim >= CLIFF_PCT:
         return []
-    return [f"endpoint.insoluble_aim_pct = {aim}: below {CLIFF_PCT} % the insoluble content changes steeply; expect a wide spread over the roll"]
+    return [
+        f"endpoint.insoluble_aim_pct = {aim}: below {CLIFF_PCT} % the insoluble content changes steeply; expect a wide spread over the roll"
+    ]
 
 
 def _check_header(recipe: Recipe, equipment: Equipment) -> list[Problem]:
@@ -70,9 +79,13 @@ def _check_header(recipe: Recipe, equipment: Equipment) -> list[Problem]:
     low, high = INSOLUBLE_PCT
     problems += _inside("endpoint.insoluble_low_pct", end.insoluble_low_pct, low, high, "% (claim: 1-99 %)")
     problems += _inside("endpoint.insoluble_high_pct", end.insoluble_high_pct, low, high, "% (claim: 1-99 %)")
-    problems += _inside("endpoint.insoluble_aim_pct", end.insoluble_aim_pct, end.insoluble_low_pct, end.insoluble_high_pct, "% (its window)")
+    problems += _inside(
+        "endpoint.insoluble_aim_pct", end.insoluble_aim_pct, end.insoluble_low_pct, end.insoluble_high_pct, "% (its window)"
+    )
     if end.insoluble_low_pct >= end.insoluble_high_pct:
-        problems.append(Problem("endpoint.insoluble_low_pct", end.insoluble_low_pct, f"below insoluble_high_pct = {end.insoluble_high_pct}"))
+        problems.append(
+            Problem("endpoint.insoluble_low_pct", end.insoluble_low_pct, f"below insoluble_high_pct = {end.insoluble_high_pct}")
+        )
     low, high = RESIDUAL_WT_PCT
     problems += _inside("load.min_residual_wt_pct", recipe.load.min_residual_wt_pct, low, high, "wt% (claim: 10-40 wt%)")
     problems += _inside("load.max_residual_wt_pct", recipe.load.max_residual_wt_pct, low, high, "wt% (claim: 10-40 wt%)")
@@ -92,7 +105,13 @@ def _check_order(recipe: Recipe) -> list[Problem]:
         before = recipe.phase[:index]
         cycled = any(isinstance(earlier, CyclePurge) and earlier.cycles >= MIN_CYCLES for earlier in before)
         if phase.atmosphere == "VACUUM" and not (cycled and any(isinstance(earlier, LeakTest) for earlier in before)):
-            problems.append(Problem(f"phase.{index}.kind", phase.kind, f"heat in vacuum needs a LEAK_TEST and a CYCLE_PURGE of >= {MIN_CYCLES} cycles before it (I5)"))
+            problems.append(
+                Problem(
+                    f"phase.{index}.kind",
+                    phase.kind,
+                    f"heat in vacuum needs a LEAK_TEST and a CYCLE_PURGE of >= {MIN_CYCLES} cycles before it (I5)",
+                )
+            )
             break
         if phase.atmosphere == "N2_FLOW" and not (cycled or any(isinstance(earlier, PurgeFlow) for earlier in before)):
             problems.append(Problem(f"phase.{index}.kind", phase.kind, "heat in N2 needs a CYCLE_PURGE or PURGE_FLOW before it (I5)"))
@@ -110,7 +129,9 @@ def _check_phase(key: str, phase: object, recipe: Recipe, equipment: Equipment) 
         problems += _inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, 100.0, "mbar (this oven)")
     if isinstance(phase, CyclePurge):
         problems += _inside(f"{key}.low_mbar", phase.low_mbar, equipment.min_mbar, 55.0, "mbar (a cycle counts from below 60 mbar)")
-        problems += _inside(f"{key}.high_mbar", phase.high_mbar, 320.0, equipment.max_mbar, "mbar (a cycle counts from above 300 mbar; this oven)")
+        problems += _inside(
+            f"{key}.high_mbar", phase.high_mbar, 320.0, equipment.max_mbar, "mbar (a cycle counts from above 300 mbar; this oven)"
+        )
     if isinstance(phase, PurgeFlow):
         problems += _inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
     if isinstance(phase, LeakTest) and phase.hold_min >= phase.timeout_min:

@@ -205,7 +205,9 @@ def _ramp(phase: Ramp, m: PhaseMemory, s: PhaseScan) -> Step:
         return Step(m, thermal(phase, not gas, sp, phase.rate_c_per_min), waiting=why)
     step_c = phase.rate_c_per_min / 60.0 * s.dt_s
     sp = min(sp + step_c, phase.target_c) if sp < phase.target_c else max(sp - step_c, phase.target_c)
-    return Step(m, thermal(phase, True, sp, phase.rate_c_per_min), sp == phase.target_c, f"set point {sp:.1f} degC", why="set point at its target")
+    return Step(
+        m, thermal(phase, True, sp, phase.rate_c_per_min), sp == phase.target_c, f"set point {sp:.1f} degC", why="set point at its target"
+    )
 
 
 def _in_band(target_c: float, band_c: float, s: PhaseScan) -> bool:
@@ -258,7 +260,9 @@ def _cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
     if met and m.counted_s >= phase.min_min * 60 and m.ripe_s >= _persist_s(s.endpoint):
         return Step(m, wanted, done=True, why="endpoint")
     if not s.estimate.valid and m.counted_s >= phase.fallback_min * 60:
-        return Step(m, wanted, done=True, why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid})")
+        return Step(
+            m, wanted, done=True, why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid})"
+        )
     e = s.estimate
     waiting = waiting or f"endpoint: P(solvent) {e.p_solvent_ok:.2f}, P(insoluble in window) {e.p_insoluble_in_window:.2f}"
     return Step(m, wanted, waiting=waiting)

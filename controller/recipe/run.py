@@ -80,7 +80,9 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
 def begin(memory: UnitMemory, batch: Batch) -> tuple[UnitMemory, tuple[Note, ...]]:
     """Return the unit with ``batch`` in its first phase."""
     memory, notes = move(memory, Trigger.START, f"started by {batch.user}")
-    memory = memory._replace(batch=batch, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, ending="", endpoint_at_s=None)
+    memory = memory._replace(
+        batch=batch, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, ending="", endpoint_at_s=None
+    )
     return memory, (*notes, _phase_note(memory, "start", ""))
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from controller.errors import IdentityError, WireError
-from controller.image import OWN_SIGNALS, SIGNALS, Inputs, Outputs, blank
+from controller.image import OWN_SIGNALS, Inputs, Outputs, aged, blank
 from controller.southbound import contract
 from controller.southbound.contract import Event, LinkState
 from controller.southbound.driver import Driver
@@ -20,7 +20,6 @@ from controller.wiring import Wiring
 FIRST_DELAY_S: Final = 0.1  # wall seconds before the second attempt to connect; doubled by each further one
 LONGEST_DELAY_S: Final = 2.0
 MAX_EVENTS: Final = 256  # between two drains; the core drains in every scan
-_STALE_S: Final = tuple(tag.stale_s for name, tag in SIGNALS.items() if name not in OWN_SIGNALS)
 _NOTHING_OWN: Final = {name: Sample[float](None, Quality.ABSENT, 0.0) for name in OWN_SIGNALS}
 
 
@@ -124,10 +123,7 @@ class Field:
 
     def _image(self, at_s: float, dt_s: float, own: Mapping[str, Sample[float]]) -> Inputs:
         reading = self._reading or blank(at_s, dt_s, Quality.BAD_WIRE)
-        samples: Sequence[Sample[float]] = reading[2 : -len(OWN_SIGNALS)]  # type: ignore[assignment]
-        if at_s > reading.at_s:
-            samples = _aged(samples, at_s - reading.at_s)
-        return Inputs(at_s, dt_s, *samples, *(own[name] for name in OWN_SIGNALS))  # type: ignore[arg-type]
+        return aged(reading, at_s, dt_s, own)
 
     def _judge(self, at_s: float) -> LinkState:
         self._at_s = at_s
@@ -186,10 +182,3 @@ class Field:
         else:
             self._identified, self._refused = True, ""
         self.link = self.link._replace(refused=self._refused)
-
-
-def _aged(samples: Sequence[Sample[float]], age_s: float) -> list[Sample[float]]:
-    return [
-        Sample(None, Quality.STALE, sample.at_s) if age_s >= stale_s and sample.quality != Quality.ABSENT else sample
-        for sample, stale_s in zip(samples, _STALE_S, strict=True)
-    ]
