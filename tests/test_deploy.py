@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from conftest import Mosquitto, required
+from tests.conftest import Mosquitto, required
 
 from controller import block
 from controller.image import OFF, OWN_SIGNALS, SIGNALS

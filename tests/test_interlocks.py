@@ -1,7 +1,7 @@
 """Every row of the interlock table: its cause raises it after its delay and no earlier, just below nothing happens, and it clears as written."""
 
 import pytest
-from images import BAD, image
+from tests.images import BAD, image
 
 from controller.block import PlcState
 from controller.equipment import Equipment

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import aiomqtt
 import pytest
-from conftest import Mosquitto, serving
+from tests.conftest import Mosquitto, serving
 from pydantic import ValidationError
 
 from controller.errors import FileError, JournalError

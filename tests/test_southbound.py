@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import serving
+from tests.conftest import serving
 from pydantic import ValidationError
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerRTU

@@ -4,7 +4,7 @@ from collections import deque
 from pathlib import Path
 
 import pytest
-from images import image
+from tests.images import image
 
 from controller.image import Mode
 from controller.recipe.reading import parse_load, parse_recipe

@@ -30,12 +30,12 @@ class Cure(NamedTuple):
     order: float
     glass_dry_k: float
     glass_solvent_k: float
-    polydispersity: float
+    polydispersity: Array
     scission_ratio: float
 
     @classmethod
     def of(
-        cls, solvent: Solvent, rate_s: Array, energy_kj_mol: Array, order: float, polydispersity: float, scission_ratio: float
+        cls, solvent: Solvent, rate_s: Array, energy_kj_mol: Array, order: float, polydispersity: Array, scission_ratio: float
     ) -> "Cure":
         """Return the constants for a polymer cast from ``solvent``."""
         energy_k = 1e3 * energy_kj_mol / R_J_PER_MOL_K
@@ -86,56 +86,46 @@ def crosslink(cure: Cure, conversion: Array, rate: Array, dt_s: float) -> Array:
     return 1 - left * np.power(1 + (power * dt_s) * rate * np.power(left, power), -1 / power)
 
 
-def time_to(cure: Cure, conversion: Array, rate: Array, goal: float) -> Array:
-    """Return the seconds until the conversion reaches ``goal`` at a constant ``rate``; 0 when it has."""
-    if goal >= 1:
-        return np.full(conversion.shape, np.inf)
-    needed = _site_time(1 - goal, cure.order) - _site_time(1 - conversion, cure.order)
-    return np.maximum(needed, 0.0) / np.maximum(rate, 1e-30)
+def time_to(cure: Cure, conversion: Array, rate: Array, goal: Array) -> Array:
+    """Return the seconds until the conversion reaches ``goal`` at a constant ``rate``; 0 when it has, infinite when it never can."""
+    reachable = np.minimum(goal, 1 - 1e-9)
+    needed = _site_time(1 - reachable, cure.order) - _site_time(1 - conversion, cure.order)
+    return np.where(goal < 1, np.maximum(needed, 0.0) / np.maximum(rate, 1e-30), np.inf)
 
 
-def gel_fraction(delta: ArrayLike, polydispersity: float = 2.0, scission_ratio: float = 0.0) -> Array:
+def gel_fraction(delta: ArrayLike, polydispersity: ArrayLike = 2.0, scission_ratio: float = 0.0) -> Array:
     """Return the insoluble fraction 1 - s at the crosslink density ``delta``; 0 up to the gel point.
 
-    Most probable chains (PDI 2): Charlesby-Pinner s + sqrt(s) = p0/q0 + 2/delta. Other widths: Schulz-Zimm with PDI = (k+1)/k,
-    s = [1 + delta (1-s)/(k+1)]^-(k+1); chain scission is known for the most probable distribution only and asks for PDI 2.
+    Schulz-Zimm chains with PDI = (k+1)/k: s = [1 + delta (1-s)/(k+1)]^-(k+1). Chain scission, p0/q0, thins the crosslinks to
+    delta / (1 + delta p0 / 2 q0), which for most probable chains (PDI 2) is Charlesby and Pinner's s + sqrt(s) = p0/q0 + 2/delta, and is an
+    approximation for others. ``polydispersity`` (1 or more) broadcasts against ``delta``.
     """
     crosslinks = np.asarray(delta, dtype=np.float64)
-    if polydispersity == 2.0:
-        right = scission_ratio + 2 / np.maximum(crosslinks, 1e-12)
-        root = (np.sqrt(1 + 4 * right) - 1) / 2
-        return np.maximum(1 - root * root, 0.0)
-    if scission_ratio:
-        msg = "chain scission is modelled for PDI 2 only"
-        raise ValueError(msg)
-    return _gel_schulz_zimm(crosslinks, polydispersity)
+    crosslinks = crosslinks / (1 + crosslinks * (scission_ratio / 2))
+    root = (np.sqrt(1 + 8 / np.maximum(crosslinks, 1.0)) - 1) / 2
+    gel = 1 - root * root
+    width = np.asarray(polydispersity, dtype=np.float64)
+    if (crosslinks > 1).any() and (width != 2).any():
+        gel = _other_width(crosslinks, width, gel)
+    return np.where(crosslinks > 1, gel, 0.0)
 
 
-def _gel_schulz_zimm(crosslinks: Array, polydispersity: float) -> Array:
-    """Solve the Schulz-Zimm equation for 1 - s by Newton from above, where the iteration is monotone."""
-    branches = np.inf if polydispersity == 1.0 else polydispersity / (polydispersity - 1)  # k + 1
-    gel = np.ones_like(crosslinks)
-    for _ in range(40):
-        if polydispersity == 1.0:
-            sol = np.exp(-crosslinks * gel)
-            slope = crosslinks * sol
-        else:
-            base = 1 + crosslinks * gel / branches
-            sol = np.power(base, -branches)
-            slope = crosslinks * sol / base
-        gel = np.maximum(gel - (gel - 1 + sol) / np.maximum(1 - slope, 1e-12), 0.0)
-    return np.where(crosslinks > 1.0, gel, 0.0)
+def _other_width(crosslinks: Array, polydispersity: Array, gel: Array) -> Array:
+    """Solve the Schulz-Zimm equation by Newton from the most probable chains' ``gel``, which is within a third of the root for PDI 1-4."""
+    branches = polydispersity / np.maximum(polydispersity - 1, 1e-9)  # k + 1
+    for _ in range(5):
+        base = 1 + crosslinks * gel / branches
+        sol = np.exp(-branches * np.log1p(crosslinks * gel / branches))
+        gel = gel - (gel - 1 + sol) / np.maximum(1 - crosslinks * sol / base, 1e-12)
+    return np.maximum(gel, 0.0)
 
 
-def crosslinks_for(gel: float, polydispersity: float = 2.0, scission_ratio: float = 0.0) -> float:
-    """Return the crosslink density at which the insoluble fraction is ``gel``, 0 <= gel < 1; infinite when scission never allows it."""
-    sol = 1 - gel
-    if polydispersity == 2.0:
-        right = sol + float(np.sqrt(sol)) - scission_ratio
-        return 2 / right if right > 0 else float("inf")
+def crosslinks_for(gel: float, polydispersity: ArrayLike = 2.0, scission_ratio: float = 0.0) -> Array:
+    """Return the crosslink density at which the insoluble fraction is ``gel`` < 1; 0 for none, infinite when scission never allows it."""
+    width = np.asarray(polydispersity, dtype=np.float64)
     if gel <= 0:
-        return 1.0
-    if polydispersity == 1.0:
-        return -float(np.log(sol)) / gel
-    branches = polydispersity / (polydispersity - 1)
-    return float(branches * (sol ** (-1 / branches) - 1) / gel)
+        return np.zeros_like(width)
+    branches = width / np.maximum(width - 1, 1e-9)
+    thinned = branches * np.expm1(-np.log1p(-gel) / branches) / gel
+    share = 1 - thinned * (scission_ratio / 2)
+    return np.where(share > 0, thinned / np.maximum(share, 1e-12), np.inf)

@@ -5,6 +5,7 @@ so that no two rows correlate by more than 0.002. Nothing is drawn while the ove
 """
 
 from functools import lru_cache
+from math import hypot
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -36,6 +37,7 @@ _RANKS: Final = (
     "352f20272b241e3921143c0b23101c2c1512313b2d19320126250508361b1817370a02030f0e060d3e11071d2e092a1f04220034283f3a0c383d13333016291a",
     "1d1021311a2d27001c2e370c162b1f32111e3439230f3826072030050d220b3b1b3d0624190e13172c151802352f3a3e3c12142904090803250a362a283f3301",
     "1930251b1c1236272232103f18141a3a09170e21260b20020f2b38112a240628312c073b1d3905233e0d1f290c3d3c00011e2f083504032e152d37340a133316",
+    "0a383134330f2e1a1c14223f1e1901152d3b36180e00073d052f3c0d3702130c212a17232409060b041d1f3a3929122c26281130203e352b1b25320310162708",
 )
 _DIMENSIONS: Final = (
     "diffusion_dry",
@@ -51,6 +53,7 @@ _DIMENSIONS: Final = (
     "gap_factor",
     "diffusion_swollen",
     "diffusion_slope_glass",
+    "polydispersity",
 )
 
 
@@ -118,10 +121,11 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     """Return the members for a load. The same arguments always give the same members."""
     solvent = SOLVENTS[settings.solvent]
     gap = load.gap_um * 1e-6 * varied("gap_factor")
-    gel_time_s = 3600 * varied("gel_time_240c", settings.gel_time_240c_h, settings.gel_time_ln_sd)
+    gel_time_s = 3600 * varied("gel_time_240c", settings.gel_time_240c_h, hypot(settings.gel_time_ln_sd, spread("cure_model_error")))
     energy = varied("activation_energy", settings.activation_energy_kj_mol, settings.activation_energy_sd_kj_mol)
     conductance = design("k_eff")
     wet = load.predry_residual_wt_pct / 100 + design("residual") * load.residual_sd_wt_pct / 100
+    polydispersity = varied("polydispersity", settings.polydispersity, settings.polydispersity_sd)
     return Members(
         solvent=solvent,
         polymer_kg=value("polymer_density") * 1e-3 * load.film_um * load.length_m * load.width_m,
@@ -134,7 +138,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
             varied("external_h"),
         ),
         cure=Cure.of(
-            solvent, rate_for_gel_time(gel_time_s, settings.order), energy, settings.order, settings.polydispersity, settings.scission_ratio
+            solvent, rate_for_gel_time(gel_time_s, settings.order), energy, settings.order, polydispersity, settings.scission_ratio
         ),
         residual=np.clip(wet, 0.002, 0.6),
         log_dry=design("diffusion_dry") * settings.diffusion_ln_sd,

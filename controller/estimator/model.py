@@ -30,11 +30,12 @@ class EstimatorSettings:
     solvent: str = "NMP"  # a name of controller.solvents.SOLVENTS
     period_s: float = 10.0  # process time between two updates, 1 to 60 s
     gel_time_240c_h: float = value("gel_time_240c")
-    gel_time_ln_sd: float = 0.12  # after coupons; the uncalibrated prior is spread("gel_time_240c")
+    gel_time_ln_sd: float = 0.12  # of the coupons alone; the spread of the law is added to it
     activation_energy_kj_mol: float = value("activation_energy")
     activation_energy_sd_kj_mol: float = 8.0  # after coupons at two temperatures
     order: float = value("order")
     polydispersity: float = value("polydispersity")  # Mw/Mn of the primary chains
+    polydispersity_sd: float = spread("polydispersity")
     scission_ratio: float = 0.0  # p0/q0, chain cuts per crosslinked unit
     diffusion_m2_s: float = value("diffusion_dry")  # dry film, 200 degC
     diffusion_ln_sd: float = 0.8  # after weighed coupons; the uncalibrated prior is spread("diffusion_dry")

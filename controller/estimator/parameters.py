@@ -43,6 +43,7 @@ _ROWS: Final = (
     Parameter("vitrification_offset", 80.0, "K", 30.0, 150.0, 0.0, False, "[assume] below Tg where mobility halves the rate"),
     Parameter("vitrification_width", 20.0, "K", 5.0, 40.0, 0.0, False, "[assume]"),
     Parameter("glass_rise", 1.5, "K per crosslink", 0.0, 5.0, 0.0, False, "[assume] Tg rises as chains are tied"),
+    Parameter("cure_model_error", 1.0, "", 0.5, 2.0, 0.15, True, "[assume] rate law from coupon to roll: vitrification, order"),
     # roll
     Parameter("k_vacuum", 1e-2, "W/m.K", 4.5e-4, 5e-2, 1.2, True, "[calc] radial, 18/20/100 um: tape path and radiation"),
     Parameter("k_nitrogen", 5e-2, "W/m.K", 2e-2, 0.12, 0.7, True, "[calc] radial, 18/20/100 um in N2 at 1 atm"),

@@ -13,21 +13,17 @@ from numpy.typing import NDArray
 from controller.estimator import curing, film, flux, observer, roll, vapour
 from controller.estimator.ensemble import MEMBERS, Members, State, members_of, pack, unpack
 from controller.estimator.forecast import endpoint
+from controller.estimator.judge import HOLD_S, judge
 from controller.estimator.model import NO_BATCH, ZONE_NAMES, EstimatorMemory, EstimatorSettings, FluxWindow, LoadState, Target
 from controller.estimator.readings import read
-from controller.image import Estimate, Inputs, Interval, ZoneEstimate
-from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, celsius, kelvin
+from controller.image import Estimate, Inputs, Interval
+from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
 
 Array = NDArray[np.float64]
 
 MAX_STEP_S: Final = 60.0
 MAX_OUTAGE_S: Final = 86400.0
-HOLD_S: Final = 120.0  # a lost temperature or pressure is replaced by its last value for so long
-BLIND_LIMIT_S: Final = 1800.0  # time without any temperature after which the film's history is not known any more
 FORECAST_S: Final = 60.0
-FILM_C: Final = (0.0, 300.0)  # range of the model
-RESIDUAL_MAX: Final = 0.5
-CONFLICT_LIMIT: Final = 3
 
 
 class Carried(NamedTuple):
@@ -70,7 +66,7 @@ def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: flo
         target=None,
         estimate=NO_BATCH,
     )
-    estimate = _judge(members, state, memory, None, np.zeros(MEMBERS), None)
+    estimate = judge(members, state, memory, None, np.zeros(MEMBERS), None)
     return replace(memory, estimate=estimate._replace(valid=False, why_invalid="waiting for the first readings"))
 
 
@@ -108,7 +104,9 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
     for number in range(count if span_s > 0 else 0):
         wall_k = memory.wall_k + (readings.wall_k - memory.wall_k) * (number + 1) / count
         state = _carry(members, state, wall_k, readings.pressure_pa, vapour_pa, span_s / count).state
-    outage_kg = float(((unpack(memory.block).solvent - state.solvent) * members.roll.share).sum(axis=0).mean()) * members.polymer_kg
+    before = unpack(memory.block)
+    outage_kg = float(((before.solvent - state.solvent) * members.roll.share).sum(axis=0).mean()) * members.polymer_kg
+    unseen_kg = outage_kg + float(before.leaving_kg.mean())  # the window that was open is lost with it
     state = state._replace(leaving_kg=np.zeros(MEMBERS))
     lost_s = outage_s if outage_s > MAX_OUTAGE_S or not readings.temperature else 0.0
     return replace(
@@ -119,9 +117,9 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
         pressure_pa=readings.pressure_pa,
         vapour_pa=vapour_pa,
         blind_s=memory.blind_s + lost_s,
-        window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), outage_kg, 0),
+        window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), unseen_kg, 0),
         forecast_at_s=None,
-        estimate=_judge(members, state, memory, memory.target, None, None),
+        estimate=judge(members, state, memory, memory.target, None, None),
     )
 
 
@@ -156,7 +154,7 @@ def _update(settings: EstimatorSettings, memory: EstimatorMemory, inputs: Inputs
         forecast_at_s=inputs.at_s if late else memory.forecast_at_s,
         target=target,
     )
-    return replace(after, estimate=_judge(members, state, after, target, carried.left_kg * (3600 / dt_s) if dt_s > 0 else None, ahead))
+    return replace(after, estimate=judge(members, state, after, target, carried.left_kg * (3600 / dt_s) if dt_s > 0 else None, ahead))
 
 
 def _carry(members: Members, state: State, wall_k: float, pressure_pa: float, vapour_pa: float, dt_s: float) -> Carried:
@@ -204,52 +202,3 @@ def _forecast(members: Members, carried: Carried, state: State, target: Target |
     if target is None:
         return None
     return endpoint(members, carried.warm, state.solvent, carried.way_out, carried.vapour_pa, state.conversion, carried.site_rate, target)
-
-
-def _judge(
-    members: Members, state: State, memory: EstimatorMemory, target: Target | None, leaving_kg_h: Array | None, ahead: Interval | None
-) -> Estimate:
-    """Return the estimate: worst zone for the solvent, all zones and members for the insoluble content.
-
-    ``leaving_kg_h`` is what the members predict to leave now; without it the last estimate's evolution stands.
-    """
-    residual = state.solvent / (1 + state.solvent)
-    worst = residual.max(axis=0)
-    gel = curing.gel_fraction(state.conversion * curing.LIMIT, members.cure.polydispersity, members.cure.scission_ratio)
-    leaving = np.zeros(MEMBERS) if leaving_kg_h is None else leaving_kg_h
-    rows = observer.intervals(np.vstack((residual, worst, leaving, gel)))
-    dryness, (worst_zone, evolution), insoluble = rows[:4], rows[4:6], rows[6:]
-    temps_c = [celsius(mean_k) for mean_k in state.temp_k.mean(axis=1).tolist()]
-    zones = tuple(map(ZoneEstimate, ZONE_NAMES, temps_c, dryness, insoluble))
-    p_solvent = p_window = 0.0
-    if target is not None:
-        p_solvent = min(1.0, float((worst <= target.residual_max).mean()))
-        inside = (gel.min(axis=0) >= target.insoluble_low) & (gel.max(axis=0) <= target.insoluble_high)
-        p_window = float(inside.mean())
-    why = _why_invalid(memory, min(temps_c), max(temps_c), worst_zone.value)
-    return Estimate(
-        film_min_c=min(temps_c),
-        film_max_c=max(temps_c),
-        residual_solvent=worst_zone,
-        insoluble=observer.intervals(gel.reshape(1, -1))[0],
-        p_solvent_ok=p_solvent,
-        p_insoluble_in_window=p_window,
-        evolution_kg_h=memory.estimate.evolution_kg_h if leaving_kg_h is None else evolution,
-        time_to_endpoint_s=ahead,
-        valid=not why,
-        why_invalid=why,
-        zones=zones,
-    )
-
-
-def _why_invalid(memory: EstimatorMemory, coldest_c: float, hottest_c: float, residual: float) -> str:
-    """Return the reasons why the estimate must not be used, or an empty text."""
-    reasons = (
-        (memory.no_temperature_s > HOLD_S, f"no GOOD temperature for {memory.no_temperature_s:.0f} s"),
-        (memory.no_pressure_s > HOLD_S, f"no GOOD pressure for {memory.no_pressure_s:.0f} s"),
-        (memory.blind_s > BLIND_LIMIT_S, f"film temperature unknown for {memory.blind_s / 60:.0f} min of the batch"),
-        (not FILM_C[0] <= coldest_c <= hottest_c <= FILM_C[1], f"film at {coldest_c:.0f}-{hottest_c:.0f} degC, model holds for 0-300"),
-        (not residual <= RESIDUAL_MAX, f"residual solvent {100 * residual:.0f} wt%, model holds up to 50"),
-        (memory.window.conflicts >= CONFLICT_LIMIT, "the solvent flux contradicts every member"),
-    )
-    return "; ".join(text for bad, text in reasons if bad)

@@ -1,0 +1,57 @@
+# make demo · make test: both do all set-up themselves (virtual environment, packages; on Debian as root the system packages too).
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+SYSTEM := mosquitto mosquitto-clients mbpoll systemd
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: demo test check bench campaign setup system constraints clean
+
+demo: setup
+	$(BIN)/ovensim demo $(ARGS)
+
+test: setup check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+# Long runs, by hand; their last figures stand in the README with command and date.
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+campaign: setup
+	for recipe in trial-short; do $(BIN)/ovensim campaign recipes/$$recipe.toml --runs 40 --jobs 2; done
+
+setup: system $(STAMP)
+
+$(STAMP): pyproject.toml deploy/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --require-hashes -r deploy/constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The broker, an independent Modbus client and systemd's checker. Without them the demo runs on an embedded broker, and their tests are
+# skipped (with CI=true they fail).
+system:
+	@missing=""; for tool in mosquitto mosquitto_sub mbpoll systemd-analyze; do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM) >/dev/null; \
+	  else echo "not installed:$$missing (on Debian: sudo apt-get install $(SYSTEM))"; fi; \
+	fi
+
+# Pins every package of every supported Python, with hashes; needs uv.
+constraints:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet \
+	  pyproject.toml --extra dev --extra demo --extra rtu -o deploy/constraints.txt
+
+clean:
+	rm -rf $(VENV) var *.egg-info

@@ -1,0 +1,82 @@
+"""``make bench``: speed and size of the core, side by side in one run. Figures depend on the machine; ratios less so."""
+
+import resource
+import time
+from pathlib import Path
+
+from controller import estimator
+from controller import wiring as wirings
+from controller.journal import samples
+from controller.recipe.reading import read_load, read_recipe
+from controller.recipe.states import FINAL, Verb
+from controller.scan import Settings, Start, scan, target_of
+from sim import bench, virtual
+
+ROOT = Path(__file__).parents[1]
+WIRING = ROOT / "deploy" / "wiring.toml"
+RECIPE = ROOT / "recipes" / "vacuum.toml"
+LOAD = ROOT / "recipes" / "loads" / "production-roll.toml"
+HOURS = 24
+
+
+def times_us(work, count):
+    """Return p50 and p99 of ``count`` calls, us."""
+    found = []
+    for _ in range(count):
+        began = time.perf_counter_ns()
+        work()
+        found.append((time.perf_counter_ns() - began) / 1e3)
+    found.sort()
+    return found[count // 2], found[int(count * 0.99)]
+
+
+def ramping():
+    """Return a rig one hour into a production batch."""
+    recipe, load = read_recipe(RECIPE), read_load(LOAD)
+    rig = bench.rig(Settings(), wirings.load(WIRING), load, 1)
+    for _ in range(10):
+        rig.step()
+    rig.ask(Verb.START, Start(recipe.recipe, recipe.sha256, recipe.text, load))
+    while rig.at_s < 3600:
+        assert rig.step().unit_state not in FINAL
+    return rig
+
+
+def main():
+    """Print the table."""
+    rig = ramping()
+    memory, record = rig.memory, rig.record
+    inputs, settings = record.inputs, rig.settings
+    target, registers = target_of(memory.unit.batch.recipe), rig.plc.image()
+    idle = memory._replace(estimator=None)
+    rows = [
+        ("scan without the estimator", *times_us(lambda: scan(settings, idle, inputs), 20_000)),
+        ("scan in which the estimator works", *times_us(lambda: _period(settings, memory, inputs), 400)),
+        ("estimator, a working step", *times_us(lambda: _due(settings, memory, inputs, target), 2_000)),
+        ("decode the image", *times_us(lambda: rig.wiring.decode(registers, 1.0, 1.0, rig.own), 20_000)),
+        ("pack a sample", *times_us(lambda: samples.pack(inputs, record.estimate, record.setpoints, record.outputs, 1), 20_000)),
+        ("closed loop: scan, soft PLC, plant, judge", *times_us(rig.step, 20_000)),
+    ]
+    print(f"{'':45} {'p50':>9} {'p99':>9}  us")
+    for name, p50, p99 in rows:
+        print(f"{name:45} {p50:9.1f} {p99:9.1f}")
+    result = virtual.run(RECIPE, LOAD, WIRING, 1, max_h=HOURS)
+    print(f"\nvirtual batch of {HOURS} h at a 1 s scan: {result.wall_s:.1f} s, {1e6 * result.wall_s / result.scans:.0f} us a scan")
+    print(f"this process, everything loaded: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _later(settings, inputs):
+    return inputs._replace(at_s=inputs.at_s + settings.estimator.period_s)
+
+
+def _due(settings, memory, inputs, target):
+    return estimator.step(settings.estimator, memory.estimator, _later(settings, inputs), target)
+
+
+def _period(settings, memory, inputs):
+    """One scan in which the estimator works: the worst of its period."""
+    return scan(settings, memory, _later(settings, inputs))
+
+
+if __name__ == "__main__":
+    main()
