@@ -190,10 +190,10 @@ def target_of(recipe: Recipe) -> Target:
     return Target(end.max_residual_wt_pct / 100, end.insoluble_low_pct / 100, end.insoluble_high_pct / 100, end.probability)
 
 
-def load_state(load: LoadRecord) -> LoadState:
+def load_state(load: LoadRecord, chamber_m3: float) -> LoadState:
     """Return the load record as the estimator's load."""
     return LoadState(load.length_m, load.width_m, load.film_um, load.foil_um, load.gap_um, load.core_mm, load.residual_wt_pct,
-                     load.residual_sd_wt_pct)  # fmt: skip
+                     load.residual_sd_wt_pct, chamber_m3)  # fmt: skip
 
 
 def _endpoint(unit: UnitMemory) -> Endpoint | None:
@@ -265,7 +265,7 @@ def _begin(settings: Settings, memory: Memory, command: Command, start: Start, i
     batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, command.user, inputs.at_s)
     unit, notes = run.begin(memory.unit, batch)
     temp_c = process.load_min_c if process.load_min_c is not None else (process.temp_c if process.temp_c is not None else 20.0)
-    belief = estimator.start(settings.estimator, load_state(start.load), inputs.at_s, temp_c)
+    belief = estimator.start(settings.estimator, load_state(start.load, settings.equipment.chamber_m3), inputs.at_s, temp_c)
     head = Note("batch_start", {
         "batch_id": batch.id, "recipe_id": start.recipe.id, "revision": start.recipe.revision, "recipe_sha256": start.recipe_sha256,
         "recipe": start.recipe_text, "formula": {name: entry.value for name, entry in start.recipe.formula.items()},

@@ -291,7 +291,7 @@ def test_no_history_makes_mass_negative_or_the_numbers_wild(
         at_s += dt_s
         image = reading(at_s, temp_c, pressure_mbar, condensate_kg=condensate_kg, condenser_c=5.0)
         image = image._replace(vac_valve_open=closed(valve), condenser_run=closed(True))
-        memory, estimate = step(replace(SITE, period_s=5.0), memory, image, TARGET)
+        memory, estimate = step(SITE.model_copy(update={"period_s": 5.0}), memory, image, TARGET)
         assert memory is not None
         state = unpack(memory.block)
         assert all(np.isfinite(part).all() for part in state)

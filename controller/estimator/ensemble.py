@@ -38,6 +38,7 @@ _RANKS: Final = (
     "1d1021311a2d27001c2e370c162b1f32111e3439230f3826072030050d220b3b1b3d0624190e13172c151802352f3a3e3c12142904090803250a362a283f3301",
     "1930251b1c1236272232103f18141a3a09170e21260b20020f2b38112a240628312c073b1d3905233e0d1f290c3d3c00011e2f083504032e152d37340a133316",
     "0a383134330f2e1a1c14223f1e1901152d3b36180e00073d052f3c0d3702130c212a17232409060b041d1f3a3929122c26281130203e352b1b25320310162708",
+    "1d1523040732140b211600362d0e1f1810253e0a29393811203a3b0d13022c1b35030c093f173d2f2e0137051a190f12312708262a22302b3c1e331c06342824",
 )
 _DIMENSIONS: Final = (
     "diffusion_dry",
@@ -54,6 +55,7 @@ _DIMENSIONS: Final = (
     "diffusion_swollen",
     "diffusion_slope_glass",
     "polydispersity",
+    "way_out",
 )
 
 
@@ -70,6 +72,7 @@ class Members(NamedTuple):
     log_dry: Array  # logarithm of the member's scale of diffusion in the dry film, at the start
     log_swollen: Array  # the same in the swollen film
     log_slope: Array  # logarithm of the scale of d ln D / dw in the glass
+    log_way: Array  # logarithm of the scale of the vapour's way out through the gap, at the start
     log_gain: Array  # logarithm of what the flux instruments show per kg, at the start
     thermocouple_offset_k: Array
 
@@ -83,17 +86,18 @@ class State(NamedTuple):
     log_dry: Array
     log_swollen: Array
     log_slope: Array
+    log_way: Array
     log_gain: Array
     leaving_kg: Array
 
 
-ROWS: Final = 17
+ROWS: Final = 18
 
 
 def unpack(block: bytes) -> State:
     """Return the state that ``block`` holds; the arrays are read-only."""
     rows = np.frombuffer(block, dtype=np.float64).reshape(ROWS, MEMBERS)
-    return State(rows[0:4], rows[4:8], rows[8:12], rows[12], rows[13], rows[14], rows[15], rows[16])
+    return State(rows[0:4], rows[4:8], rows[8:12], rows[12], rows[13], rows[14], rows[15], rows[16], rows[17])
 
 
 def pack(state: State) -> bytes:
@@ -144,6 +148,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         log_dry=design("diffusion_dry") * settings.diffusion_ln_sd,
         log_swollen=design("diffusion_swollen") * spread("diffusion_swollen"),
         log_slope=np.log(varied("diffusion_slope_glass") / value("diffusion_slope_glass")),
+        log_way=np.log(varied("way_out")),
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         thermocouple_offset_k=varied("thermocouple_offset"),
     )

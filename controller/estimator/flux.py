@@ -17,6 +17,9 @@ _TELLING_ERRORS = 5.0  # solvent in a window, in standard deviations of the scal
 _BLIND_SHARE = 0.1  # of a window that may pass unseen
 _EMPTIED_KG = -0.05  # a drop of the condensate scale by more means that the trap was emptied
 _LEL_ERROR_PCT = 0.5  # [assume] zero drift of the analyser
+_FAINT_ERRORS = 4.0  # below so many errors the analyser's reading is no measurement
+_CAPTURE = 0.9  # [assume] share of the vapour in flowing N2 that the condenser catches
+_CAPTURE_SD = 0.08  # [assume]
 _BALANCE_ERROR = 0.05  # [assume] of all solvent: walls, pump oil; the common gain is counted apart
 _RISE_ERROR = 0.3  # [assume] leak and curing gases in a pressure rise
 
@@ -41,16 +44,25 @@ def observe(
     exhaust_kg_per_s = exhaust_kg_s(solvent, inputs)
     exhaust = None if exhaust_kg_per_s is None else exhaust_kg_per_s * dt_s
     per_pa = chamber_m3 * solvent.molar_mass_g_mol / 1e3 / (R_J_PER_MOL_K * _gas_k(inputs))
-    uncertain = abs(holdup_pa) * per_pa
+    uncertain = holdup_pa * per_pa  # signed: what the gas took up it gives back, and the noise of its measurement cancels
     seen, observed = False, (trapped or 0.0) + (exhaust or 0.0)
-    if exhaust is not None and inputs.exhaust_lel_pct.value:
-        uncertain += exhaust * _LEL_ERROR_PCT / inputs.exhaust_lel_pct.value
+    lel_pct = inputs.exhaust_lel_pct.value
+    faint = lel_pct is None or lel_pct < _FAINT_ERRORS * _LEL_ERROR_PCT
+    if exhaust is not None and lel_pct and not faint:
+        uncertain += exhaust * _LEL_ERROR_PCT / lel_pct
     if inputs.vac_valve_open.value:
         slip = saturation_pressure_pa(solvent, _condenser_c(inputs)) / max(pressure_pa, 1e-3)
         seen = trapped is not None and slip < 0.5 and bool(inputs.condenser_run.value)
         uncertain += slip * abs(trapped or 0.0)
     elif inputs.exhaust_valve_open.value or inputs.n2_valve_open.value:
         seen = exhaust is not None
+        if faint and trapped is not None and inputs.condenser_run.value:
+            # The analyser's zero says less than the trap: what passed the condenser is taken from its capture. Signed, so that the scale's
+            # noise cancels over the window.
+            seen, observed = True, trapped / _CAPTURE
+            uncertain += _CAPTURE_SD * trapped
+        elif faint and exhaust is not None and lel_pct is not None:
+            uncertain += exhaust * _LEL_ERROR_PCT / max(lel_pct, 0.1 * _LEL_ERROR_PCT)
     elif _isolated(inputs) and _all_vapour(solvent, inputs, pressure_pa):
         seen, observed = True, pressure_rise_pa * per_pa
         uncertain += _RISE_ERROR * abs(observed)

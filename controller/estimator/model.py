@@ -2,10 +2,11 @@
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
+from controller.equipment import Strict
 from controller.estimator.parameters import spread, value
 from controller.image import Estimate, Interval
 
@@ -19,28 +20,26 @@ Block = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class EstimatorSettings:
+class EstimatorSettings(Strict):
     """What a site knows of its polymer, its oven and its instruments.
 
     The defaults are a lot whose kinetics and drying were calibrated with coupons. For a polymer about which nothing is known set
     ``gel_time_ln_sd`` to 1, ``activation_energy_sd_kj_mol`` to 30 and ``diffusion_ln_sd`` to 1.5.
     """
 
-    solvent: str = "NMP"  # a name of controller.solvents.SOLVENTS
-    period_s: float = 10.0  # process time between two updates, 1 to 60 s
-    gel_time_240c_h: float = value("gel_time_240c")
-    gel_time_ln_sd: float = 0.12  # of the coupons alone; the spread of the law is added to it
-    activation_energy_kj_mol: float = value("activation_energy")
-    activation_energy_sd_kj_mol: float = 8.0  # after coupons at two temperatures
-    order: float = value("order")
-    polydispersity: float = value("polydispersity")  # Mw/Mn of the primary chains
-    polydispersity_sd: float = spread("polydispersity")
-    scission_ratio: float = 0.0  # p0/q0, chain cuts per crosslinked unit
-    diffusion_m2_s: float = value("diffusion_dry")  # dry film, 200 degC
-    diffusion_ln_sd: float = 0.8  # after weighed coupons; the uncalibrated prior is spread("diffusion_dry")
-    flux_gain_ln_sd: float = spread("flux_gain")
-    chamber_m3: float = 2.0  # free gas volume
+    solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
+    period_s: Annotated[float, Field(ge=1, le=60, description="process time between two updates, s")] = 10.0
+    gel_time_240c_h: Annotated[float, Field(ge=0.05, le=100, description="to the gel point at 240 degC, h")] = value("gel_time_240c")
+    gel_time_ln_sd: Annotated[float, Field(ge=0.01, le=2, description="of the coupons alone; the law's spread is added")] = 0.12
+    activation_energy_kj_mol: Annotated[float, Field(ge=40, le=300, description="of the crosslinking, kJ/mol")] = value("activation_energy")
+    activation_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="after coupons at two temperatures, kJ/mol")] = 8.0
+    order: Annotated[float, Field(ge=0, le=3, description="of the crosslinking, in the sites left")] = value("order")
+    polydispersity: Annotated[float, Field(ge=1, le=6, description="Mw/Mn of the primary chains")] = value("polydispersity")
+    polydispersity_sd: Annotated[float, Field(ge=0, le=3, description="its spread")] = spread("polydispersity")
+    scission_ratio: Annotated[float, Field(ge=0, le=0.9, description="p0/q0, chain cuts per crosslinked unit")] = 0.0
+    diffusion_m2_s: Annotated[float, Field(ge=1e-18, le=1e-9, description="dry film at 200 degC, m2/s")] = value("diffusion_dry")
+    diffusion_ln_sd: Annotated[float, Field(ge=0.01, le=3, description="after weighed coupons")] = 0.8
+    flux_gain_ln_sd: Annotated[float, Field(ge=0.001, le=1, description="of the solvent instruments")] = spread("flux_gain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ class LoadState:
     core_mm: float  # outer diameter of the winding core
     predry_residual_wt_pct: float  # solvent per mass of wet film
     residual_sd_wt_pct: float  # absolute, of the laboratory's result
+    chamber_m3: float = 2.0  # free gas volume of the oven it lies in
 
 
 @dataclass(frozen=True, slots=True)

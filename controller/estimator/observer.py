@@ -1,7 +1,7 @@
 """How the solvent that was seen leaving moves the members, and what they say together.
 
 A deterministic square-root ensemble filter (Whitaker and Hamill 2002) for one observation: what a member predicted for the window against
-what was observed. It moves each zone's remaining solvent, the diffusion scales and the flux instruments' gain. Weighting fixed members
+what was observed. It moves each zone's remaining solvent, the diffusion scales, the scale of the vapour's way out and the flux instruments' gain. Weighting fixed members
 instead was tried: where a roll dries unlike any of 64 draws there is nothing to put weight on. The crosslinking parameters, and what has
 crosslinked, are not visible on-line and are never moved; only coupons change them.
 """
@@ -19,19 +19,20 @@ _TEMPER: Final = 2.0  # consecutive windows share their errors, so that the erro
 _ROBUST: Final = 2.5  # deviations beyond which a window pulls no harder
 _LONGEST_MOVE: Final = 0.7  # of a logarithm by one window
 _CONFLICT: Final = 6.0  # deviations between a window and its nearest member
-# [assume] spread kept, because the model's structure stays unknown: solvent of four zones, dry and swollen diffusion, slope, gain
-_FLOOR: Final = np.array([[0.2], [0.2], [0.2], [0.2], [0.5], [0.5], [0.15], [0.02]])
+# [assume] spread kept, because the model's structure stays unknown: solvent of four zones, dry and swollen diffusion, slope, way out, gain
+_FLOOR: Final = np.array([[0.2], [0.2], [0.2], [0.2], [0.5], [0.5], [0.15], [0.3], [0.02]])
 _SOLVENT_MAX: Final = 1.5  # kg per kg polymer
 _QUANTILES: Final = np.array([0.05, 0.5, 0.95])
 
 
 class Belief(NamedTuple):
-    """What a window may change: solvent (zones, members); logarithms of diffusion scales and instrument gain (members,)."""
+    """What a window may change: solvent (zones, members); logarithms of diffusion scales, way out and instrument gain (members,)."""
 
     solvent: Array
     log_dry: Array
     log_swollen: Array
     log_slope: Array
+    log_way: Array
     log_gain: Array
 
 
@@ -40,7 +41,9 @@ def learn(belief: Belief, predicted_kg: Array, observed_kg: float, deviation_kg:
 
     ``predicted_kg`` (members,) is what the instruments should have shown, ``deviation_kg`` the standard deviation of the comparison.
     """
-    augmented = np.vstack((np.log(np.maximum(belief.solvent, 1e-6)), belief.log_dry, belief.log_swollen, belief.log_slope, belief.log_gain))
+    augmented = np.vstack(
+        (np.log(np.maximum(belief.solvent, 1e-6)), belief.log_dry, belief.log_swollen, belief.log_slope, belief.log_way, belief.log_gain)
+    )
     centre = augmented.mean(axis=1, keepdims=True)
     anomaly = augmented - centre
     floor = np.minimum(_FLOOR, _spread(anomaly))  # a prior that is sharper than the floor is kept as it is
@@ -57,7 +60,7 @@ def learn(belief: Belief, predicted_kg: Array, observed_kg: float, deviation_kg:
     anomaly *= np.maximum(1.0, floor / np.maximum(_spread(anomaly), 1e-12))
     moved = centre + anomaly
     nearest = float(np.abs(predicted_kg - observed_kg).min())
-    after = Belief(np.minimum(np.exp(moved[:-4]), _SOLVENT_MAX), moved[-4], moved[-3], moved[-2], moved[-1])
+    after = Belief(np.minimum(np.exp(moved[:-5]), _SOLVENT_MAX), *moved[-5:])
     return after, nearest > _CONFLICT * deviation_kg
 
 

@@ -60,6 +60,7 @@ _ROWS: Final = (
     Parameter("thermocouple_offset", 0.0, "K", -5.0, 5.0, 1.5, False, "[assume] class 1 sensor and its contact"),
     # vapour in the gap
     Parameter("gap_factor", 1.0, "", 0.2, 4.0, 0.6, True, "[assume] real gap against the one of the load record"),
+    Parameter("way_out", 1.0, "", 0.05, 20.0, 0.8, True, "[assume] circulation pushes gas through the gap, tape closes it"),
     Parameter("vapour_viscosity", 1.0e-5, "Pa.s", 7e-6, 1.4e-5, 0.0, False, "[text] organic vapour near 200 degC"),
     Parameter("vapour_diffusion", 2.0e-5, "m2/s at 200 degC, 1 atm", 1e-5, 3e-5, 0.0, False, "[calc] solvent in N2"),
     Parameter("edge_path_factor", 0.15, "", 0.02, 1.0, 0.0, False, "[calc] squared way out of the edge zone against the half width"),

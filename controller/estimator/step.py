@@ -48,6 +48,7 @@ def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: flo
         log_dry=members.log_dry,
         log_swollen=members.log_swollen,
         log_slope=members.log_slope,
+        log_way=members.log_way,
         log_gain=members.log_gain,
         leaving_kg=np.zeros(MEMBERS),
     )
@@ -134,7 +135,14 @@ def _update(settings: EstimatorSettings, memory: EstimatorMemory, inputs: Inputs
         roll.correct(state.temp_k, members.thermocouple_offset_k, inputs, readings.wall_k, dt_s)
         rise_pa = readings.pressure_pa - memory.pressure_pa
         window = flux.observe(
-            window, members.solvent, inputs, settings.chamber_m3, readings.pressure_pa, rise_pa, carried.vapour_pa - memory.vapour_pa, dt_s
+            window,
+            members.solvent,
+            inputs,
+            memory.load.chamber_m3,
+            readings.pressure_pa,
+            rise_pa,
+            carried.vapour_pa - memory.vapour_pa,
+            dt_s,
         )
         state = state._replace(leaving_kg=state.leaving_kg + carried.left_kg)
         state, window = _learn(members, state, window)
@@ -165,7 +173,7 @@ def _carry(members: Members, state: State, wall_k: float, pressure_pa: float, va
     warm = film.warm(members.film, mean_k, inverse_k, state.log_dry, state.log_swollen, state.log_slope)
     film_pa = film.vapour_pressure_pa(members.film, warm, state.solvent)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=0).mean()))  # the film is its only source
-    way_out = vapour.way_out(members.gap, film_pa, wall_k, pressure_pa, vapour_pa)
+    way_out = vapour.way_out(members.gap, film_pa, wall_k, pressure_pa, vapour_pa) * np.exp(state.log_way)
     solvent = film.dry(members.film, warm, state.solvent, way_out, vapour_pa, dt_s)
     left_kg = (state.solvent - solvent) * (members.roll.share * members.polymer_kg)
     heated -= left_kg * (1e3 * members.solvent.evaporation_kj_mol / members.film.molar_mass_kg_mol) / members.roll.capacity
@@ -186,7 +194,7 @@ def _learn(members: Members, state: State, window: FluxWindow) -> tuple[State, F
         return state, window
     conflicts = window.conflicts
     if flux.usable(window):
-        belief = observer.Belief(state.solvent, state.log_dry, state.log_swollen, state.log_slope, state.log_gain)
+        belief = observer.Belief(state.solvent, state.log_dry, state.log_swollen, state.log_slope, state.log_way, state.log_gain)
         belief, conflict = observer.learn(belief, predicted, window.observed_kg, flux.deviation_kg(window, expected))
         conflicts = conflicts + 1 if conflict else 0
         window = flux.reopened(window, expected, conflicts)
