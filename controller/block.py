@@ -175,7 +175,7 @@ def decode(registers: Sequence[int]) -> tuple[Block | None, Reason]:
     if mode not in _MODES or any(real - real != 0.0 for real in reals):  # not a mode, NaN or infinite
         return None, Reason.BAD_VALUE
     outputs = Outputs(
-        mode=Mode(mode),
+        mode=_MODES[mode],
         heat_enable=bool(bits & _HEAT),
         purge_permission=bool(bits & _PURGE),
         reset=bool(bits & _RESET),
@@ -204,7 +204,7 @@ def decode(registers: Sequence[int]) -> tuple[Block | None, Reason]:
     return Block(epoch, counter, master, alive, outputs), Reason.OK
 
 
-_MODES: Final = frozenset(int(mode) for mode in Mode)
+_MODES: Final = {int(mode): mode for mode in Mode}
 # Plain ints: arithmetic on IntFlag members costs microseconds, and this runs in every scan.
 (_HEAT, _PURGE, _RESET, _DIRECT, _PUMP, _ROOTS, _VAC, _N2, _VENT, _EXHAUST_VALVE, _EXHAUST_FAN, _CIRCULATION, _CONDENSER, _DOOR) = (
     int(bit) for bit in Bits

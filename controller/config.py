@@ -9,8 +9,8 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
+from controller.memory import Settings
 from controller.northbound.mqtt import MqttSettings
-from controller.scan import Settings
 from controller.southbound.modbus_client import ModbusSettings
 from controller.validation import problems_of
 

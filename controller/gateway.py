@@ -52,7 +52,7 @@ class JournalSource:
 async def run(config: Config) -> None:
     """Publish and give signs of life until cancelled."""
     folder = Path(config.gateway.state_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     source = JournalSource(Path(config.core.journal))
     publisher = Publisher(config.gateway.mqtt, source, source.unpack, folder / "mqtt-cursor.json", version("ovenctl"))
     async with asyncio.TaskGroup() as group:

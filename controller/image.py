@@ -167,8 +167,8 @@ class ZoneEstimate(NamedTuple):
 class Estimate(NamedTuple):
     """What is believed of the product now; never measured, always with an interval.
 
-    ``residual_solvent`` is the worst zone's weight fraction, ``insoluble`` the NMP-insoluble fraction over the whole roll (its interval spans
-    parameters and zones). ``p_solvent_ok`` and ``p_insoluble_in_window`` refer to the recipe that runs and are 0 without one.
+    ``residual_solvent`` is the worst zone's weight fraction, ``insoluble`` the NMP-insoluble fraction over the whole roll (its interval
+    spans parameters and zones). ``p_solvent_ok`` and ``p_insoluble_in_window`` refer to the recipe that runs and are 0 without one.
     """
 
     film_min_c: float
@@ -294,6 +294,9 @@ class Process(NamedTuple):
     load_max_c: float | None
     pressure_mbar: float | None
     o2_pct: float | None  # None while the analyser's reading is no evidence
+    zones_valid: tuple[int, int, int]  # control thermocouples that stand behind each zone
+    zone_max_c: float | None  # hottest trusted zone
+    limit_gap_c: float | None  # widest gap between a zone's voted temperature and its limit thermocouple
 
 
 class PhaseView(NamedTuple):

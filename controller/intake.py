@@ -1,12 +1,12 @@
-"""From mailbox rows to commands: read, checked for age and form, parsed; a refusal travels with the command and is answered in the journal."""
+"""From mailbox rows to commands: read, checked for age and form, parsed; a refusal travels with its command and the journal answers it."""
 
 from typing import Final
 
+from controller.commands import Command, Start
 from controller.errors import FileError
 from controller.journal.mailbox import MALFORMED, MailboxRow
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import Verb
-from controller.scan import Command, Start
 
 START_ARGS: Final = {"recipe", "load", "formula", "reason"}
 

@@ -56,8 +56,9 @@ def config_file() -> str:
     """Return ``controller.toml`` with every key, its default, its range and what it is for."""
     head = (
         "# Configuration of one oven. Every key is shown with its default; what is left out takes it. Relative paths start at this file.\n"
+        "# A wrong key, type or value is refused at the start with file, key, value and what is allowed. "
+        "`ovenctl print config` prints this file.\n"
     )
-    head += "# A wrong key, type or value is refused at the start with file, key, value and what is allowed. `ovenctl print config` prints this file.\n"
     return head + "".join(_section(Config(), ""))
 
 

@@ -7,14 +7,18 @@ from pydantic import TypeAdapter
 from controller.journal import samples
 from controller.journal.entry import Entry, entry
 from controller.journal.reader import JournalReader
-from controller.scan import Memory, Record
+from controller.memory import Memory
+from controller.scan import Record
 
 MEMORY: Final[TypeAdapter[Memory]] = TypeAdapter(Memory)
 SAMPLE_S: Final = 1.0
 
 
 class Recorder:
-    """Decides what of a record is journaled: every note at once, a sample each second, a checkpoint with every move and each ``checkpoint_s``."""
+    """Decides what of a record is journaled.
+
+    Every note at once, a sample each second, a checkpoint with every move and each ``checkpoint_s``.
+    """
 
     def __init__(self, checkpoint_s: float) -> None:
         """Start with everything due."""
@@ -54,6 +58,7 @@ def restore(reader: JournalReader) -> tuple[Memory, float, int] | None:
 def boot_entry(at_s: float, boot: int, version: str, rate: float, outage_s: float | None, config_sha256: str) -> Entry:
     """Return the entry that a start begins with."""
     content: dict[str, Any] = {
-        "boot": boot, "version": version, "rate": rate, "outage_s": outage_s, "config_sha256": config_sha256, "columns": list(samples.COLUMNS),
+        "boot": boot, "version": version, "rate": rate, "outage_s": outage_s, "config_sha256": config_sha256,
+        "columns": list(samples.COLUMNS),
     }  # fmt: skip
     return entry("boot", at_s, content)

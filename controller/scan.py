@@ -8,76 +8,25 @@ The same settings, memory, inputs and commands give the same record, whoever run
 from typing import Final, NamedTuple
 
 from controller import estimator
+from controller.commands import RESET_PULSE_S, Command, obey
 from controller.control import actuation
 from controller.control import outputs as loops
 from controller.control.actuation import Actuation
-from controller.control.outputs import ControlMemory, Tunings
-from controller.equipment import Equipment, Strict
-from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target
+from controller.control.outputs import ControlMemory, Identity
+from controller.equipment import Equipment
+from controller.estimator import Target
 from controller.image import OFF, Atmosphere, Estimate, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
 from controller.interlocks.evaluate import Change, InterlockMemory, Verdict, evaluate, slopes
-from controller.interlocks.limits import Limits
-from controller.interlocks.table import RULES, Effect, View
+from controller.interlocks.table import Effect, View
+from controller.memory import Memory, Settings
 from controller.recipe import run
-from controller.recipe.check import check_load, check_recipe
-from controller.recipe.model import Endpoint, LoadRecord, Recipe, ThermalPhase
+from controller.recipe.model import Endpoint, Recipe, ThermalPhase
 from controller.recipe.phases import KIND_CODE, PhaseScan
-from controller.recipe.run import Batch, Note, UnitMemory
-from controller.recipe.states import FINAL, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
-
-RESET_PULSE_S: Final = 2.0
-REMEMBERED: Final = 64  # command ids, so that a command that comes twice has one effect
-
-
-class Settings(Strict):
-    """What a site configures: nothing here changes while the core runs."""
-
-    equipment: Equipment = Equipment()
-    limits: Limits = Limits()
-    tunings: Tunings = Tunings()
-    estimator: EstimatorSettings = EstimatorSettings()
-
-
-class Start(NamedTuple):
-    """What START brings: a recipe that was read and hashed, and the load."""
-
-    recipe: Recipe
-    recipe_sha256: str
-    recipe_text: str
-    load: LoadRecord
-
-
-class Command(NamedTuple):
-    """Something a person asks for, through the mailbox. ``refusal`` is what was already found wrong with it."""
-
-    id: str
-    user: str
-    verb: Verb
-    expected_state: str | None
-    row: int
-    start: Start | None = None
-    reason: str = ""
-    refusal: str = ""
-
-
-class Memory(NamedTuple):
-    """Everything the next scan needs from this one. A restart goes on from it."""
-
-    unit: UnitMemory = UnitMemory()
-    interlocks: InterlockMemory = InterlockMemory()
-    proof: Proof = Proof()
-    estimator: EstimatorMemory | None = None
-    control: ControlMemory = ControlMemory()
-    actuation: Actuation = Actuation()
-    outputs: Outputs = OFF
-    reset_s: float = 0.0  # what is left of the reset pulse to the PLC
-    armed: bool = False  # the PLC has had its reset with a purge permission since the operator's START or RESTART
-    last_batch_id: int = 0
-    last_row: int = 0  # of the mailbox
-    answered: tuple[str, ...] = ()
+from controller.recipe.run import Note, UnitMemory
+from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
 
 
 class Record(NamedTuple):
@@ -121,16 +70,16 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
         settings.equipment,
         memory.interlocks.active,
     )
-    verbs = {command.verb for command in commands if not command.refusal}
+    asked = {command.verb for command in commands if not command.refusal}
     interlocks, verdict, changes = evaluate(
         memory.interlocks._replace(slopes=slopes(memory.interlocks.slopes, process, dt_s)),
         view,
-        reset=Verb.RESET in verbs,
-        acknowledge=not verbs.isdisjoint((Verb.ACKNOWLEDGE, Verb.RESTART)),
+        reset=not asked.isdisjoint(_RESETTING),
+        acknowledge=not asked.isdisjoint(_ACKNOWLEDGING),
     )
 
     memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief)
-    memory, notes = _obey(settings, memory, commands, verdict, inputs, process)
+    memory, notes = obey(settings, memory, commands, verdict, inputs, process)
     unit, by_rule = _react(memory.unit, verdict)
     suspended = next(iter(verdict.blocking(Effect.SUSPEND)), "") if verdict.suspend else ""
     look = PhaseScan(
@@ -142,18 +91,16 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
 
     memory = _arm(memory, wanted, verdict)
     control, raw = loops.step(memory.control, settings.tunings, settings.equipment, wanted, verdict.heat and memory.reset_s <= 0.0,
-                              inputs, process, dt_s)  # fmt: skip
-    out = verdict.limit(_identified(raw, unit, memory, verdict), settings.equipment, inputs)
+                              _identity(unit, memory, verdict), inputs, process, dt_s)  # fmt: skip
+    out = verdict.limit(raw, settings.equipment, inputs)
     acts, intended, outcomes = actuation.step(memory.actuation, memory.outputs, out, inputs)
 
-    if any(note.kind == "state" for note in (*notes, *by_rule, *from_recipe)) and unit.state in FINAL and unit.batch is not None:
+    if unit.state in FINAL and unit.batch is not None and any(note.kind == "state" for note in (*notes, *by_rule, *from_recipe)):
         from_recipe = (*from_recipe, _batch_end(unit, estimate, inputs.at_s))
-    if unit.batch is None and belief is not None:
-        belief = None
-    leak_ok = _leak_result(from_recipe, memory.proof.leak_ok)
+    leak_ok = _leak_result(from_recipe, proof.leak_ok)
     memory = memory._replace(
         unit=unit, control=control, actuation=acts, outputs=out, estimator=memory.estimator if unit.batch is not None else None,
-        reset_s=max(0.0, memory.reset_s - dt_s), proof=memory.proof._replace(leak_ok=leak_ok),
+        reset_s=max(0.0, memory.reset_s - dt_s), proof=proof if leak_ok is proof.leak_ok else proof._replace(leak_ok=leak_ok),
     )  # fmt: skip
     phase = run.current(unit)
     every = (
@@ -171,7 +118,7 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
 
 
 def power_return(memory: Memory, inputs: Inputs, settings: Settings, outage_s: float) -> tuple[Memory, tuple[Note, ...]]:
-    """Return the memory with which a restarted core goes on: the unit is HELD, the atmosphere is unproven, the belief is carried over the gap."""
+    """Return the memory with which a restarted core goes on: the unit HELD, the atmosphere unproven, the belief carried over the gap."""
     unit, notes = run.move(memory.unit, Trigger.POWER, f"core restarted after {outage_s:.0f} s")
     unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
     belief = memory.estimator
@@ -190,104 +137,16 @@ def target_of(recipe: Recipe) -> Target:
     return Target(end.max_residual_wt_pct / 100, end.insoluble_low_pct / 100, end.insoluble_high_pct / 100, end.probability)
 
 
-def load_state(load: LoadRecord, chamber_m3: float) -> LoadState:
-    """Return the load record as the estimator's load."""
-    return LoadState(load.length_m, load.width_m, load.film_um, load.foil_um, load.gap_um, load.core_mm, load.residual_wt_pct,
-                     load.residual_sd_wt_pct, chamber_m3)  # fmt: skip
-
-
 def _endpoint(unit: UnitMemory) -> Endpoint | None:
     return None if unit.batch is None else unit.batch.recipe.endpoint
-
-
-def _obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verdict: Verdict, inputs: Inputs,
-          process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
-    """Carry out or refuse ``commands``: ABORT, STOP and HOLD before everything else, each with one answer."""
-    if not commands:
-        return memory, ()
-    notes: list[Note] = []
-    ending = {command.verb for command in commands if not command.refusal} & {Verb.ABORT, Verb.STOP}
-    order = sorted(commands, key=lambda command: PRECEDENCE.index(command.verb) if command.verb in PRECEDENCE else len(PRECEDENCE))
-    for command in order:
-        if command.id in memory.answered:
-            continue
-        refusal = command.refusal or _refusal(settings, memory, command, verdict)
-        if ending and command.verb in (Verb.START, Verb.RESTART):  # whoever pressed ABORT wanted no heat
-            refusal = refusal or f"{min(ending)} came in the same scan"
-        moved: tuple[Note, ...] = ()
-        if not refusal:
-            memory, moved = _carry_out(settings, memory, command, inputs, process)
-        notes.append(_answer(command, refusal, memory.unit.state))
-        notes.extend(moved)
-        memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
-    return memory, tuple(notes)
-
-
-def _refusal(settings: Settings, memory: Memory, command: Command, verdict: Verdict) -> str:
-    state, verb = memory.unit.state, command.verb
-    if command.expected_state is not None and command.expected_state != state.name:
-        return f"the unit is {state.name}, the command expected {command.expected_state}"
-    if verb in (Verb.ACKNOWLEDGE, Verb.RESET):
-        return ""
-    if (state, Trigger(verb)) not in TABLE:
-        return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
-    if verb is Verb.RESTART and (verdict.hold or verdict.abort):
-        return "held by " + _named(verdict, Effect.HOLD | Effect.ABORT)
-    if verb is not Verb.START:
-        return ""
-    if not verdict.start:
-        return "start is blocked by " + _named(verdict, Effect.NO_START | Effect.ABORT)
-    if command.start is None:
-        return "START needs a recipe and a load record"
-    recipe, load = command.start.recipe, command.start.load
-    problems = [*check_recipe(recipe, settings.equipment), *check_load(load, recipe, settings.equipment)]
-    return "; ".join(str(problem) for problem in problems)
-
-
-def _named(verdict: Verdict, effect: Effect) -> str:
-    texts = {rule.id: rule.text for rule in RULES}
-    return ", ".join(f"{rule} ({texts[rule]})" for rule in verdict.blocking(effect))
-
-
-def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:
-    if command.verb is Verb.ACKNOWLEDGE:
-        return memory, ()
-    if command.verb is Verb.START and command.start is not None:
-        return _begin(settings, memory, command, command.start, inputs, process)
-    cause = f"{command.verb} by {command.user}" + (f": {command.reason}" if command.reason else "")
-    unit, notes = run.move(memory.unit, Trigger(command.verb), cause)
-    pulse = RESET_PULSE_S if command.verb is Verb.RESET else memory.reset_s
-    return memory._replace(unit=unit, reset_s=pulse, armed=memory.armed and command.verb is not Verb.RESTART), notes
-
-
-def _begin(settings: Settings, memory: Memory, command: Command, start: Start, inputs: Inputs,
-           process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
-    batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, command.user, inputs.at_s)
-    unit, notes = run.begin(memory.unit, batch)
-    temp_c = process.load_min_c if process.load_min_c is not None else (process.temp_c if process.temp_c is not None else 20.0)
-    belief = estimator.start(settings.estimator, load_state(start.load, settings.equipment.chamber_m3), inputs.at_s, temp_c)
-    head = Note("batch_start", {
-        "batch_id": batch.id, "recipe_id": start.recipe.id, "revision": start.recipe.revision, "recipe_sha256": start.recipe_sha256,
-        "recipe": start.recipe_text, "formula": {name: entry.value for name, entry in start.recipe.formula.items()},
-        "load": start.load.model_dump(), "user": command.user,
-    })  # fmt: skip
-    memory = memory._replace(unit=unit, estimator=belief, last_batch_id=batch.id, armed=False)
-    return memory, (head, *notes)
-
-
-def _answer(command: Command, refusal: str, state: UnitState) -> Note:
-    return Note("command", {
-        "id": command.id, "user": command.user, "verb": command.verb.value, "expected_state": command.expected_state, "row": command.row,
-        "accepted": not refusal, "answer": refusal or f"done; the unit is {state.name}", "args": {"reason": command.reason},
-    })  # fmt: skip
 
 
 def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, ...]]:
     """Let the interlocks move the unit."""
     if verdict.abort and (unit.state, Trigger.ABORT) in TABLE:
-        return run.move(unit, Trigger.ABORT, "interlock " + _named(verdict, Effect.ABORT))
+        return run.move(unit, Trigger.ABORT, "interlock " + verdict.explained(Effect.ABORT))
     if verdict.hold and (unit.state, Trigger.HOLD) in TABLE:
-        return run.move(unit, Trigger.HOLD, "interlock " + _named(verdict, Effect.HOLD))
+        return run.move(unit, Trigger.HOLD, "interlock " + verdict.explained(Effect.HOLD))
     return unit, ()
 
 
@@ -300,6 +159,9 @@ def _override(wanted: Setpoints, verdict: Verdict, equipment: Equipment) -> Setp
     return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=950.0, n2_flow_nm3_h=equipment.max_n2_flow_nm3_h)
 
 
+_LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD})
+_RESETTING: Final = frozenset({Verb.RESET})
+_ACKNOWLEDGING: Final = frozenset({Verb.ACKNOWLEDGE, Verb.RESTART})
 _MODES: Final = {
     UnitState.IDLE: Mode.OFF,
     UnitState.RUNNING: Mode.RUN,
@@ -314,9 +176,9 @@ _MODES: Final = {
 }
 
 
-def _identified(raw: Outputs, unit: UnitMemory, memory: Memory, verdict: Verdict) -> Outputs:
+def _identity(unit: UnitMemory, memory: Memory, verdict: Verdict) -> Identity:
     batch, phase = unit.batch, run.current(unit)
-    return raw._replace(
+    return Identity(
         mode=_MODES[unit.state],
         purge_permission=memory.proof.proven and verdict.heat,
         reset=memory.reset_s > 0.0,
@@ -329,7 +191,7 @@ def _identified(raw: Outputs, unit: UnitMemory, memory: Memory, verdict: Verdict
 
 
 def _arm(memory: Memory, wanted: Setpoints, verdict: Verdict) -> Memory:
-    """Start the reset pulse that the PLC wants, with the purge permission, before the first heat after START or RESTART; never again by itself."""
+    """Start the reset pulse that the PLC wants before the first heat after START or RESTART, with the purge permission; never again."""
     if memory.armed or not (wanted.heat and verdict.heat and memory.proof.proven):
         return memory
     return memory._replace(armed=True, reset_s=RESET_PULSE_S)
@@ -339,7 +201,7 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
     phase, batch = run.current(unit), unit.batch
     if batch is None:
         return PhaseView()
-    live = unit.state in (UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD)
+    live = unit.state in _LIVE
     hot = live and isinstance(phase, ThermalPhase) and unit.phase.stage > 0
     end = batch.recipe.endpoint
     return PhaseView(

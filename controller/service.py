@@ -16,6 +16,7 @@ from controller import realtime, recorder
 from controller import scan as scanning
 from controller import wiring as wirings
 from controller.clock import Clock, wall_ns
+from controller.commands import Command
 from controller.config import Config, sha256_of
 from controller.errors import JournalError
 from controller.image import OFF, Inputs, Mode, Outputs
@@ -23,8 +24,9 @@ from controller.intake import command_of
 from controller.journal.entry import Entry, entry
 from controller.journal.mailbox import Mailbox
 from controller.journal.store import Journal
+from controller.memory import Memory
 from controller.notify import notify
-from controller.scan import Command, Memory, Record
+from controller.scan import Record
 from controller.southbound.field import Field
 from controller.southbound.modbus_client import ModbusDriver
 from controller.tags import Quality, Sample

@@ -1,7 +1,7 @@
 """Where each signal lies in the PLC: one line of ``deploy/wiring.toml`` per signal, compiled to a decoder and its inverse.
 
-``Wiring.decode`` turns the registers of one reading into Inputs, ``Wiring.encode`` does the reverse for a soft PLC, so that both ends read the
-same file.
+``Wiring.decode`` turns the registers of one reading into Inputs, ``Wiring.encode`` does the reverse for a soft PLC, so that both ends read
+the same file.
 """
 
 import struct
@@ -207,9 +207,11 @@ def _check(file: WiringFile) -> list[Problem]:
     if file.map_version != block.MAP_VERSION:
         problems.append(Problem("map_version", file.map_version, f"this release speaks version {block.MAP_VERSION}"))
     wanted = [name for name in SIGNALS if name not in OWN_SIGNALS]
-    for name in file.signals:
-        if name not in wanted:
-            problems.append(Problem(f"signals.{name}", file.signals[name].at, "no such signal; see `ovenctl print io`"))
+    problems += [
+        Problem(f"signals.{name}", place.at, "no such signal; see `ovenctl print io`")
+        for name, place in file.signals.items()
+        if name not in wanted
+    ]
     taken: dict[tuple[int, int], str] = {}
     for name in wanted:
         place = file.signals.get(name)

@@ -14,12 +14,14 @@ from typing import Final, NamedTuple
 from controller import block as blocks
 from controller import recorder
 from controller.block import Block
+from controller.commands import Command, Start
 from controller.image import Estimate, Inputs, Interval, aged
 from controller.journal.store import Journal
+from controller.memory import Memory, Settings
 from controller.recipe.model import LoadRecord
 from controller.recipe.reading import SourcedRecipe
 from controller.recipe.states import FINAL, UnitState, Verb
-from controller.scan import Command, Memory, Record, Settings, Start, scan
+from controller.scan import Record, scan
 from controller.tags import Quality, Sample
 from controller.wiring import Wiring
 from sim.judge import Judge, Unsafe
@@ -60,7 +62,7 @@ class Rig:
     plc: SoftPlc
     scan_s: float
     journal: Journal | None = None
-    memory: Memory = Memory()
+    memory: Memory = field(default_factory=Memory)
     at_s: float = 0.0
     counter: int = 0
     record: Record | None = None

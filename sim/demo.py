@@ -26,6 +26,7 @@ from controller.journal.mailbox import post
 from controller.journal.reader import JournalReader
 from controller.journal.report import report
 from sim.broker import broker, free_port
+from sim.lot import CALIBRATION
 from sim.station import endpoint_verdict
 
 ROOT: Final = Path(__file__).parents[1]
@@ -118,6 +119,9 @@ port = {mqtt_port}
 site = "demo"
 oven = "oven-1"
 sample_every_s = 10.0
+
+[settings.estimator]
+{chr(10).join(f"{key} = {value}" for key, value in CALIBRATION.items())}
 """,
         encoding="utf-8",
     )

@@ -12,7 +12,8 @@
 | U8 | a block of mode RUN accepted without batch id or recipe hash | none |
 | U9 | blocks of two masters accepted inside one lease (5 s) | none |
 | U10 | heat on after a trip, ABORT or PLC start without a reset edge and then a purge permission in accepted blocks | none |
-| U11 | a block of mode RUN or with heat accepted whose image was older than 3 s; or a direct output above 0 for a zone without two valid sensors | 1 scan / 4 s |
+| U11 | a block of mode RUN or with heat accepted whose image was older than 3 s | 1 scan |
+| U11 | a direct output above 0 for a zone without two valid sensors | 4 s |
 | U12 | soak time grew with a zone over 6 degC below the mean set point, the load over 6 above, or sensors as in U3 | 30 s / 10 s |
 
 "Heat on" is what the PLC drives; a welded contactor is a fault of the plant, not a decision. A valve whose switches lie cannot be judged
@@ -38,6 +39,7 @@ AIR_GRACE_S, SENSOR_GRACE_S, SERVICE_GRACE_S, PAIR_GRACE_S, BAND_GRACE_S, BLIND_
 SOAK, CURE = 6, 7  # codes of the phase kinds that count soak time
 _TCS = tuple((f"z{z}_tc_a_c", f"z{z}_tc_b_c", f"z{z}_tc_c_c") for z in (1, 2, 3))
 _EPS = 1e-6
+_RUN, _HOLD, _ABORT, _TRIPPED = Mode.RUN, Mode.HOLD, Mode.ABORT, PlcState.TRIPPED  # through the class a member costs 0.1 us
 
 
 class Unsafe(NamedTuple):
@@ -119,7 +121,7 @@ class Judge:
 
     def _look_at_permission(self, plc: SoftPlc, heats: bool) -> None:
         """After a trip, ABORT (see the blocks) or PLC start, heat waits for a reset edge and then a purge permission."""
-        tripped = plc.state == PlcState.TRIPPED
+        tripped = plc.state == _TRIPPED
         if plc.boot_id != self._boot_id or (tripped and not self._tripped):
             self._locked, self._reset_seen = True, False
         self._boot_id, self._tripped = plc.boot_id, tripped
@@ -173,23 +175,23 @@ class Judge:
 
     def _look_at_block(self, plc: SoftPlc, block: Block, at_s: float, dt_s: float) -> None:
         find, o = self._found.append, block.outputs
-        if o.mode == Mode.RUN and (o.batch_id == 0 or o.recipe_crc == 0):
+        if o.mode == _RUN and (o.batch_id == 0 or o.recipe_crc == 0):
             find(("U8", "mode RUN without batch id or recipe hash"))
         too_much = max(o.zone_sp_c) > MAX_SP_C + 1e-3 or o.rate_limit_c_per_min > MAX_RATE_C_PER_MIN + 1e-3
-        if too_much and o.heat_enable and o.mode in (Mode.RUN, Mode.HOLD):
+        if too_much and o.heat_enable and o.mode in (_RUN, _HOLD):
             find(("U5", f"block asks for {max(o.zone_sp_c):.1f} degC at {o.rate_limit_c_per_min:.1f} degC/min"))
         if self._master not in (0, block.master) and at_s - self._master_at_s < LEASE_S:
             find(("U9", f"master {block.master} taken inside the lease of {self._master}"))
         self._master, self._master_at_s = block.master, at_s
-        asks = o.heat_enable or o.mode == Mode.RUN  # going to a safe state needs no image
+        asks = o.heat_enable or o.mode == _RUN  # going to a safe state needs no image
         if asks and plc.age_s(block.source_alive) > STALE_S + dt_s + _EPS:  # one scan old already when the judge looks
             find(("U11", "block computed from an image older than 3 s"))
-        if o.mode == Mode.ABORT:
+        if o.mode == _ABORT:
             self._locked, self._reset_seen = True, False
         if o.reset and not self._reset_was:
             self._reset_seen = True
         self._reset_was = o.reset
-        if self._reset_seen and o.purge_permission and o.mode != Mode.ABORT:
+        if self._reset_seen and o.purge_permission and o.mode != _ABORT:
             self._locked = False
         self._look_at_soak(plc, block, at_s)
 

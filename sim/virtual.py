@@ -14,20 +14,18 @@ from rich.table import Table
 from controller import wiring as wirings
 from controller.errors import FileError, Problem
 from controller.journal.store import Journal
+from controller.memory import Settings
 from controller.recipe.check import check_load, check_recipe
 from controller.recipe.reading import read_load, read_recipe
 from controller.recorder import boot_entry
-from controller.scan import Settings
-from sim import bench
+from sim import bench, lot
 from sim.bench import Result
 
 
 def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, max_h: float = 100.0, journal: Path | None = None,
         direct: bool = False) -> Result:  # fmt: skip
     """Return the result of one virtual batch. Raises FileError when recipe, load or wiring are wrong, or the journal exists."""
-    settings = Settings()
-    if direct:
-        settings = settings.model_copy(update={"equipment": settings.equipment.model_copy(update={"direct_output": True})})
+    settings = Settings.model_validate(lot.settings(direct_output=direct))
     sourced, rolls = read_recipe(recipe), read_load(load)
     if problems := check_recipe(sourced.recipe, settings.equipment):
         raise FileError(str(recipe), problems)

@@ -1,15 +1,18 @@
 """``make bench``: speed and size of the core, side by side in one run. Figures depend on the machine; ratios less so."""
 
 import resource
+import sys
 import time
 from pathlib import Path
 
 from controller import estimator
 from controller import wiring as wirings
+from controller.commands import Start
 from controller.journal import samples
+from controller.memory import Settings
 from controller.recipe.reading import read_load, read_recipe
 from controller.recipe.states import FINAL, Verb
-from controller.scan import Settings, Start, scan, target_of
+from controller.scan import scan, target_of
 from sim import bench, virtual
 
 ROOT = Path(__file__).parents[1]
@@ -57,12 +60,11 @@ def main():
         ("pack a sample", *times_us(lambda: samples.pack(inputs, record.estimate, record.setpoints, record.outputs, 1), 20_000)),
         ("closed loop: scan, soft PLC, plant, judge", *times_us(rig.step, 20_000)),
     ]
-    print(f"{'':45} {'p50':>9} {'p99':>9}  us")
-    for name, p50, p99 in rows:
-        print(f"{name:45} {p50:9.1f} {p99:9.1f}")
+    lines = [f"{'':45} {'p50':>9} {'p99':>9}  us", *(f"{name:45} {p50:9.1f} {p99:9.1f}" for name, p50, p99 in rows), ""]
     result = virtual.run(RECIPE, LOAD, WIRING, 1, max_h=HOURS)
-    print(f"\nvirtual batch of {HOURS} h at a 1 s scan: {result.wall_s:.1f} s, {1e6 * result.wall_s / result.scans:.0f} us a scan")
-    print(f"this process, everything loaded: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    lines.append(f"virtual batch of {HOURS} h at a 1 s scan: {result.wall_s:.1f} s, {1e6 * result.wall_s / result.scans:.0f} us a scan")
+    lines.append(f"this process, everything loaded: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _later(settings, inputs):

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from tests.conftest import Mosquitto, required
 
 from controller import block
 from controller.image import OFF, OWN_SIGNALS, SIGNALS
 from controller.northbound.mqtt import MqttSettings
 from controller.notify import notify, watchdog_s
 from controller.southbound import printing
+from tests.conftest import Mosquitto, required
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 UNITS = ("ovenctl-core.service", "ovenctl-gateway.service")

@@ -9,9 +9,9 @@ from controller.image import OWN_SIGNALS, SIGNALS
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 GENERATED = {
-    "IO-LIST.md": lambda: printing.io_list(),
-    "INTERLOCKS.md": lambda: printing.interlock_matrix(),
-    "controller.toml": lambda: printing.config_file(),
+    "IO-LIST.md": printing.io_list,
+    "INTERLOCKS.md": printing.interlock_matrix,
+    "controller.toml": printing.config_file,
 }
 
 
@@ -39,7 +39,8 @@ def test_no_word_of_the_workplace_in_what_is_tracked():
     """No absolute path of a machine and no package registry in any text that ships."""
     root = DEPLOY.parent
     words = ("py" + "pi.org", "npm" + "js", "python" + "hosted", "/ro" + "ot/", "/wo" + "rk/", "/tm" + "p/")
-    texts = [path for path in root.rglob("*") if path.suffix in (".py", ".toml", ".md", ".txt", ".service", ".conf") and ".venv" not in path.parts]
+    suffixes = (".py", ".toml", ".md", ".txt", ".service", ".conf")
+    texts = [path for path in root.rglob("*") if path.suffix in suffixes and ".venv" not in path.parts]
     found = [(path.name, word) for path in texts if "var" not in path.parts for word in words if word in path.read_text("utf-8")]
     assert found == []
 

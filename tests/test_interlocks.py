@@ -1,7 +1,6 @@
-"""Every row of the interlock table: its cause raises it after its delay and no earlier, just below nothing happens, and it clears as written."""
+"""Every row of the interlock table: its cause raises it after its delay, not earlier; just below nothing happens; it clears as written."""
 
 import pytest
-from tests.images import BAD, image
 
 from controller.block import PlcState
 from controller.equipment import Equipment
@@ -13,6 +12,7 @@ from controller.interlocks.evaluate import BY_ID, InterlockMemory, evaluate, slo
 from controller.interlocks.limits import Limits
 from controller.interlocks.table import RULES, Effect, Reset, Slopes, View
 from controller.printing import interlock_matrix, io_list
+from tests.images import BAD, image
 
 LIMITS = Limits()
 PROVEN = Proof(cycles=2, boot_id=7, leak_ok=True, vacuum_proven=True, inert_proven=True, cycles_since_heat=2)
@@ -29,6 +29,12 @@ HOT = {f"z{zone}_tc_{sensor}_c": 200.0 for zone in (1, 2, 3) for sensor in "abc"
 
 def zone1(a, b, c, limit=None):
     return {"z1_tc_a_c": a, "z1_tc_b_c": b, "z1_tc_c_c": c} | ({} if limit is None else {"z1_limit_c": limit})
+
+
+def at_c(temp_c):
+    """Return an oven whose zones and load all have one temperature."""
+    zones = {f"z{zone}_tc_{sensor}_c": temp_c for zone in (1, 2, 3) for sensor in "abc"}
+    return zones | {f"load_{place}_c": temp_c for place in ("outer", "edge", "core")}
 
 
 # rule, the image's cause, the image just below it, what else the view holds
@@ -65,7 +71,7 @@ CASES = [
     ("I16T", {"exhaust_lel_pct": 50.1}, {"exhaust_lel_pct": 50.0}, {}),
     ("I17", {"condensate_kg": 13.6}, {"condensate_kg": 13.4}, {}),
     ("I18", {}, {}, {"estimate": BELIEF._replace(evolution_kg_h=Interval(3.7, 3.0, 4.0)), "below": {"estimate": BELIEF}}),
-    ("I19", {"load_core_c": 60.1}, {"load_core_c": 59.9}, {}),
+    ("I19", at_c(60.1), at_c(59.9), {}),
     ("I19", {}, {}, {"phase": RUNNING, "proof": PROVEN._replace(cycles_since_heat=1), "below": {"phase": RUNNING, "proof": PROVEN}}),
     ("I20W", {"room_o2_pct": 19.4}, {"room_o2_pct": 19.5}, {}),
     ("I20", {"room_o2_pct": 17.9}, {"room_o2_pct": 18.0}, {}),
@@ -130,7 +136,7 @@ def test_a_cause_acts_after_its_delay_and_just_below_nothing_does(rule, cause, b
     if delay_s >= 2:
         _, early = walk(InterlockMemory(), cause, delay_s - 1, more)
         assert rule not in early.active
-    memory, verdict = walk(InterlockMemory(), cause, delay_s + 1, more)
+    _, verdict = walk(InterlockMemory(), cause, delay_s + 1, more)
     assert rule in verdict.active
     assert verdict.effects & BY_ID[rule].effect == BY_ID[rule].effect
     calm = {**more, **more.get("below", {})}
@@ -155,7 +161,7 @@ def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, b
         **({"n2_header_bar": 6.0} if "n2_header_bar" in gone else {}),
         **({"disk_free_pct": 50.0} if "disk_free_pct" in gone else {}),
     }
-    gone = {**gone, **({"room_o2_pct": 20.9} if "room_o2_pct" in gone else {}), **({"load_core_c": 30.0} if "load_core_c" in gone else {})}
+    gone = {**gone, **({"room_o2_pct": 20.9} if "room_o2_pct" in gone else {}), **(at_c(30.0) if "load_core_c" in gone else {})}
     if rule.startswith(("I22", "I23")):
         gone = zone1(195.0, 195.0, 195.0, 195.0)
     _, after = walk(memory, gone, 1, calm)
@@ -308,3 +314,11 @@ def test_what_stood_before_the_wire_was_lost_stays():
     memory, _ = walk(InterlockMemory(), {"room_o2_pct": 17.0}, 5, {})
     _, verdict = walk(memory, {field: BAD for field in SIGNALS if field not in OWN_SIGNALS}, 5, {})
     assert "I20" in verdict.active
+
+
+def test_a_cooling_roll_is_hotter_inside_than_its_thermocouples_show():
+    """Half of the distance between load and walls is reckoned with; a roll that is being heated has its hottest layer outside."""
+    cooling = image(load_outer_c=58.0, load_core_c=58.0, **zone1(38.0, 38.0, 38.0))
+    assert condition(LIMITS, cooling).hottest_c == pytest.approx(58.0 + 0.5 * (58.0 - 23.0))
+    heating = image(load_outer_c=58.0, **HOT)
+    assert condition(LIMITS, heating).hottest_c == 200.0

@@ -74,8 +74,9 @@ async def test_mbpoll_cannot_write_a_part_of_the_command_block():
     plc = SoftPlc(WIRING, Plant(Parameters(), None, 1))
     async with listening(plc) as port:
         program = required(shutil.which("mbpoll"), "mbpoll")
-        code, text = await output_of(program, "-m", "tcp", "-p", str(port), "-a", "1", "-0", "-t", "4", "-r", "0", "127.0.0.1", *["1"] * 3)
-        whole, _ = await output_of(program, "-m", "tcp", "-p", str(port), "-a", "1", "-0", "-t", "4", "-r", "0", "127.0.0.1", *["1"] * REGISTERS)
+        writes = ("-m", "tcp", "-p", str(port), "-a", "1", "-0", "-t", "4", "-r", "0", "127.0.0.1")
+        code, text = await output_of(program, *writes, *["1"] * 3)
+        whole, _ = await output_of(program, *writes, *["1"] * REGISTERS)
     assert code != 0, text
     assert whole == 0  # taken on the wire, refused by the contract
     plc.scan(1.0)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import aiomqtt
 import pytest
-from tests.conftest import Mosquitto, serving
 from pydantic import ValidationError
 
 from controller.errors import FileError, JournalError
@@ -18,6 +17,7 @@ from controller.northbound import cursor, topics
 from controller.northbound.mqtt import MqttSettings, Publisher
 from controller.tags import Quality
 from sim.broker import broker, free_port
+from tests.conftest import Mosquitto, serving
 
 DEADLINE_S = 20.0
 VIEW = topics.SampleView({"z1_tc_a_c": (150.5, "GOOD"), "o2_pct": (None, "BAD_SENSOR")}, {"film_min_c": 149.0})
@@ -119,7 +119,7 @@ async def ear_at(port: int, oven: str) -> AsyncIterator[Ear]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  (a subscriber's list and a publisher's counter have no event)
+        while not condition():  # a subscriber's list and a publisher's counter have no event
             await asyncio.sleep(0.005)
 
 

@@ -71,8 +71,8 @@ BEYOND = [
     ("value = 255.0\nlow = 235.0\nhigh = 258.0", "value = 300.0\nlow = 235.0\nhigh = 301.0", "target_c", "260"),
     ("rate_c_per_min = 4.0", "rate_c_per_min = 9.0", "rate_c_per_min", "5"),
     ("pressure_mbar = 60.0", "pressure_mbar = 95.0", "pressure_mbar", "I6"),
-    ("insoluble_low_pct = 20.0 ", "insoluble_low_pct = 0.5 ", "insoluble_low_pct", "claim"),
-    ("insoluble_high_pct = 80.0", "insoluble_high_pct = 99.5", "insoluble_high_pct", "claim"),
+    ("insoluble_low_pct = 15.0 ", "insoluble_low_pct = 0.5 ", "insoluble_low_pct", "claim"),
+    ("insoluble_high_pct = 90.0", "insoluble_high_pct = 99.5", "insoluble_high_pct", "claim"),
     ("min_residual_wt_pct = 10.0", "min_residual_wt_pct = 5.0", "min_residual_wt_pct", "10-40"),
     ('kind = "CYCLE_PURGE"', 'kind = "EVACUATE"\npressure_mbar = 20.0', None, None),
     ("cycles = 2", "cycles = 1", "phase.3.kind", "CYCLE_PURGE"),
@@ -139,7 +139,7 @@ def test_the_formula_reaches_the_phases_and_the_hash():
 
 def test_a_target_near_the_gel_point_is_warned_about():
     text = edited(
-        edited(TRIAL, "insoluble_aim_pct = 50.0 ", "insoluble_aim_pct = 25.0 "), "insoluble_low_pct = 20.0", "insoluble_low_pct = 10.0"
+        edited(TRIAL, "insoluble_aim_pct = 50.0 ", "insoluble_aim_pct = 25.0 "), "insoluble_low_pct = 15.0", "insoluble_low_pct = 10.0"
     )
     assert "spread" in warnings_of(parse_recipe(text, "r").recipe)[0]
     assert warnings_of(parse_recipe(TRIAL, "r").recipe) == []

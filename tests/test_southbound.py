@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.conftest import serving
 from pydantic import ValidationError
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerRTU
@@ -25,6 +24,7 @@ from controller.southbound.field import Field
 from controller.southbound.modbus_client import ModbusDriver, ModbusSettings
 from controller.tags import Quality, Sample
 from controller.wiring import load
+from tests.conftest import serving
 
 WIRING = load(Path(__file__).parent.parent / "deploy" / "wiring.toml")
 OWN = {name: Sample[float](1.0, Quality.GOOD, 0.0) for name in OWN_SIGNALS}

@@ -4,12 +4,14 @@ from collections import deque
 from pathlib import Path
 
 import pytest
-from tests.images import image
 
+from controller.commands import Command, Start
 from controller.image import Mode
+from controller.memory import Memory, Settings
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb, allowed
-from controller.scan import Command, Memory, Settings, Start, power_return, scan
+from controller.scan import power_return, scan
+from tests.images import image
 
 ROOT = Path(__file__).parents[1]
 SOURCED = parse_recipe((ROOT / "recipes" / "trial-short.toml").read_text("utf-8"), "trial")

@@ -1,4 +1,4 @@
-"""Whole batches on virtual time: the ready recipes, faults on the way, and the judge who sees only the PLC's outputs and the plant's truth."""
+"""Whole batches on virtual time: the ready recipes, faults on the way, and the judge who sees only the PLC's outputs and the truth."""
 
 import json
 import subprocess
@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from controller import wiring as wirings
+from controller.commands import Start
 from controller.journal.reader import JournalReader
 from controller.journal.store import Journal
+from controller.memory import Settings
 from controller.recipe.reading import read_load, read_recipe
 from controller.recipe.states import UnitState, Verb
-from controller.scan import Settings, Start
 from sim import bench, virtual
 from sim.faults import FAULTS, clear, inject
 
@@ -123,8 +124,8 @@ STRIKES = [
     ("plc_image_frozen", "CURE", 40, UnitState.HELD, "I27"),
     ("plc_write_ignored", "RAMP", 40, UnitState.HELD, "I28"),
 ]
-SINGLE = ("tc_open", "tc_short", "tc_reversed", "tc_step", "tc_noise", "tc_infinite", "tc_drift", "limit_tc_open", "load_tc_open", "pirani_open",
-          "condensate_frozen", "roots_trip")  # fmt: skip
+SINGLE = ("tc_open", "tc_short", "tc_reversed", "tc_step", "tc_noise", "tc_infinite", "tc_drift", "limit_tc_open", "load_tc_open",
+          "pirani_open", "condensate_frozen", "roots_trip")  # fmt: skip
 
 
 @pytest.mark.slow
@@ -199,7 +200,7 @@ def test_held_too_long_the_heat_goes_off_and_the_inerting_stays():
 
 
 def test_a_full_journal_file_can_be_reported_on_its_own(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    Journal(path, threaded=False).close()
     with pytest.raises(Exception, match="must be a new file"):
-        path = tmp_path / "journal.sqlite"
-        Journal(path, threaded=False).close()
         virtual.run(TRIAL, SAMPLE, WIRING, 1, max_h=0.01, journal=path)

@@ -16,14 +16,14 @@ class HeatingMemory(NamedTuple):
     zones: tuple[pid.Memory, pid.Memory, pid.Memory] = (pid.Memory(), pid.Memory(), pid.Memory())
 
 
-def cascade(memory: pid.Memory, tuning: pid.Tuning, equipment: Equipment, wanted: Setpoints, process: Process,
-            dt_s: float) -> tuple[pid.Memory, Three]:  # fmt: skip
+def cascade(memory: pid.Memory, tuning: pid.Tuning, equipment: Equipment, wanted: Setpoints, heat: bool,
+            process: Process, dt_s: float) -> tuple[pid.Memory, Three]:  # fmt: skip
     """Return the cascade's memory and the zones' set points, degC.
 
-    The outer loop drives the coldest load thermocouple to the load's set point by letting the zones lead it, by no more than the equipment's
-    ``cascade_lead_c``; without a load thermocouple the zones take the set point themselves.
+    The outer loop drives the coldest load thermocouple to the load's set point by letting the zones lead it, by no more than the
+    equipment's ``cascade_lead_c``; without a load thermocouple the zones take the set point themselves. It stands still without ``heat``.
     """
-    if not wanted.heat:
+    if not heat:
         sp = wanted.temp_c
         return pid.Memory(), (sp, sp, sp)
     lead_c = 0.0

@@ -8,7 +8,7 @@ from controller.control import gas, heating, pid
 from controller.control.gas import GasMemory
 from controller.control.heating import HeatingMemory
 from controller.equipment import Equipment, Strict
-from controller.image import OFF, Inputs, Mode, Outputs, Process, Setpoints
+from controller.image import Inputs, Mode, Outputs, Process, Setpoints
 
 
 class Tunings(Strict):
@@ -21,6 +21,19 @@ class Tunings(Strict):
     throttle: Annotated[pid.Tuning, Field(description="log10 pressure -> throttle opening, %")] = pid.Tuning(gain=120.0, integral_s=60.0)
 
 
+class Identity(NamedTuple):
+    """What the outputs say of the unit, its batch and its permissions; no loop has a part in it."""
+
+    mode: Mode
+    purge_permission: bool
+    reset: bool
+    batch_id: int
+    recipe_crc: int
+    phase_index: int
+    phase_kind: int
+    soak_s: float
+
+
 class ControlMemory(NamedTuple):
     """What the loops remember."""
 
@@ -28,9 +41,9 @@ class ControlMemory(NamedTuple):
     gas: GasMemory = GasMemory()
 
 
-def step(memory: ControlMemory, tunings: Tunings, equipment: Equipment, wanted: Setpoints, permitted: bool, inputs: Inputs,
-         process: Process, dt_s: float) -> tuple[ControlMemory, Outputs]:  # fmt: skip
-    """Return the memory and the outputs wanted; identity of batch and phase is the scan's to fill in.
+def step(memory: ControlMemory, tunings: Tunings, equipment: Equipment, wanted: Setpoints, permitted: bool, identity: Identity,
+         inputs: Inputs, process: Process, dt_s: float) -> tuple[ControlMemory, Outputs]:  # fmt: skip
+    """Return the memory and the outputs wanted.
 
     Args:
         memory: of the loops.
@@ -38,21 +51,24 @@ def step(memory: ControlMemory, tunings: Tunings, equipment: Equipment, wanted: 
         equipment: the oven.
         wanted: set points.
         permitted: whether heat is permitted, so that no loop winds up against an interlock.
+        identity: what the PLC is told of the unit.
         inputs: PV.
         process: conditioned PVs.
         dt_s: time since the last scan, s.
     """
     heat = wanted.heat and permitted
-    lead, zone_sp = heating.cascade(memory.heating.lead, tunings.lead, equipment, wanted._replace(heat=heat), process, dt_s)
-    heat_memory = memory.heating._replace(lead=lead)
+    lead, zone_sp = heating.cascade(memory.heating.lead, tunings.lead, equipment, wanted, heat, process, dt_s)
+    heat_memory = HeatingMemory(lead, memory.heating.zones)
     zone_op = (0.0, 0.0, 0.0)
     if equipment.direct_output:
         heat_memory, zone_op = heating.zone_loops(heat_memory, tunings.zone, zone_sp, process, heat, dt_s)
     gas_memory, g = gas.step(memory.gas, tunings.throttle, wanted, inputs, process, dt_s)
     rate = wanted.rate_c_per_min * 1.5 if wanted.rate_c_per_min > 0 else equipment.max_rate_c_per_min
-    outputs = OFF._replace(
-        mode=Mode.OFF,
+    outputs = Outputs(
+        mode=identity.mode,
         heat_enable=heat,
+        purge_permission=identity.purge_permission,
+        reset=identity.reset,
         direct_output=equipment.direct_output,
         zone_sp_c=zone_sp,
         zone_op_pct=zone_op,
@@ -69,5 +85,10 @@ def step(memory: ControlMemory, tunings: Tunings, equipment: Equipment, wanted: 
         circulation=g.services,
         condenser=g.services,
         door_release=wanted.door_release,
+        batch_id=identity.batch_id,
+        recipe_crc=identity.recipe_crc,
+        phase_index=identity.phase_index,
+        phase_kind=identity.phase_kind,
+        soak_s=identity.soak_s,
     )
     return ControlMemory(heat_memory, gas_memory), outputs

@@ -28,8 +28,9 @@ class Memory(NamedTuple):
 def step(memory: Memory, tuning: Tuning, sp: float, pv: float, dt_s: float, high: float | None = None) -> tuple[Memory, float]:
     """Return the loop's memory after this scan and its output, between ``low`` and ``high`` (the tuning's, unless given).
 
-    The derivative acts on the PV, so that a step of the set point gives no kick; its filter is a tenth of the derivative time. The integral
-    stands still while the output is limited and the error would drive it further (Åström & Hägglund, Advanced PID Control, 2006, section 3.5).
+    The derivative acts on the PV, so that a step of the set point gives no kick; its filter is a tenth of the derivative time. The
+    integral stands still while the output is limited and the error would drive it further (Åström & Hägglund, Advanced PID Control, 2006,
+    section 3.5).
     """
     error = sp - pv
     top = tuning.high if high is None else high

@@ -1,9 +1,9 @@
 """How the solvent that was seen leaving moves the members, and what they say together.
 
 A deterministic square-root ensemble filter (Whitaker and Hamill 2002) for one observation: what a member predicted for the window against
-what was observed. It moves each zone's remaining solvent, the diffusion scales, the scale of the vapour's way out and the flux instruments' gain. Weighting fixed members
-instead was tried: where a roll dries unlike any of 64 draws there is nothing to put weight on. The crosslinking parameters, and what has
-crosslinked, are not visible on-line and are never moved; only coupons change them.
+what was observed. It moves each zone's remaining solvent, the diffusion scales, the scale of the vapour's way out and the flux
+instruments' gain. Weighting fixed members instead was tried: where a roll dries unlike any of 64 draws there is nothing to put weight on.
+The crosslinking parameters, and what has crosslinked, are not visible on-line and are never moved; only coupons change them.
 """
 
 from typing import Final, NamedTuple

@@ -15,17 +15,33 @@ def condition(limits: Limits, inputs: Inputs) -> Process:
         _zone(limits, inputs.z3_tc_a_c, inputs.z3_tc_b_c, inputs.z3_tc_c_c, inputs.z3_limit_c),
     )
     temps = [zone.temp_c for zone in zones if zone.temp_c is not None]
+    gaps = [abs(zone.temp_c - zone.limit_c) for zone in zones if zone.temp_c is not None and zone.limit_c is not None]
     load = [sample.value for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.value is not None]
     pressure = _pressure(inputs)
     return Process(
         zones=zones,
         temp_c=sum(temps) / len(temps) if temps else None,
-        hottest_c=max(temps + load) if temps or load else None,
+        hottest_c=_hottest(limits, temps, load),
         load_min_c=min(load) if load else None,
         load_max_c=max(load) if load else None,
         pressure_mbar=pressure,
         o2_pct=_o2(limits, inputs, pressure),
+        zones_valid=(zones[0].valid, zones[1].valid, zones[2].valid),
+        zone_max_c=max(temps) if temps else None,
+        limit_gap_c=max(gaps) if gaps else None,
     )
+
+
+def _hottest(limits: Limits, temps: list[float], load: list[float]) -> float | None:
+    """Return the hottest temperature that must be reckoned with.
+
+    While a roll cools from outside and from its core, layers that no thermocouple touches stay hotter than all that do: by up to
+    ``inner_share`` of the distance between load and walls.
+    """
+    if not temps or not load:
+        return max(temps + load, default=None)
+    hottest = max(load)
+    return max(*temps, hottest + limits.inner_share * max(0.0, hottest - min(temps)))
 
 
 def _zone(limits: Limits, a: Sample[float], b: Sample[float], c: Sample[float], limit: Sample[float]) -> ZonePv:

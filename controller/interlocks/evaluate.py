@@ -77,6 +77,10 @@ class Verdict(NamedTuple):
         """Return the active rows with ``effect``: the answer to "why can't I"."""
         return tuple(rule for rule in self.active if BY_ID[rule].effect & effect)
 
+    def explained(self, effect: Effect) -> str:
+        """Return the active rows with ``effect`` and their texts, for people."""
+        return ", ".join(f"{rule} ({BY_ID[rule].text})" for rule in self.blocking(effect))
+
     def limit(self, wanted: Outputs, equipment: Equipment, inputs: Inputs) -> Outputs:
         """Return ``wanted`` as far as it is allowed: the last word before the wire."""
         effects = self.effects
@@ -107,10 +111,10 @@ BY_ID: Final = {rule.id: rule for rule in RULES}
 def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool) -> tuple[InterlockMemory, Verdict, tuple[Change, ...]]:
     """Return the memory after this scan, the verdict and what changed.
 
-    A row becomes active when its cause has stood for its delay. It clears with its cause (AUTO), when the cause is gone and ``acknowledge`` or
-    ``reset`` comes (OPERATOR), or when the cause is gone and ``reset`` comes (MANUAL).
+    A row becomes active when its cause has stood for its delay. It clears with its cause (AUTO), when the cause is gone and
+    ``acknowledge`` or ``reset`` comes (OPERATOR), or when the cause is gone and ``reset`` comes (MANUAL).
     """
-    limits, dt_s = view.limits, view.inputs.dt_s
+    dt_s = view.inputs.dt_s
     stood = list(memory.stood_s)
     cause = set()
     blind = view.inputs.plc_alive.value is None
@@ -123,26 +127,22 @@ def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool
         if on_bad if found is None else found:
             stood[index] += dt_s
             delay = RULES[index].delay_s
-            if stood[index] >= (delay if isinstance(delay, int | float) else delay(limits)):
+            if stood[index] >= (delay(view.limits) if callable(delay) else delay):
                 cause.add(RULES[index].id)
         elif stood[index]:
             stood[index] = 0.0
-    if not cause and not memory.active:
-        return memory._replace(stood_s=tuple(stood), cause=_NOTHING, first_out=""), _CLEAR, ()
     active = {rule for rule in memory.active if rule in cause or not _clears(BY_ID[rule], reset, acknowledge)} | cause
-    changes, first_out = _changes(memory, view, active)
     effects = 0
     for rule_id in active:
         effects |= _EFFECTS[rule_id]
-    verdict = Verdict(effects, tuple(rule for rule in _ORDER if rule in active), first_out)
+    changes, first_out = _changes(memory, view, active, effects)
+    verdict = Verdict(effects, tuple(sorted(active, key=_RANK.__getitem__)), first_out)
     return InterlockMemory(tuple(stood), frozenset(active), frozenset(cause), first_out, memory.slopes), verdict, changes
 
 
 _WALK: Final = tuple((rule.when, rule.on_bad, rule.without_plc) for rule in RULES)
-_NOTHING: Final[frozenset[str]] = frozenset()
-_CLEAR: Final = Verdict()
 _EFFECTS: Final = {rule.id: int(rule.effect) for rule in RULES}
-_ORDER: Final = tuple(rule.id for rule in RULES)
+_RANK: Final = {rule.id: index for index, rule in enumerate(RULES)}
 _STOPPING: Final = int(STOPPING)
 
 
@@ -150,8 +150,8 @@ def _clears(rule: Rule, reset: bool, acknowledge: bool) -> bool:
     return rule.reset is Reset.AUTO or reset or (acknowledge and rule.reset is Reset.OPERATOR)
 
 
-def _changes(memory: InterlockMemory, view: View, active: set[str]) -> tuple[tuple[Change, ...], str]:
-    first_out = memory.first_out if any(_EFFECTS[rule] & _STOPPING for rule in active) else ""
+def _changes(memory: InterlockMemory, view: View, active: set[str], effects: int) -> tuple[tuple[Change, ...], str]:
+    first_out = memory.first_out if effects & _STOPPING else ""
     if active == memory.active:
         return (), first_out
     changes = []
@@ -170,11 +170,10 @@ def slopes(before: Slopes, process: Process, dt_s: float) -> Slopes:
     if dt_s <= 0:
         return before
     share = dt_s / (SLOPE_FILTER_S + dt_s)
-    after = []
-    for zone, slope, was in zip(process.zones, before.slope_c_per_min, before.temp_c, strict=True):
-        if zone.temp_c is None or was is None:
-            after.append(slope)
-        else:
-            after.append(slope + share * ((zone.temp_c - was) / dt_s * 60.0 - slope))
-    temps = tuple(zone.temp_c for zone in process.zones)
-    return Slopes((after[0], after[1], after[2]), (temps[0], temps[1], temps[2]))
+    z1, z2, z3 = process.zones
+    temps = (z1.temp_c, z2.temp_c, z3.temp_c)
+    after = [
+        slope if temp is None or was is None else slope + share * ((temp - was) / dt_s * 60.0 - slope)
+        for temp, slope, was in zip(temps, before.slope_c_per_min, before.temp_c, strict=True)
+    ]
+    return Slopes((after[0], after[1], after[2]), temps)

@@ -42,6 +42,7 @@ class Limits(Strict):
     evolution_share: Annotated[
         float, Field(gt=0, le=1, description="share of the equipment's solvent capacity at which ramps wait (I18)")
     ] = 0.9
+    inner_share: Annotated[float, Field(ge=0, le=2, description="of load minus walls, by which inner layers may be hotter (I19)")] = 0.5
     ambient_band_mbar: Annotated[float, Field(ge=1, le=100, description="above ambient by more: no air, no door (I19)")] = 20.0
     room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8, description="warning (I20W)")] = 19.5
     room_o2_pct: Annotated[float, Field(ge=15, le=20.8, description="hold, N2 closed (I20)")] = 18.0

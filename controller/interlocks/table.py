@@ -4,7 +4,7 @@ This software is the basic process control layer and no safety function. Rows ma
 reads them back, never commands against them, explains and logs them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
@@ -89,11 +89,11 @@ def _below(value: float | None, limit: float) -> bool | None:
 
 def _over(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
     """Return whether ``value`` is above ``limit``; an active row stays so until the value has come down by ``deadband``."""
-    return _above(value, limit - deadband if rule in v.active else limit)
+    return None if value is None else value > (limit - deadband if rule in v.active else limit)
 
 
 def _under(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
-    return _below(value, limit + deadband if rule in v.active else limit)
+    return None if value is None else value < (limit + deadband if rule in v.active else limit)
 
 
 def _door_open(v: View) -> bool | None:
@@ -115,34 +115,31 @@ def _vacuum_lost(v: View) -> bool | None:
     return _above(v.process.pressure_mbar, v.limits.proof_mbar)
 
 
-def _limit_gap(v: View, rule: str, gap_c: float) -> bool:
-    gap_c -= 2.0 if rule in v.active else 0.0
-    return any(zone.temp_c is not None and zone.limit_c is not None and abs(zone.temp_c - zone.limit_c) > gap_c for zone in v.process.zones)
-
-
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:
     """Return whether a zone is hotter than the higher of its set point and the load's, which it may follow down only slowly."""
+    if not v.phase.heating or v.process.zone_max_c is None:
+        return False
     top = max(*v.last.zone_sp_c, v.phase.temp_sp_c) - (2.0 if rule in v.active else 0.0)
-    return v.phase.heating and any(zone.temp_c is not None and zone.temp_c > top + gap_c for zone in v.process.zones)
+    return v.process.zone_max_c > top + gap_c
+
+
+def _heaters(v: View) -> Iterator[tuple[float | None, float]]:
+    """Return each zone's applied output, %, with its slope, degC/min."""
+    i = v.inputs
+    return zip((i.z1_op_pct.value, i.z2_op_pct.value, i.z3_op_pct.value), v.slopes.slope_c_per_min, strict=True)
 
 
 def _stuck_on(v: View) -> bool:
-    inputs = v.inputs
-    outputs = (inputs.z1_op_pct.value, inputs.z2_op_pct.value, inputs.z3_op_pct.value)
-    return any(
-        output is not None and output < 1.0 and slope > v.limits.stuck_on_c_per_min
-        for output, slope in zip(outputs, v.slopes.slope_c_per_min, strict=True)
-    )
+    rise = v.limits.stuck_on_c_per_min
+    if max(v.slopes.slope_c_per_min) <= rise:
+        return False
+    return any(output is not None and output < 1.0 and slope > rise for output, slope in _heaters(v))
 
 
 def _stalled(v: View) -> bool:
-    inputs = v.inputs
-    outputs = (inputs.z1_op_pct.value, inputs.z2_op_pct.value, inputs.z3_op_pct.value)
-    below = v.process.temp_c is not None and v.process.temp_c < v.phase.temp_sp_c - v.limits.deviation_warn_c
-    return below and any(
-        output is not None and output > 99.0 and slope < v.limits.stall_c_per_min
-        for output, slope in zip(outputs, v.slopes.slope_c_per_min, strict=True)
-    )
+    if v.process.temp_c is None or v.process.temp_c >= v.phase.temp_sp_c - v.limits.deviation_warn_c:
+        return False
+    return any(output is not None and output > 99.0 and slope < v.limits.stall_c_per_min for output, slope in _heaters(v))
 
 
 def _o2_spoils(v: View) -> bool | None:
@@ -151,8 +148,8 @@ def _o2_spoils(v: View) -> bool | None:
 
 def _services_lost(v: View) -> bool | None:
     i = v.inputs
-    values = (i.exhaust_run.value, i.condenser_run.value, i.circulation_run.value)
-    return None if None in values else not all(values)
+    exhaust, condenser, circulation = i.exhaust_run.value, i.condenser_run.value, i.circulation_run.value
+    return None if exhaust is None or condenser is None or circulation is None else not (exhaust and condenser and circulation)
 
 
 def _services_lost_hot(v: View) -> bool | None:
@@ -197,6 +194,7 @@ W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
 )
 AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
 N2_CYCLES_BEFORE_AIR: Final = 2
+PLC_STOPPED: Final = frozenset({PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED})
 
 RULES: Final[tuple[Rule, ...]] = (
     # id, text, effect, reset, delay, with bad inputs, condition, shown value
@@ -206,7 +204,8 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: not (v.inputs.estop_ok.value and v.inputs.hardwired_ok.value), hard_wired=True),
     Rule("I3", "door not closed", P_START | P_HEAT, AUTO, 0, True, _door_open, hard_wired=True),
     Rule("I3L", "door not locked", P_HEAT, AUTO, 0, True, lambda v: _off(v.inputs.door_locked.value), hard_wired=True),
-    Rule("I3T", "door opened while running", ABORT | P_HEAT, MANUAL, 0.5, False, lambda v: v.phase.running and _door_open(v), hard_wired=True),
+    Rule("I3T", "door opened while running", ABORT | P_HEAT, MANUAL, 0.5, False,
+         lambda v: v.phase.running and _door_open(v), hard_wired=True),
     Rule("I3U", "door does not stay locked while running", HOLD | P_HEAT, OPERATOR, 10, True,
          lambda v: v.phase.running and _off(v.inputs.door_locked.value), hard_wired=True),
     Rule("I4W", "chamber pressure high", W, AUTO, 1, False,
@@ -242,46 +241,57 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I14", "vacuum pump does not run", HOLD | P_HEAT, OPERATOR, 8, True, lambda v: v.last.pump and _off(v.inputs.pump_run.value)),
     Rule("I15P", "exhaust, condenser or circulation does not run", P_HEAT, AUTO, 0, True, _services_lost),
     Rule("I15", "exhaust, condenser or circulation lost while hot", HOLD | P_HEAT, OPERATOR, 5, True, _services_lost_hot),
-    Rule("I15T", "exhaust, condenser or circulation stays lost", ABORT, OPERATOR, lambda x: x.solvent_phase_abort_s, True, _services_lost_hot),
+    Rule("I15T", "exhaust, condenser or circulation stays lost", ABORT, OPERATOR, lambda x: x.solvent_phase_abort_s, True,
+         _services_lost_hot),
     Rule("I16", "solvent vapour in the exhaust", HOLD | P_HEAT | W, MANUAL, 2, True,
-         lambda v: v.phase.solvent and _over(v, "I16", v.inputs.exhaust_lel_pct.value, v.limits.lel_hold_pct, 3.0), lambda v: v.inputs.exhaust_lel_pct.value),
+         lambda v: v.phase.solvent and _over(v, "I16", v.inputs.exhaust_lel_pct.value, v.limits.lel_hold_pct, 3.0),
+         lambda v: v.inputs.exhaust_lel_pct.value),
     Rule("I16T", "solvent vapour in the exhaust dangerous", ABORT | P_HEAT, MANUAL, 1, False,
-         lambda v: _above(v.inputs.exhaust_lel_pct.value, v.limits.lel_abort_pct), lambda v: v.inputs.exhaust_lel_pct.value, hard_wired=True),
+         lambda v: _above(v.inputs.exhaust_lel_pct.value, v.limits.lel_abort_pct),
+         lambda v: v.inputs.exhaust_lel_pct.value, hard_wired=True),
     Rule("I17", "cold trap nearly full", P_START | W, AUTO, 5, False,
-         lambda v: _over(v, "I17", v.inputs.condensate_kg.value, v.limits.trap_share * v.equipment.trap_kg, 0.1), lambda v: v.inputs.condensate_kg.value),
-    Rule("I18", "solvent comes faster than condenser and pump take it", W, AUTO, 30, False, _too_fast, lambda v: v.estimate.evolution_kg_h.value),
+         lambda v: _over(v, "I17", v.inputs.condensate_kg.value, v.limits.trap_share * v.equipment.trap_kg, 0.1),
+         lambda v: v.inputs.condensate_kg.value),
+    Rule("I18", "solvent comes faster than condenser and pump take it", W, AUTO, 30, False, _too_fast,
+         lambda v: v.estimate.evolution_kg_h.value),
     Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, lambda v: v.process.hottest_c),
     Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
          lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
     Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,
          lambda v: _below(v.inputs.room_o2_pct.value, v.limits.room_o2_pct), lambda v: v.inputs.room_o2_pct.value, hard_wired=True),
-    Rule("I21W", "a control thermocouple is voted out", W, AUTO, 3, False, lambda v: any(zone.valid == 2 for zone in v.process.zones)),
+    Rule("I21W", "a control thermocouple is voted out", W, AUTO, 3, False, lambda v: 2 in v.process.zones_valid),
     Rule("I21", "a zone has fewer than two valid thermocouples", HOLD | P_HEAT | P_START, OPERATOR, 1, True,
-         lambda v: any(zone.valid < 2 for zone in v.process.zones)),
-    Rule("I22W", "control and limit thermocouples disagree", W, AUTO, 120, False, lambda v: _limit_gap(v, "I22W", v.limits.disagree_warn_c)),
+         lambda v: min(v.process.zones_valid) < 2),
+    Rule("I22W", "control and limit thermocouples disagree", W, AUTO, 120, False,
+         lambda v: _over(v, "I22W", v.process.limit_gap_c, v.limits.disagree_warn_c, 2.0)),
     Rule("I22", "control and limit thermocouples contradict each other", HOLD | P_HEAT, OPERATOR, 5, False,
-         lambda v: _limit_gap(v, "I22", v.limits.disagree_c)),
+         lambda v: _over(v, "I22", v.process.limit_gap_c, v.limits.disagree_c, 2.0)),
     Rule("I23W", "zone above its set point", W, AUTO, 60, False, lambda v: _zone_above(v, "I23W", v.limits.deviation_warn_c)),
     Rule("I23", "zone far above its set point", ABORT | P_HEAT, OPERATOR, 10, False, lambda v: _zone_above(v, "I23", v.limits.deviation_c)),
     Rule("I24", "a zone heats at zero output: contactor or SSR stuck", ABORT | P_HEAT, MANUAL, 60, False, _stuck_on),
     Rule("I25", "a zone does not heat at full output", HOLD | W, OPERATOR, lambda x: x.stall_s, False, _stalled),
     Rule("I26", "phase or batch took too long", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I26", without_plc=True),
-    Rule("I27W", "PLC image stale", W | P_HEAT | P_START | P_VENT, AUTO, 0, True, lambda v: v.inputs.plc_alive.value is None, without_plc=True),
-    Rule("I27", "PLC image lost", HOLD | P_HEAT | P_START, OPERATOR, lambda x: x.wire_hold_s, True, lambda v: v.inputs.plc_alive.value is None, without_plc=True),
+    Rule("I27W", "PLC image stale", W | P_HEAT | P_START | P_VENT, AUTO, 0, True,
+         lambda v: v.inputs.plc_alive.value is None, without_plc=True),
+    Rule("I27", "PLC image lost", HOLD | P_HEAT | P_START, OPERATOR, lambda x: x.wire_hold_s, True,
+         lambda v: v.inputs.plc_alive.value is None, without_plc=True),
     Rule("I28", "PLC went to its safe state or tripped", HOLD | P_HEAT, OPERATOR, 0, False,
-         lambda v: v.phase.running and v.inputs.plc_state.value in (PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED)
-         , lambda v: v.inputs.plc_state.value),
+         lambda v: v.phase.running and v.inputs.plc_state.value in PLC_STOPPED, lambda v: v.inputs.plc_state.value),
     Rule("I28L", "local/remote switch in local", HOLD | P_START, OPERATOR, 0, False, lambda v: v.inputs.remote.value is False),
     Rule("I28W", "the PLC's watchdog is off", P_START, AUTO, 0, True, lambda v: _below(v.inputs.plc_watchdog_s.value, 0.1),
          lambda v: v.inputs.plc_watchdog_s.value),
-    Rule("I30", "journal cannot be trusted", HOLD | P_START, OPERATOR, 0, True, lambda v: _off(v.inputs.journal_ok.value), without_plc=True),
+    Rule("I30", "journal cannot be trusted", HOLD | P_START, OPERATOR, 0, True,
+         lambda v: _off(v.inputs.journal_ok.value), without_plc=True),
     Rule("I30D", "disk nearly full", W | P_START, AUTO, 10, True,
-         lambda v: _under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0), lambda v: v.inputs.disk_free_pct.value, without_plc=True),
+         lambda v: _under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0),
+         lambda v: v.inputs.disk_free_pct.value, without_plc=True),
     Rule("I30C", "wall clock was moved", W, OPERATOR, 0, False,
-         lambda v: _above(abs(v.inputs.clock_step_s.value or 0.0), v.limits.clock_step_s), lambda v: v.inputs.clock_step_s.value, without_plc=True),
+         lambda v: _above(abs(v.inputs.clock_step_s.value or 0.0), v.limits.clock_step_s),
+         lambda v: v.inputs.clock_step_s.value, without_plc=True),
     Rule("I31", "model outside its validity: the time recipe rules", W, AUTO, 60, False,
          lambda v: v.phase.running and not v.estimate.valid, lambda v: v.estimate.why_invalid, without_plc=True),
-    Rule("I32", "gateway does not report: no effect on the batch", W, AUTO, 10, False, lambda v: _off(v.inputs.gateway_ok.value), without_plc=True),
+    Rule("I32", "gateway does not report: no effect on the batch", W, AUTO, 10, False,
+         lambda v: _off(v.inputs.gateway_ok.value), without_plc=True),
     Rule("C1V", "vacuum valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
          lambda v: _contradicts(v.last.vac_valve, v.inputs.vac_valve_open.value, v.inputs.vac_valve_closed.value)),
     Rule("C1N", "N2 valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,

@@ -1,7 +1,7 @@
 """The recipe as people write it: header, limits of the load, endpoint, formula, phases.
 
-A number's key carries its unit (``target_c``, ``rate_c_per_min``, ``timeout_min``). ``"=name"`` in place of a number takes it from the formula,
-whose unit must be the key's.
+A number's key carries its unit (``target_c``, ``rate_c_per_min``, ``timeout_min``). ``"=name"`` in place of a number takes it from the
+formula, whose unit must be the key's.
 """
 
 from enum import IntEnum, StrEnum
@@ -204,7 +204,7 @@ class Recipe(Strict):
     material: Material
     load: LoadLimits
     endpoint: Endpoint
-    formula: dict[Name, FormulaValue] = {}
+    formula: dict[Name, FormulaValue] = Field(default_factory=dict)
     phase: Annotated[tuple[Phase, ...], Field(min_length=2, max_length=100, strict=False)]
 
 

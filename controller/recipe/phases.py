@@ -1,7 +1,7 @@
 """What each kind of phase does in one scan. A phase is a class in ``model`` and a function here.
 
-Each function gets the phase, what it remembers and what it may look at, and returns what it remembers next, the set points, and whether it is
-done, waiting or failed.
+Each function gets the phase, what it remembers and what it may look at, and returns what it remembers next, the set points, and whether
+it is done, waiting or failed.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The batch in the unit: which phase runs, what the unit's state makes of it, and the set points that follow.
 
-Safe states are not "all off": a hot chamber with solvent vapour needs inerting, exhaust and circulation, so every state that may follow heat
-keeps them (see ``_safe``).
+Safe states are not "all off": a hot chamber with solvent vapour needs inerting, exhaust and circulation, so every state that may follow
+heat keeps them (see ``_safe``).
 """
 
 from typing import Final, NamedTuple

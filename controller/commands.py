@@ -1,0 +1,123 @@
+"""What people ask for: each command is carried out or refused by the scan that takes it, and answered once."""
+
+from typing import Final, NamedTuple
+
+from controller import estimator
+from controller.estimator import LoadState
+from controller.image import Inputs, Process
+from controller.interlocks.evaluate import Verdict
+from controller.interlocks.table import Effect
+from controller.memory import Memory, Settings
+from controller.recipe import run
+from controller.recipe.check import check_load, check_recipe
+from controller.recipe.model import LoadRecord, Recipe
+from controller.recipe.run import Batch, Note
+from controller.recipe.states import PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
+
+RESET_PULSE_S: Final = 2.0
+REMEMBERED: Final = 64  # command ids, so that a command that comes twice has one effect
+
+
+class Start(NamedTuple):
+    """What START brings: a recipe that was read and hashed, and the load."""
+
+    recipe: Recipe
+    recipe_sha256: str
+    recipe_text: str
+    load: LoadRecord
+
+
+class Command(NamedTuple):
+    """Something a person asks for, through the mailbox. ``refusal`` is what was already found wrong with it."""
+
+    id: str
+    user: str
+    verb: Verb
+    expected_state: str | None
+    row: int
+    start: Start | None = None
+    reason: str = ""
+    refusal: str = ""
+
+
+def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verdict: Verdict, inputs: Inputs,
+         process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
+    """Carry out or refuse ``commands``: ABORT, STOP and HOLD before everything else, each with one answer."""
+    if not commands:
+        return memory, ()
+    notes: list[Note] = []
+    ending = {command.verb for command in commands if not command.refusal} & {Verb.ABORT, Verb.STOP}
+    order = sorted(commands, key=lambda command: PRECEDENCE.index(command.verb) if command.verb in PRECEDENCE else len(PRECEDENCE))
+    for command in order:
+        if command.id in memory.answered:
+            continue
+        refusal = command.refusal or _refusal(settings, memory, command, verdict)
+        if ending and command.verb in (Verb.START, Verb.RESTART):  # whoever pressed ABORT wanted no heat
+            refusal = refusal or f"{min(ending)} came in the same scan"
+        moved: tuple[Note, ...] = ()
+        if not refusal:
+            memory, moved = _carry_out(settings, memory, command, inputs, process)
+        notes.append(_answer(command, refusal, memory.unit.state))
+        notes.extend(moved)
+        memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
+    return memory, tuple(notes)
+
+
+def _refusal(settings: Settings, memory: Memory, command: Command, verdict: Verdict) -> str:
+    state, verb = memory.unit.state, command.verb
+    if command.expected_state is not None and command.expected_state != state.name:
+        return f"the unit is {state.name}, the command expected {command.expected_state}"
+    if verb in (Verb.ACKNOWLEDGE, Verb.RESET):
+        return ""
+    if (state, Trigger(verb)) not in TABLE:
+        return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
+    if verb is Verb.RESTART and (verdict.hold or verdict.abort):
+        return "held by " + verdict.explained(Effect.HOLD | Effect.ABORT)
+    if verb is not Verb.START:
+        return ""
+    if not verdict.start:
+        return "start is blocked by " + verdict.explained(Effect.NO_START | Effect.ABORT)
+    if command.start is None:
+        return "START needs a recipe and a load record"
+    recipe, load = command.start.recipe, command.start.load
+    problems = [*check_recipe(recipe, settings.equipment), *check_load(load, recipe, settings.equipment)]
+    return "; ".join(str(problem) for problem in problems)
+
+
+def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:
+    if command.verb is Verb.ACKNOWLEDGE:
+        return memory, ()
+    if command.verb is Verb.START and command.start is not None:
+        return _begin(settings, memory, command, command.start, inputs, process)
+    cause = f"{command.verb} by {command.user}" + (f": {command.reason}" if command.reason else "")
+    unit, notes = run.move(memory.unit, Trigger(command.verb), cause)
+    pulse = RESET_PULSE_S if command.verb is Verb.RESET else memory.reset_s
+    return memory._replace(unit=unit, reset_s=pulse, armed=memory.armed and command.verb is not Verb.RESTART), notes
+
+
+def _begin(settings: Settings, memory: Memory, command: Command, start: Start, inputs: Inputs,
+           process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
+    batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, command.user, inputs.at_s)
+    unit, notes = run.begin(memory.unit, batch)
+    temp_c = process.load_min_c if process.load_min_c is not None else (process.temp_c if process.temp_c is not None else 20.0)
+    belief = estimator.start(settings.estimator, load_state(start.load, settings.equipment.chamber_m3), inputs.at_s, temp_c)
+    head = Note("batch_start", {
+        "batch_id": batch.id, "recipe_id": start.recipe.id, "revision": start.recipe.revision, "recipe_sha256": start.recipe_sha256,
+        "recipe": start.recipe_text, "formula": {name: entry.value for name, entry in start.recipe.formula.items()},
+        "load": start.load.model_dump(), "user": command.user,
+    })  # fmt: skip
+    memory = memory._replace(unit=unit, estimator=belief, last_batch_id=batch.id, armed=False)
+    return memory, (head, *notes)
+
+
+def _answer(command: Command, refusal: str, state: UnitState) -> Note:
+    return Note("command", {
+        "id": command.id, "user": command.user, "verb": command.verb.value, "expected_state": command.expected_state, "row": command.row,
+        "accepted": not refusal, "answer": refusal or f"done; the unit is {state.name}", "args": {"reason": command.reason},
+    })  # fmt: skip
+
+
+def load_state(load: LoadRecord, chamber_m3: float) -> LoadState:
+    """Return the load record as the estimator's load."""
+    return LoadState(load.length_m, load.width_m, load.film_um, load.foil_um, load.gap_um, load.core_mm, load.residual_wt_pct,
+                     load.residual_sd_wt_pct, chamber_m3)  # fmt: skip

@@ -1,0 +1,39 @@
+"""What a scan works with besides its inputs: the site's settings, and what it remembers of the scans before."""
+
+from typing import NamedTuple
+
+from controller.control.actuation import Actuation
+from controller.control.outputs import ControlMemory, Tunings
+from controller.equipment import Equipment, Strict
+from controller.estimator import EstimatorMemory, EstimatorSettings
+from controller.image import OFF, Outputs
+from controller.interlocks.atmosphere import Proof
+from controller.interlocks.evaluate import InterlockMemory
+from controller.interlocks.limits import Limits
+from controller.recipe.run import UnitMemory
+
+
+class Settings(Strict):
+    """What a site configures: nothing here changes while the core runs."""
+
+    equipment: Equipment = Equipment()
+    limits: Limits = Limits()
+    tunings: Tunings = Tunings()
+    estimator: EstimatorSettings = EstimatorSettings()
+
+
+class Memory(NamedTuple):
+    """Everything the next scan needs from this one. A restart goes on from it."""
+
+    unit: UnitMemory = UnitMemory()
+    interlocks: InterlockMemory = InterlockMemory()
+    proof: Proof = Proof()
+    estimator: EstimatorMemory | None = None
+    control: ControlMemory = ControlMemory()
+    actuation: Actuation = Actuation()
+    outputs: Outputs = OFF
+    reset_s: float = 0.0  # what is left of the reset pulse to the PLC
+    armed: bool = False  # the PLC has had its reset with a purge permission since the operator's START or RESTART
+    last_batch_id: int = 0
+    last_row: int = 0  # of the mailbox
+    answered: tuple[str, ...] = ()
