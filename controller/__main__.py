@@ -15,7 +15,7 @@ from rich.table import Table
 
 from controller import config as configs
 from controller.clock import pause, wall_s
-from controller.errors import FileError, OvenctlError
+from controller.errors import FileError, OvenctlError, Problem
 from controller.recipe.states import Verb
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Edge controller of one batch oven.")
@@ -107,8 +107,6 @@ def batch_start(
 
 
 def _formula(pairs: list[str]) -> dict[str, float]:
-    from controller.errors import Problem
-
     numbers = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
@@ -173,8 +171,11 @@ def _coupons(path: Path | None) -> dict[str, Any] | None:
         return None
     import tomllib
 
-    text = path.read_text("utf-8")
-    return dict(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
+    try:
+        text = path.read_text("utf-8")
+        return dict(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise FileError(str(path), [Problem("file", str(error), "must be readable TOML or JSON in UTF-8")]) from error
 
 
 @journal_app.command("verify")
@@ -252,7 +253,7 @@ def main() -> None:
     except FileError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EX_CONFIG) from None
-    except OvenctlError as error:
+    except (OvenctlError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
 

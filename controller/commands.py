@@ -12,7 +12,7 @@ from controller.recipe import run
 from controller.recipe.check import check_load, check_recipe
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.run import Batch, Note
-from controller.recipe.states import PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
+from controller.recipe.states import FINAL, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
 
 RESET_PULSE_S: Final = 2.0
 REMEMBERED: Final = 64  # command ids, so that a command that comes twice has one effect
@@ -63,6 +63,19 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
     return memory, tuple(notes)
 
 
+def heard(memory: Memory, commands: tuple[Command, ...]) -> frozenset[Verb]:
+    """Return the verbs that may clear latches: of commands that are new, meant for this state, and possible in it."""
+    state = memory.unit.state
+    return frozenset(
+        command.verb
+        for command in commands
+        if not command.refusal
+        and command.id not in memory.answered
+        and command.expected_state in (None, state.name)
+        and (command.verb in (Verb.ACKNOWLEDGE, Verb.RESET) or (state, Trigger(command.verb)) in TABLE)
+    )
+
+
 def _refusal(settings: Settings, memory: Memory, command: Command, verdict: Verdict) -> str:
     state, verb = memory.unit.state, command.verb
     if command.expected_state is not None and command.expected_state != state.name:
@@ -90,7 +103,8 @@ def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inp
     if command.verb is Verb.START and command.start is not None:
         return _begin(settings, memory, command, command.start, inputs, process)
     cause = f"{command.verb} by {command.user}" + (f": {command.reason}" if command.reason else "")
-    unit, notes = run.move(memory.unit, Trigger(command.verb), cause)
+    stays = command.verb is Verb.RESET and (memory.unit.state not in FINAL or not run.at_rest(memory.unit))
+    unit, notes = (memory.unit, ()) if stays else run.move(memory.unit, Trigger(command.verb), cause)
     pulse = RESET_PULSE_S if command.verb is Verb.RESET else memory.reset_s
     return memory._replace(unit=unit, reset_s=pulse, armed=memory.armed and command.verb is not Verb.RESTART), notes
 
@@ -113,8 +127,14 @@ def _begin(settings: Settings, memory: Memory, command: Command, start: Start, i
 def _answer(command: Command, refusal: str, state: UnitState) -> Note:
     return Note("command", {
         "id": command.id, "user": command.user, "verb": command.verb.value, "expected_state": command.expected_state, "row": command.row,
-        "accepted": not refusal, "answer": refusal or f"done; the unit is {state.name}", "args": {"reason": command.reason},
+        "accepted": not refusal, "answer": refusal or _done(command.verb, state), "args": {"reason": command.reason},
     })  # fmt: skip
+
+
+def _done(verb: Verb, state: UnitState) -> str:
+    if verb is Verb.RESET and state in FINAL:
+        return f"trips whose cause is gone are reset; the unit stays {state.name} until it is cold, inert and at ambient pressure"
+    return f"done; the unit is {state.name}"
 
 
 def load_state(load: LoadRecord, chamber_m3: float) -> LoadState:

@@ -293,6 +293,7 @@ class Process(NamedTuple):
     load_min_c: float | None
     load_max_c: float | None
     pressure_mbar: float | None
+    load_lost: bool  # a load thermocouple that this oven has gives no reading
     o2_pct: float | None  # None while the analyser's reading is no evidence
     zones_valid: tuple[int, int, int]  # control thermocouples that stand behind each zone
     zone_max_c: float | None  # hottest trusted zone

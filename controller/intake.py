@@ -3,11 +3,12 @@
 from typing import Final
 
 from controller.commands import Command, Start
-from controller.errors import FileError
+from controller.errors import FileError, Problem
 from controller.journal.mailbox import MALFORMED, MailboxRow
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import Verb
 
+OLDEST_S: Final = 600.0  # whatever the sender allows
 START_ARGS: Final = {"recipe", "load", "formula", "reason"}
 
 
@@ -17,8 +18,9 @@ def command_of(row: MailboxRow, now_wall_ns: int) -> Command:
         return _refused(row, f"{row.verb!r} is no command; one of {', '.join(Verb)}")
     verb = Verb(row.verb)
     age_s = (now_wall_ns - row.created_wall_ns) / 1e9
-    if not -5.0 <= age_s <= row.max_age_s:
-        return _refused(row, f"the command is {age_s:.1f} s old, allowed {row.max_age_s:g} s", verb)
+    oldest_s = min(row.max_age_s, OLDEST_S)
+    if not -5.0 <= age_s <= oldest_s:
+        return _refused(row, f"the command is {age_s:.1f} s old, allowed {oldest_s:g} s", verb)
     if unknown := set(row.args) - START_ARGS:
         return _refused(row, f"unknown arguments: {', '.join(sorted(unknown))}", verb)
     reason = row.args.get("reason", "")
@@ -31,12 +33,14 @@ def command_of(row: MailboxRow, now_wall_ns: int) -> Command:
         return command._replace(start=_start(row))
     except FileError as error:
         return command._replace(refusal=str(error))
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # what hostile text makes of a parser
+        return command._replace(refusal=f"not readable: {type(error).__name__}")
 
 
 def _start(row: MailboxRow) -> Start:
     recipe, load, formula = row.args.get("recipe"), row.args.get("load"), row.args.get("formula", {})
     if not isinstance(recipe, str) or not isinstance(load, str) or not isinstance(formula, dict):
-        raise FileError("START", [])
+        raise FileError("START", [Problem("args", sorted(row.args), "recipe and load as text, formula as a table")])
     numbers = {str(name): float(value) for name, value in formula.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     sourced = parse_recipe(recipe, "recipe", numbers)
     return Start(sourced.recipe, sourced.sha256, sourced.text, parse_load(load, "load"))

@@ -8,7 +8,7 @@ The same settings, memory, inputs and commands give the same record, whoever run
 from typing import Final, NamedTuple
 
 from controller import estimator
-from controller.commands import RESET_PULSE_S, Command, obey
+from controller.commands import RESET_PULSE_S, Command, heard, obey
 from controller.control import actuation
 from controller.control import outputs as loops
 from controller.control.actuation import Actuation
@@ -70,7 +70,7 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
         settings.equipment,
         memory.interlocks.active,
     )
-    asked = {command.verb for command in commands if not command.refusal}
+    asked = heard(memory, commands) if commands else frozenset()
     interlocks, verdict, changes = evaluate(
         memory.interlocks._replace(slopes=slopes(memory.interlocks.slopes, process, dt_s)),
         view,
@@ -87,6 +87,8 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
         settings.equipment.chamber_m3, settings.equipment.max_n2_flow_nm3_h,
     )  # fmt: skip
     unit, waiting, from_recipe = run.step(unit, look, proof.proven, suspended)
+    if unit.state is UnitState.HELD and not verdict.heat and unit.setpoints.heat:  # heat comes back with RESTART, not by itself
+        unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
     wanted = _override(unit.setpoints, verdict, settings.equipment)
 
     memory = _arm(memory, wanted, verdict)
@@ -97,7 +99,7 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
 
     if unit.state in FINAL and unit.batch is not None and any(note.kind == "state" for note in (*notes, *by_rule, *from_recipe)):
         from_recipe = (*from_recipe, _batch_end(unit, estimate, inputs.at_s))
-    leak_ok = _leak_result(from_recipe, proof.leak_ok)
+    leak_ok = proof.leak_ok if unit.leak_ok is None else unit.leak_ok
     memory = memory._replace(
         unit=unit, control=control, actuation=acts, outputs=out, estimator=memory.estimator if unit.batch is not None else None,
         reset_s=max(0.0, memory.reset_s - dt_s), proof=proof if leak_ok is proof.leak_ok else proof._replace(leak_ok=leak_ok),
@@ -232,15 +234,6 @@ def effect_name(effect: Effect) -> str:
         if effect & one:
             return str(one.name) if one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND) else "PERMISSIVE"
     return "WARN"
-
-
-def _leak_result(notes: tuple[Note, ...], before: bool) -> bool:
-    for note in notes:
-        if note.kind == "phase" and note.content["kind"] == "LEAK_TEST":
-            return note.content["event"] == "end" or before
-        if note.kind == "decision" and note.content.get("rule") == "I13":
-            return False
-    return before
 
 
 def _batch_end(unit: UnitMemory, estimate: Estimate, at_s: float) -> Note:

@@ -22,9 +22,9 @@ WIRING = ROOT / "deploy" / "wiring.toml"
 @app.command()
 def plc(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Modbus TCP port")] = 5020,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Modbus TCP port")] = 5020,
     rate: Annotated[float, typer.Option(help="process seconds per second")] = 1.0,
-    scan_s: Annotated[float, typer.Option(help="PLC scan, s of process time")] = 0.5,
+    scan_s: Annotated[float, typer.Option(min=0.05, max=2.0, help="PLC scan, s of process time")] = 0.5,
     load: Load = SAMPLE_ROLL,
     seed: Seed = 1,
     wiring: Wiring = WIRING,
@@ -44,7 +44,7 @@ def batch(
     recipe: Path,
     load: Load = SAMPLE_ROLL,
     seed: Seed = 1,
-    scan_s: Annotated[float, typer.Option(help="scan period, s")] = 1.0,
+    scan_s: Annotated[float, typer.Option(min=0.05, max=2.0, help="scan period, s")] = 1.0,
     max_h: Annotated[float, typer.Option(help="give up after so many hours")] = 100.0,
     journal: Annotated[Path | None, typer.Option(help="write the journal of the batch to this new file")] = None,
     direct: Annotated[bool, typer.Option(help="the controller closes the zone loops")] = False,
@@ -59,7 +59,7 @@ def batch(
         sys.stdout.write(json.dumps(result._asdict()) + "\n")
     else:
         virtual.show(result)
-    if result.unsafe:
+    if result.unsafe or result.unit_state != "COMPLETE":
         raise typer.Exit(1)
 
 
@@ -86,7 +86,7 @@ def campaign(
 
 @app.command()
 def demo(
-    rate: Annotated[float, typer.Option(help="process seconds per second")] = 110.0,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="process seconds per second")] = 115.0,
     recipe: Annotated[Path, typer.Option()] = ROOT / "recipes" / "trial-short.toml",
     load: Load = SAMPLE_ROLL,
     seed: Seed = 1,
@@ -102,7 +102,7 @@ def main() -> None:
     """Run ``ovensim``; a person's mistake is told in one line each."""
     try:
         app()
-    except OvenctlError as error:
+    except (OvenctlError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
 

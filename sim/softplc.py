@@ -154,7 +154,7 @@ class SoftPlc:
             self.plant.step(dt_s / steps, self.actuators)
         self.at_s += dt_s
         if self.faults.stopped:
-            self.actuators, self.taken = Actuators(), []
+            self.actuators, self.taken, self._inbox = Actuators(), [], []
             return
         self.values = self.plant.read(dt_s, self.actuators)
         self.alive += 1

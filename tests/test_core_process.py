@@ -13,6 +13,7 @@ import pytest
 from controller import wiring as wirings
 from controller.block import PlcState
 from controller.clock import Clock
+from controller.errors import JournalError
 from controller.journal.chain import verify
 from controller.journal.mailbox import post
 from controller.journal.reader import JournalReader
@@ -57,7 +58,11 @@ class Site:
                 await asyncio.sleep(0.01)
 
     def entries(self, *kinds):
-        with JournalReader(self.journal) as reader:
+        try:
+            reader = JournalReader(self.journal)
+        except JournalError:  # not there yet
+            return []
+        with reader:
             return [(found, found.fields()) for found in reader.after(0, 100_000, kinds)]
 
     async def run_batch(self):
@@ -140,13 +145,14 @@ async def test_a_stranger_for_a_plc_gets_no_block_at_all(tmp_path):
 async def test_the_core_answers_commands_and_refuses_stale_and_foreign_ones(tmp_path):
     async with site(tmp_path) as oven, killed_at_the_end(await oven.start()):
         wrong = post(oven.mailbox, "anna", "START", {"recipe": "id = 5", "load": "", "formula": {}}, "IDLE")
+        hostile = post(oven.mailbox, "anna", "START", {"recipe": "a" + ".a" * 2000 + " = 1", "load": "", "formula": {}}, "IDLE")
         unknown = post(oven.mailbox, "anna", "EXPLODE", {})
         hold = post(oven.mailbox, "anna", "HOLD", {})
         answers = {}
 
         def answered():
             answers.update({fields["id"]: fields for _, fields in oven.entries("command")})
-            return answers.keys() >= {wrong, unknown, hold}
+            return answers.keys() >= {wrong, hostile, unknown, hold}
 
         await oven.until(answered)
         assert "recipe: id = 5" in answers[wrong]["answer"]

@@ -151,3 +151,18 @@ def test_a_file_that_is_no_recipe_is_refused_and_left_as_it_is(tmp_path):
     with pytest.raises(FileError, match=r"broken\.toml"):
         read_recipe(path)
     assert path.read_bytes() == b"\xff\xfe not toml"
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + ".a" * 2000 + " = 1", "a = " + "9" * 5000, TRIAL.replace('unit = "degC"', "unit = []"), "a = " + "[" * 25 + "]" * 25]
+)
+def test_hostile_text_is_refused_as_a_mistake_in_a_file(text):
+    with pytest.raises(FileError, match="r"):
+        parse_recipe(text, "r")
+
+
+def test_a_proof_cannot_be_passed_by_its_timeout_and_heat_is_followed_by_cooling():
+    passed = check_recipe(parse_recipe(edited(TRIAL, 'on_timeout = "STOP"', 'on_timeout = "CONTINUE"'), "r").recipe, Equipment())
+    assert [problem.key for problem in passed] == ["phase.0.on_timeout"]
+    start, end = TRIAL.index('[[phase]]\nkind = "COOL"'), TRIAL.index('[[phase]]\nkind = "VENT"')
+    assert any("COOL" in problem.allowed for problem in check_recipe(parse_recipe(TRIAL[:start] + TRIAL[end:], "r").recipe, Equipment()))

@@ -180,3 +180,49 @@ def test_the_same_memory_inputs_and_commands_give_the_same_record():
     first = scan(SETTINGS, running, image(at_s=300.0), (command(Verb.HOLD, 9),))
     second = scan(SETTINGS, running, image(at_s=300.0), (command(Verb.HOLD, 9),))
     assert first == second
+
+
+def test_a_refused_reset_clears_no_latch():
+    tripped, _ = after(Memory(), command(Verb.START), seconds=1)
+    held, _ = after(tripped, seconds=5, exhaust_lel_pct=30.0)
+    assert "I16" in held.interlocks.active
+    still, notes = after(held, command(Verb.RESET, 2, expected="ABORTED"))
+    assert not answers(notes)[0][1]
+    assert "I16" in still.interlocks.active
+    gone, _ = after(still, command(Verb.RESET, 3, expected="HELD"))
+    assert "I16" not in gone.interlocks.active
+
+
+def test_reset_of_a_hot_unit_resets_its_trips_and_keeps_the_inerting():
+    running, _ = after(Memory(), command(Verb.START))
+    hot = {f"z{zone}_tc_{sensor}_c": 250.0 for zone in (1, 2, 3) for sensor in "abc"}
+    warmed = running._replace(unit=running.unit._replace(was_heated=True))
+    ended, _ = after(warmed, command(Verb.ABORT, 2), seconds=5, **hot)
+    memory, notes = after(ended, command(Verb.RESET, 3), seconds=3, **hot)
+    assert memory.unit.state is UnitState.ABORTED
+    assert "stays ABORTED" in answers(notes)[0][2]
+    assert memory.outputs.n2_valve
+    assert memory.outputs.exhaust_fan
+    cold, _ = after(memory, seconds=3)
+    idle, _ = after(cold, command(Verb.RESET, 4))
+    assert idle.unit.state is UnitState.IDLE
+
+
+def test_a_timeout_that_held_the_batch_can_be_restarted():
+    running, _ = after(Memory(), command(Verb.START))
+    late = running._replace(unit=running.unit._replace(timeout="I12"))
+    held, _ = after(late, seconds=3)
+    assert held.unit.state is UnitState.HELD
+    again, notes = after(held, command(Verb.RESTART, 2), seconds=3)
+    assert answers(notes)[0][1], answers(notes)
+    assert again.unit.state is UnitState.RUNNING
+
+
+def test_a_suspended_phase_still_times_out():
+    running, _ = after(Memory(), command(Verb.START))
+    memory = running
+    for second in range(6):
+        valve = memory.outputs.vac_valve
+        seen = {"pump_run": True, "vac_valve_open": valve, "vac_valve_closed": not valve, "n2_header_bar": 1.0}
+        memory, _ = scan(SETTINGS, memory, image(at_s=200.0 + 700 * second, dt_s=700.0 if second else 1.0, **seen), ())
+    assert memory.unit.state in (UnitState.STOPPING, UnitState.STOPPED)  # the leak test's on_timeout

@@ -1,9 +1,11 @@
 """The proof of the atmosphere (I5, I10): counted from measurements, lost when air may have come in or nobody watched."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from controller.image import Inputs, Process
 from controller.interlocks.limits import Limits
+
+OPEN_S: Final = 0.5
 
 
 class Proof(NamedTuple):
@@ -15,6 +17,7 @@ class Proof(NamedTuple):
     low_s: float = 0.0  # how long the pressure has been at or below the proof pressure
     leak_ok: bool = False
     boot_id: int = 0
+    open_s: float = 0.0  # how long a door switch or the vent has not said "closed"
     cycles_since_heat: int = 0  # I19
     volumes_since_heat: float = 0.0  # I19
     vacuum_proven: bool = False
@@ -36,8 +39,11 @@ def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proces
     if boot_id is None or process.pressure_mbar is None:
         return proof._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
     opened = inputs.door_closed_a.value is not True or inputs.door_closed_b.value is not True or inputs.vent_valve_closed.value is not True
+    open_s = proof.open_s + inputs.dt_s if opened else 0.0
+    if opened and open_s < OPEN_S:  # a switch may flicker; heat is forbidden meanwhile by I3
+        return proof._replace(open_s=open_s)
     if opened or boot_id != proof.boot_id:
-        return Proof(boot_id=boot_id, leak_ok=proof.leak_ok and not opened)
+        return Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened)
     pressure = process.pressure_mbar
     counted = proof.evacuated and pressure >= limits.cycle_high_mbar
     evacuated = not counted and (proof.evacuated or pressure <= limits.cycle_low_mbar)
@@ -57,6 +63,7 @@ def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proces
         low_s,
         proof.leak_ok,
         boot_id,
+        0.0,
         0 if heating else proof.cycles_since_heat + counted,
         0.0 if heating else proof.volumes_since_heat + sent,
         low_s >= limits.proof_s and cycles >= limits.proof_cycles and proof.leak_ok,

@@ -2,9 +2,11 @@
 
 from controller.image import Inputs, Process, ZonePv
 from controller.interlocks.limits import Limits
-from controller.tags import Sample
+from controller.tags import Quality, Sample
 
 GAUGE_SWITCH_MBAR = 5.0  # below it the capacitance gauge's 0.2 % of full scale is worse than the Pirani's 15 % of reading
+
+PIRANI_ALONE_MBAR = 100.0
 
 
 def condition(limits: Limits, inputs: Inputs) -> Process:
@@ -16,15 +18,18 @@ def condition(limits: Limits, inputs: Inputs) -> Process:
     )
     temps = [zone.temp_c for zone in zones if zone.temp_c is not None]
     gaps = [abs(zone.temp_c - zone.limit_c) for zone in zones if zone.temp_c is not None and zone.limit_c is not None]
-    load = [sample.value for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.value is not None]
+    fitted = [sample for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.quality is not Quality.ABSENT]
+    load = [sample.value for sample in fitted if sample.value is not None]
+    load_lost = len(load) < len(fitted)
     pressure = _pressure(inputs)
     return Process(
         zones=zones,
         temp_c=sum(temps) / len(temps) if temps else None,
-        hottest_c=_hottest(limits, temps, load),
+        hottest_c=None if load_lost else _hottest(limits, temps, load),  # the lost one may be the hottest
         load_min_c=min(load) if load else None,
         load_max_c=max(load) if load else None,
         pressure_mbar=pressure,
+        load_lost=load_lost,
         o2_pct=_o2(limits, inputs, pressure),
         zones_valid=(zones[0].valid, zones[1].valid, zones[2].valid),
         zone_max_c=max(temps) if temps else None,
@@ -62,8 +67,8 @@ def _zone(limits: Limits, a: Sample[float], b: Sample[float], c: Sample[float], 
 
 def _pressure(inputs: Inputs) -> float | None:
     capacitance, pirani = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
-    if capacitance is None:
-        return pirani
+    if capacitance is None:  # a Pirani gauge means little towards ambient pressure
+        return pirani if pirani is not None and pirani < PIRANI_ALONE_MBAR else None
     if pirani is not None and capacitance < GAUGE_SWITCH_MBAR:
         return pirani
     return max(capacitance, 0.0)

@@ -147,6 +147,7 @@ class Mailbox:
             self._connection = sqlite3.connect(
                 f"{self._path.as_uri()}?mode=ro", uri=True, timeout=0, isolation_level=None, check_same_thread=False
             )
+            self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")  # no text can keep the others from being read
             self._inode = inode
         return self._connection
 

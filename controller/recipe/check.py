@@ -116,6 +116,14 @@ def _check_order(recipe: Recipe) -> list[Problem]:
         if phase.atmosphere == "N2_FLOW" and not (cycled or any(isinstance(earlier, PurgeFlow) for earlier in before)):
             problems.append(Problem(f"phase.{index}.kind", phase.kind, "heat in N2 needs a CYCLE_PURGE or PURGE_FLOW before it (I5)"))
             break
+    for index, phase in enumerate(recipe.phase):
+        if isinstance(phase, LeakTest | CyclePurge | PurgeFlow) and phase.on_timeout == "CONTINUE":
+            problems.append(
+                Problem(f"phase.{index}.on_timeout", "CONTINUE", "HOLD, STOP or ABORT: a proof that was not given cannot be passed")
+            )
+    heated = [index for index, phase in enumerate(recipe.phase) if isinstance(phase, ThermalPhase) and phase.kind != "COOL"]
+    if heated and "COOL" not in kinds[heated[-1] :]:
+        problems.append(Problem("phase", kinds[-1], "COOL stands after the last phase with heat"))
     if "VENT" in kinds and "COOL" not in kinds[: kinds.index("VENT")]:
         problems.append(Problem(f"phase.{kinds.index('VENT')}.kind", "VENT", "air may only be let in after COOL (I19)"))
     return problems

@@ -214,7 +214,7 @@ def _in_band(target_c: float, band_c: float, s: PhaseScan) -> bool:
     """Return whether every load thermocouple (the zones, when the load has none) is inside the band. BAD data is not in band."""
     low, high = s.process.load_min_c, s.process.load_max_c
     zone = s.process.temp_c
-    if zone is None or abs(zone - target_c) > band_c + 3.0:  # the zones lead the load by a few degrees
+    if zone is None or s.process.load_lost or abs(zone - target_c) > band_c + 3.0:  # the zones lead the load by a few degrees
         return False
     low, high = (zone if low is None else low), (zone if high is None else high)
     return target_c - band_c <= low and high <= target_c + band_c

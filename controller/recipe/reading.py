@@ -71,12 +71,12 @@ def _text(path: Path) -> str:
 def _toml(text: str, file: str) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise FileError(file, [Problem("size", len(text), f"at most {MAX_BYTES} characters")])
-    if depth := _depth(text) > 20:
+    if (depth := _depth(text)) > 20:
         raise FileError(file, [Problem("depth", depth, "brackets nest at most 20 deep")])
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise FileError(file, [Problem("file", str(error), "must be TOML without duplicate keys")]) from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(file, [Problem("file", str(error)[:200], "must be TOML without duplicate keys")]) from error
 
 
 def _depth(text: str) -> int:
@@ -92,6 +92,8 @@ def _validated(model: type[M], content: dict[str, Any], file: str, problems: lis
         value = model.model_validate(content)
     except ValidationError as error:
         raise FileError(file, problems + problems_of(error, _known_keys(model))) from error
+    except RecursionError:
+        raise FileError(file, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
     if problems:
         raise FileError(file, problems)
     return value
@@ -141,7 +143,7 @@ def _check_formula(name: str, entry: object) -> list[Problem]:
         return []  # the model says so
     if not entry["low"] <= entry["value"] <= entry["high"]:
         return [Problem(f"formula.{name}.value", entry["value"], f"allowed {entry['low']} to {entry['high']} {entry.get('unit', '')}")]
-    if entry.get("unit") not in SUFFIX_OF_UNIT:
+    if not isinstance(entry.get("unit"), str) or entry["unit"] not in SUFFIX_OF_UNIT:
         return [Problem(f"formula.{name}.unit", entry.get("unit"), f"one of {', '.join(SUFFIX_OF_UNIT)}")]
     return []
 

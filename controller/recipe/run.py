@@ -7,13 +7,16 @@ heat keeps them (see ``_safe``).
 from typing import Final, NamedTuple
 
 from controller.image import Atmosphere, Setpoints
-from controller.recipe.model import LoadRecord, Phase, Recipe, ThermalPhase
+from controller.recipe.model import LeakTest, LoadRecord, Phase, Recipe, ThermalPhase
 from controller.recipe.phases import PhaseMemory, PhaseScan, Step, cycle_purge, flow_purge, gas_only, run, timeout_rule
 from controller.recipe.states import TABLE, Trigger, UnitState
 from controller.units import ATMOSPHERE_MBAR
 
 HOLD_HEAT_S: Final = 900.0  # T_hold: how long a held batch may stay hot before it is cooled
 REPROVE_CYCLES: Final = 2
+RESTART_LIMIT_S: Final = 7200.0  # for proving the atmosphere again [assume]
+RESUME_LEAD_C: Final = 2.0  # set point above the oven when a suspended sequence goes on [assume]
+SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
 COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
 NOTHING: Final = gas_only(Atmosphere.OFF)
 
@@ -43,6 +46,7 @@ class UnitMemory(NamedTuple):
     was_heated: bool = False
     timeout: str = ""
     failed: str = ""
+    leak_ok: bool | None = None  # what the leak test found in this scan
     ending: str = ""  # why the batch ends or ended
     endpoint_at_s: float | None = None
     cause: str = ""  # of the present state
@@ -70,6 +74,8 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
     memory = memory._replace(state=after, state_s=0.0, cause=cause)
     if after in (UnitState.STOPPING, UnitState.ABORTING, UnitState.COMPLETE):
         memory = memory._replace(ending=cause)
+    if after is UnitState.HELD:  # the alarm is latched; its cause has been dealt with
+        memory = memory._replace(timeout="", failed="")
     if after is UnitState.RESTARTING:
         memory = memory._replace(reproof=PhaseMemory(), timeout="", failed="")
     if after is UnitState.IDLE:
@@ -126,7 +132,7 @@ def _running(memory: UnitMemory, scan: PhaseScan, suspended: str) -> tuple[UnitM
     if phase is None:
         return _moved(memory, Trigger.DONE, "end of recipe")
     if suspended:
-        return memory, f"suspended by {suspended}", ()
+        return _suspended(memory, phase, scan, suspended)
     done = run(phase, memory.phase, scan)
     wanted = done.setpoints
     memory = memory._replace(
@@ -135,6 +141,7 @@ def _running(memory: UnitMemory, scan: PhaseScan, suspended: str) -> tuple[UnitM
         temp_sp_c=wanted.temp_c if isinstance(phase, ThermalPhase) else memory.temp_sp_c,
         was_heated=memory.was_heated or wanted.heat,
         failed=done.failed,
+        leak_ok=done.leak_ok,
     )
     if done.done:
         return _next(memory, done, scan.inputs.at_s)
@@ -144,6 +151,17 @@ def _running(memory: UnitMemory, scan: PhaseScan, suspended: str) -> tuple[UnitM
     if timeout_s and memory.phase.elapsed_s >= timeout_s:
         return _timed_out(memory, phase, done, scan.inputs.at_s)
     return memory, done.waiting, ()
+
+
+def _suspended(memory: UnitMemory, phase: Phase, scan: PhaseScan, by: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    """Wait for something outside: the phase's time runs on, the set point follows the oven down, a leak test starts anew."""
+    temp_sp_c = memory.temp_sp_c if scan.process.temp_c is None else min(memory.temp_sp_c, scan.process.temp_c + RESUME_LEAD_C)
+    kept = PhaseMemory(elapsed_s=memory.phase.elapsed_s) if phase.kind == "LEAK_TEST" else memory.phase
+    memory = memory._replace(phase=kept._replace(elapsed_s=kept.elapsed_s + scan.dt_s), temp_sp_c=temp_sp_c, leak_ok=None)
+    waiting = f"suspended by {by}"
+    if memory.phase.elapsed_s >= getattr(phase, "timeout_min", 0.0) * 60.0:
+        return _timed_out(memory, phase, Step(memory.phase, memory.setpoints, waiting=waiting), scan.inputs.at_s)
+    return memory, waiting, ()
 
 
 def _next(memory: UnitMemory, done: Step, at_s: float) -> tuple[UnitMemory, str, tuple[Note, ...]]:
@@ -193,6 +211,10 @@ def _held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[N
 def _restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitMemory, str, tuple[Note, ...]]:
     """Prove the atmosphere again where the phase needs it, then go back to the phase with the set point at the oven's temperature."""
     phase = current(memory)
+    if isinstance(phase, LeakTest):  # a rise over a break says nothing
+        memory = memory._replace(phase=PhaseMemory())
+    if memory.state_s > RESTART_LIMIT_S:
+        return _moved(memory, Trigger.HOLD, f"atmosphere not proven in {RESTART_LIMIT_S / 60:.0f} min; STOP, or find why (I5)")
     if not isinstance(phase, ThermalPhase) or proven or phase.kind == "COOL":
         sp = scan.process.temp_c if scan.process.temp_c is not None and memory.temp_sp_c > 0 else memory.temp_sp_c
         memory = memory._replace(temp_sp_c=min(sp, memory.temp_sp_c) if memory.temp_sp_c > 0 else sp)
@@ -211,16 +233,20 @@ def _restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[Unit
 def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off."""
     hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
-    cold = hottest is not None and hottest < 60.0
-    if not memory.was_heated and pressure is not None and pressure >= 900.0:
-        return NOTHING
-    if cold and pressure is not None and pressure >= 900.0:
-        return NOTHING
+    low, full = SAFE_MBAR
+    cold = not memory.was_heated or (hottest is not None and hottest < 60.0)
     if pressure is None:
         return gas_only(Atmosphere.HOLD_CLOSED)
-    if not memory.was_heated or cold or pressure < 900.0:  # break the vacuum, with N2 only
-        return gas_only(Atmosphere.BACKFILL, 950.0, scan.max_n2_flow_nm3_h)
+    if pressure < low or (memory.setpoints.atmosphere is Atmosphere.BACKFILL and pressure < full):  # break the vacuum, with N2 only
+        return gas_only(Atmosphere.BACKFILL, full, scan.max_n2_flow_nm3_h)
+    if cold:
+        return NOTHING
     return gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, COOL_FLOW_SHARE * scan.max_n2_flow_nm3_h)
+
+
+def at_rest(memory: UnitMemory) -> bool:
+    """Return whether an ended unit needs nothing any more: cold, inert, at ambient pressure, everything off."""
+    return memory.setpoints.atmosphere is Atmosphere.OFF
 
 
 def _safe_waiting(state: UnitState, scan: PhaseScan) -> str:
