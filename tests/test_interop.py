@@ -96,7 +96,7 @@ async def test_mosquitto_sub_hears_a_batch_that_the_gateway_reads_from_the_journ
         program, "-p", str(mosquitto_port), "-t", "ovenctl/interop/#", "-v", "-q", "1", "-W", "60", stdout=asyncio.subprocess.PIPE
     )
     gateway = asyncio.create_task(run_gateway(load(path)))
-    heard, start = {}, None
+    heard, start, box = {}, None, Mailbox(tmp_path / "mailbox.sqlite")
     try:
         async with asyncio.timeout(50):
             while "phase" not in heard or "tags" not in heard or start is None:
@@ -105,7 +105,10 @@ async def test_mosquitto_sub_hears_a_batch_that_the_gateway_reads_from_the_journ
                 heard[topic.rsplit("/", 1)[-1]] = content
                 if content.get("entry", {}).get("recipe_id") == "trial-short":
                     start = content
+            while box.last_heartbeat("gateway") is None:  # the sign of life that the core looks for
+                await asyncio.sleep(0.05)
     finally:
+        box.close()
         gateway.cancel()
         await asyncio.wait([gateway])
         listener.terminate()
@@ -114,6 +117,3 @@ async def test_mosquitto_sub_hears_a_batch_that_the_gateway_reads_from_the_journ
     assert {"boot", "seq", "at_s", "wall_ns"} <= start.keys()
     assert set(heard["tags"]["tags"]) == set(SIGNALS)
     assert heard["status"]["online"] is True
-    box = Mailbox(tmp_path / "mailbox.sqlite")
-    assert box.last_heartbeat("gateway") is not None  # the sign of life that the core looks for
-    box.close()
