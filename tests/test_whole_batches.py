@@ -80,7 +80,8 @@ def test_a_batch_runs_with_the_controllers_own_zone_loops():
 
 def test_the_command_prints_one_object_on_its_last_line():
     command = [sys.executable, "-m", "sim", "batch", str(TRIAL), "--max-h", "0.05", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == 1  # the batch was not complete
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.keys() >= {"recipe", "seed", "unit_state", "result", "batch_s", "endpoint_at_s", "residual_solvent", "insoluble", "unsafe",
                             "alarms", "scans", "wall_s", "trace_sha256"}  # fmt: skip
