@@ -164,11 +164,39 @@ class ZoneEstimate(NamedTuple):
     insoluble: Interval  # fraction
 
 
+class PressureRise(NamedTuple):
+    """Result of one pressure-rise test: what the isolated chamber's pressure said of leak and solvent. Rates by the chamber's free volume."""
+
+    at_s: float  # end of the isolation
+    isolated_s: float
+    rise_mbar_min: float  # mean over the isolation
+    leak_mbar_min: float
+    solvent_kg_h: float  # evolution of solvent at the start of the isolation
+    solvent_sd_kg_h: float
+    valid: bool
+    why_invalid: str
+
+
+class Forecast(NamedTuple):
+    """The rest of the batch as the running recipe will take it; 5/50/95 % points at ``ahead_s`` after ``made_at_s``."""
+
+    made_at_s: float
+    finish_s: Interval  # from made_at_s to the end of the last phase
+    endpoint_s: Interval | None  # to the endpoint, None when it lies beyond the recipe's maximum
+    p_endpoint: float  # probability that the endpoint comes before the recipe's maximum
+    ahead_s: tuple[float, ...]
+    temp_c: tuple[Interval, ...]  # film, over zones and members
+    residual_solvent: tuple[Interval, ...]  # worst zone
+    insoluble: tuple[Interval, ...]  # over zones and members
+
+
 class Estimate(NamedTuple):
     """What is believed of the product now; never measured, always with an interval.
 
     ``residual_solvent`` is the worst zone's weight fraction, ``insoluble`` the NMP-insoluble fraction over the whole roll (its interval
     spans parameters and zones). ``p_solvent_ok`` and ``p_insoluble_in_window`` refer to the recipe that runs and are 0 without one.
+    ``blister`` is the 95 % point of the solvent's vapour pressure at the foil over the chamber's pressure in the worst zone that is still
+    rubbery, 0 where none is; ``floor_mbar`` the chamber pressure below which it would pass 0.8.
     """
 
     film_min_c: float
@@ -182,6 +210,10 @@ class Estimate(NamedTuple):
     valid: bool
     why_invalid: str
     zones: tuple[ZoneEstimate, ...]
+    blister: float = 0.0
+    floor_mbar: float = 0.0
+    pressure_rise: PressureRise | None = None  # the last one of this batch
+    forecast: Forecast | None = None
 
 
 class Atmosphere(IntEnum):
