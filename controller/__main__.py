@@ -5,6 +5,7 @@ import getpass
 import json
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller import config as configs
-from controller.clock import pause, wall_s
+from controller.clock import pause, wall_ns, wall_s
 from controller.errors import FileError, OvenctlError, Problem
 from controller.recipe.states import Verb
 
@@ -71,6 +72,32 @@ def recipe_check(
     for warning in check.warnings_of(sourced.recipe):
         console.print(f"warning: {warning}")
     console.print(f"{sourced.recipe.id} rev {sourced.recipe.revision}: fit for this oven, sha256 {sourced.sha256}")
+
+
+@recipe_app.command("dryrun")
+def recipe_dryrun(
+    file: Path,
+    load: Annotated[Path, typer.Option(help="load record")],
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a recipe with a load on the model, over all that is not known of the product; exit code 1 when the receipt is doubtful."""
+    from controller import dryrun
+    from controller.recipe import check, reading
+
+    settings = _config(config).settings
+    sourced, record = reading.read_recipe(file), reading.read_load(load)
+    if problems := check.check_recipe(sourced.recipe, settings.equipment):
+        raise FileError(str(file), problems)
+    if problems := check.check_load(record, sourced.recipe, settings.equipment):
+        raise FileError(str(load), problems)
+    receipt = dryrun.dry_run(settings, sourced.recipe, sourced.sha256, record)
+    if as_json:
+        print(json.dumps({**dryrun.plain(receipt), "verdict": receipt.verdict}))
+    else:
+        for line in dryrun.lines(receipt):
+            console.print(line, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if receipt.verdict == "READY" else 1)
 
 
 @recipe_app.command("show")
@@ -147,8 +174,8 @@ def batch_status(config: ConfigPath = None, as_json: AsJson = False) -> None:
     if as_json:
         sys.stdout.write(json.dumps(shown) + "\n")
         return
-    for key, value in shown.items():
-        console.print(f"{key:22} {value}")
+    for name, value in status.lines(shown):
+        console.print(f"{name:22} {value}", soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()
@@ -156,6 +183,7 @@ def report(
     out: Annotated[Path, typer.Option(help="HTML file to write")] = Path("batch-report.html"),
     batch: Annotated[int | None, typer.Option(help="number of the batch; the last one without")] = None,
     coupons: Annotated[Path | None, typer.Option(help="TOML or JSON file with lab results")] = None,
+    reference: Annotated[Path | None, typer.Option(help="CSV file of curves to draw beside the estimate, see journal/reference.py")] = None,
     journal: Annotated[Path | None, typer.Option(help="journal to read; the configured one without")] = None,
     config: ConfigPath = None,
 ) -> None:
@@ -163,7 +191,7 @@ def report(
     from controller.journal import report as reports
 
     source = journal or Path(_config(config).core.journal)
-    console.print(str(reports.report(source, out, batch, _coupons(coupons))))
+    console.print(str(reports.report(source, out, batch, _coupons(coupons), reference)))
 
 
 def _coupons(path: Path | None) -> dict[str, Any] | None:
@@ -176,6 +204,29 @@ def _coupons(path: Path | None) -> dict[str, Any] | None:
         return dict(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise FileError(str(path), [Problem("file", str(error), "must be readable TOML or JSON in UTF-8")]) from error
+
+
+@app.command()
+def calibrate(
+    files: Annotated[list[Path], typer.Argument(help="LAB.toml and the journals of its batches; with --show: parameter sets")],
+    out: Annotated[Path | None, typer.Option(help="new file for the parameter set; only shown without")] = None,
+    lot: Annotated[str | None, typer.Option(help="resin lot, when the laboratory's file has several")] = None,
+    prior: Annotated[Path | None, typer.Option(help="parameter set to start from; the literature without")] = None,
+    held_out: Annotated[list[str] | None, typer.Option(help="coupon or batch to foretell instead of learning from; repeatable")] = None,
+    date: Annotated[str | None, typer.Option(help="YYYY-MM-DD, when the laboratory's file has none; today without")] = None,
+    show: Annotated[bool, typer.Option("--show", help="show the drift over parameter sets")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a resin lot's crosslinking from coupons, or show how lots drift."""
+    from controller.calibrate import cli
+
+    today = datetime.fromtimestamp(wall_ns() / 1e9, UTC).date().isoformat()
+    wanted = cli.Wanted(files, out, lot, prior, held_out or [], date or today, show)
+    shown, said = cli.run(wanted)
+    if as_json:
+        sys.stdout.write(json.dumps(said) + "\n")
+    else:
+        console.print(shown)
 
 
 @journal_app.command("verify")

@@ -6,8 +6,11 @@ have the high word first. The CRC is CRC-16/CCITT-FALSE (polynomial 0x1021, star
 
 import binascii
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum, IntFlag
+from functools import lru_cache
+from math import isfinite
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from controller.image import Mode, Outputs
@@ -139,7 +142,7 @@ def encode(block: Block) -> tuple[int, ...]:
         block.master,
         o.mode,
         block.source_alive,
-        _bits(o),
+        _word_of(_flags(o)),
         *o.zone_sp_c,
         o.rate_limit_c_per_min,
         *o.zone_op_pct,
@@ -161,7 +164,7 @@ def decode(registers: Sequence[int]) -> tuple[Block | None, Reason]:
     if len(registers) != REGISTERS:
         return None, Reason.BAD_CRC
     raw = _WORDS.pack(*registers)
-    (magic, version, epoch, counter, master, mode, alive, bits, sp1, sp2, sp3, rate, op1, op2, op3,
+    (magic, version, epoch, counter, master, mode_code, alive, bits, sp1, sp2, sp3, rate, op1, op2, op3,
      throttle, n2_flow, batch, recipe, index, kind, soak, complement, crc) = _PACKER.unpack(raw)  # fmt: skip
     if magic != MAGIC:
         return None, Reason.BAD_MAGIC
@@ -171,30 +174,32 @@ def decode(registers: Sequence[int]) -> tuple[Block | None, Reason]:
         return None, Reason.BAD_CRC
     if complement != counter ^ 0xFFFF_FFFF:
         return None, Reason.BAD_COMPLEMENT
-    reals = (sp1, sp2, sp3, rate, op1, op2, op3, throttle, n2_flow, soak)
-    if mode not in _MODES or any(real - real != 0.0 for real in reals):  # not a mode, NaN or infinite
+    mode = _MODES.get(mode_code)
+    # A sum of finite binary32 numbers is finite; NaN and infinity stay in it.
+    if mode is None or not isfinite(sp1 + sp2 + sp3 + rate + op1 + op2 + op3 + throttle + n2_flow + soak):
         return None, Reason.BAD_VALUE
+    heat, purge, reset, direct, pump, roots, vac, n2, vent, exhaust, fan, circulation, condenser, door = _flags_of(bits)
     outputs = Outputs(
-        mode=_MODES[mode],
-        heat_enable=bool(bits & _HEAT),
-        purge_permission=bool(bits & _PURGE),
-        reset=bool(bits & _RESET),
-        direct_output=bool(bits & _DIRECT),
+        mode=mode,
+        heat_enable=heat,
+        purge_permission=purge,
+        reset=reset,
+        direct_output=direct,
         zone_sp_c=(sp1, sp2, sp3),
         zone_op_pct=(op1, op2, op3),
         rate_limit_c_per_min=rate,
-        pump=bool(bits & _PUMP),
-        roots=bool(bits & _ROOTS),
-        vac_valve=bool(bits & _VAC),
+        pump=pump,
+        roots=roots,
+        vac_valve=vac,
         vac_throttle_pct=throttle,
-        n2_valve=bool(bits & _N2),
+        n2_valve=n2,
         n2_flow_sp_nm3_h=n2_flow,
-        vent_valve=bool(bits & _VENT),
-        exhaust_valve=bool(bits & _EXHAUST_VALVE),
-        exhaust_fan=bool(bits & _EXHAUST_FAN),
-        circulation=bool(bits & _CIRCULATION),
-        condenser=bool(bits & _CONDENSER),
-        door_release=bool(bits & _DOOR),
+        vent_valve=vent,
+        exhaust_valve=exhaust,
+        exhaust_fan=fan,
+        circulation=circulation,
+        condenser=condenser,
+        door_release=door,
         batch_id=batch,
         recipe_crc=recipe,
         phase_index=index,
@@ -205,26 +210,15 @@ def decode(registers: Sequence[int]) -> tuple[Block | None, Reason]:
 
 
 _MODES: Final = {int(mode): mode for mode in Mode}
-# Plain ints: arithmetic on IntFlag members costs microseconds, and this runs in every scan.
-(_HEAT, _PURGE, _RESET, _DIRECT, _PUMP, _ROOTS, _VAC, _N2, _VENT, _EXHAUST_VALVE, _EXHAUST_FAN, _CIRCULATION, _CONDENSER, _DOOR) = (
-    int(bit) for bit in Bits
-)
+# A bit of the command word is the output of the same name. The word changes a few times in an hour and is looked up in between.
+_flags: Final[Callable[[Outputs], tuple[bool, ...]]] = attrgetter(*(str(bit.name).lower() for bit in Bits))
 
 
-def _bits(o: Outputs) -> int:
-    return (
-        o.heat_enable * _HEAT
-        | o.purge_permission * _PURGE
-        | o.reset * _RESET
-        | o.direct_output * _DIRECT
-        | o.pump * _PUMP
-        | o.roots * _ROOTS
-        | o.vac_valve * _VAC
-        | o.n2_valve * _N2
-        | o.vent_valve * _VENT
-        | o.exhaust_valve * _EXHAUST_VALVE
-        | o.exhaust_fan * _EXHAUST_FAN
-        | o.circulation * _CIRCULATION
-        | o.condenser * _CONDENSER
-        | o.door_release * _DOOR
-    )
+@lru_cache(maxsize=1024)
+def _word_of(flags: tuple[bool, ...]) -> int:
+    return sum(int(bit) for bit, flag in zip(Bits, flags, strict=True) if flag)
+
+
+@lru_cache(maxsize=1024)
+def _flags_of(word: int) -> tuple[bool, ...]:
+    return tuple(bool(word & bit) for bit in Bits)

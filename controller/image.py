@@ -165,7 +165,7 @@ class ZoneEstimate(NamedTuple):
 
 
 class PressureRise(NamedTuple):
-    """Result of one pressure-rise test: what the isolated chamber's pressure said of leak and solvent. Rates by the chamber's free volume."""
+    """Result of one pressure-rise test: what the isolated chamber's pressure said of leak and solvent, by its free volume."""
 
     at_s: float  # end of the isolation
     isolated_s: float
@@ -195,7 +195,7 @@ class Estimate(NamedTuple):
 
     ``residual_solvent`` is the worst zone's weight fraction, ``insoluble`` the NMP-insoluble fraction over the whole roll (its interval
     spans parameters and zones). ``p_solvent_ok`` and ``p_insoluble_in_window`` refer to the recipe that runs and are 0 without one.
-    ``blister`` is the 95 % point of the solvent's vapour pressure at the foil over the chamber's pressure in the worst zone that is still
+    ``blister`` is the 80 % point of the solvent's vapour pressure at the foil over the chamber's pressure in the worst zone that is still
     rubbery, 0 where none is; ``floor_mbar`` the chamber pressure below which it would pass 0.8.
     """
 
@@ -330,6 +330,7 @@ class Process(NamedTuple):
     zones_valid: tuple[int, int, int]  # control thermocouples that stand behind each zone
     zone_max_c: float | None  # hottest trusted zone
     limit_gap_c: float | None  # widest gap between a zone's voted temperature and its limit thermocouple
+    load_missing: bool = False  # any load thermocouple that this oven has gives no reading, required or not
 
 
 class PhaseView(NamedTuple):

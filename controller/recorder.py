@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from controller.image import Estimate, Forecast
 from controller.journal import samples
 from controller.journal.entry import Entry, entry
 from controller.journal.reader import JournalReader
@@ -12,24 +13,34 @@ from controller.scan import Record
 
 MEMORY: Final[TypeAdapter[Memory]] = TypeAdapter(Memory)
 SAMPLE_S: Final = 1.0
+FORECAST_S: Final = 1800.0  # process time between two forecasts that are kept
+MARKS: Final = (0.25, 0.5, 0.75)  # of the batch as forecast; when it gets there the forecast is kept too
 
 
 class Recorder:
     """Decides what of a record is journaled.
 
-    Every note at once, a sample each second, a checkpoint with every move and each ``checkpoint_s``.
+    Every note and every result of a pressure-rise test at once, a sample each second, a checkpoint with every move and each
+    ``checkpoint_s``, and of the forecasts the first of a batch, one each ``FORECAST_S`` and those at which the batch passes ``MARKS``.
     """
 
     def __init__(self, checkpoint_s: float) -> None:
         """Start with everything due."""
         self._checkpoint_s = checkpoint_s
         self._sample_due_s = self._checkpoint_due_s = float("-inf")
+        self._fresh = True
+        self._rise_s: float | None = None  # end of the last pressure-rise test seen
+        self._forecast_s: float | None = None  # when the last forecast seen was made
+        self._batch_id: int | None = None  # of that forecast
+        self._forecast_due_s = float("-inf")
+        self._passed = 0.0  # share of the batch that is over as forecast, highest seen
 
     def entries(self, memory: Memory, record: Record) -> tuple[list[Entry], bool]:
         """Return the entries of one scan, and whether they must be durable before the outputs are written."""
         at_s = record.inputs.at_s
         made = [entry(note.kind, at_s, note.content) for note in record.notes]
         moved = any(note.kind in ("state", "phase", "command", "batch_start") for note in record.notes)
+        made += self._believed(memory, record.estimate, at_s)
         durable = bool(made)
         if moved or at_s >= self._checkpoint_due_s:
             self._checkpoint_due_s = at_s + self._checkpoint_s
@@ -40,6 +51,35 @@ class Recorder:
                 Entry("sample", at_s, samples.pack(record.inputs, record.estimate, record.setpoints, record.outputs, record.unit_state))
             )
         return made, durable
+
+    def _believed(self, memory: Memory, estimate: Estimate, at_s: float) -> list[Entry]:
+        """Return a new pressure-rise result and a forecast that is to be kept; what a restart brings back is in the journal already."""
+        made = []
+        rise, forecast, batch = estimate.pressure_rise, estimate.forecast, memory.unit.batch
+        if rise is not None and rise.at_s != self._rise_s:
+            if not self._fresh:
+                made.append(entry("pressure_rise", at_s, rise._asdict()))
+            self._rise_s = rise.at_s
+        self._fresh = False
+        if forecast is not None and batch is not None and forecast.made_at_s != self._forecast_s:
+            self._forecast_s = forecast.made_at_s
+            made += self._foreseen(forecast, batch.id, forecast.made_at_s - batch.started_at_s, at_s)
+        return made
+
+    def _foreseen(self, forecast: Forecast, batch_id: int, batch_s: float, at_s: float) -> list[Entry]:
+        """Return the forecast made ``batch_s`` after the batch's start as an entry, nothing when it need not be kept."""
+        whole_s = batch_s + forecast.finish_s.value
+        progress = batch_s / whole_s if whole_s > 0 else 1.0
+        if batch_id != self._batch_id:
+            self._batch_id, self._forecast_due_s, self._passed = batch_id, float("-inf"), progress
+        passes = any(self._passed < mark <= progress for mark in MARKS)
+        self._passed = max(self._passed, progress)
+        due = batch_s >= self._forecast_due_s
+        if not due and not passes:
+            return []
+        if due:
+            self._forecast_due_s = batch_s + FORECAST_S
+        return [entry("forecast", at_s, {"batch_s": batch_s, "progress": progress, **forecast._asdict()})]
 
 
 def restore(reader: JournalReader) -> tuple[Memory, float, int] | None:
@@ -55,10 +95,12 @@ def restore(reader: JournalReader) -> tuple[Memory, float, int] | None:
     return MEMORY.validate_json(checkpoint.payload), checkpoint.at_s, last[-1].wall_ns if last else checkpoint.wall_ns
 
 
-def boot_entry(at_s: float, boot: int, version: str, rate: float, outage_s: float | None, config_sha256: str) -> Entry:
-    """Return the entry that a start begins with."""
+def boot_entry(
+    at_s: float, boot: int, version: str, rate: float, outage_s: float | None, config_sha256: str, solvent_kg_h: float | None = None
+) -> Entry:
+    """Return the entry that a start begins with; ``solvent_kg_h`` is the solvent rate that condenser and pump take."""
     content: dict[str, Any] = {
         "boot": boot, "version": version, "rate": rate, "outage_s": outage_s, "config_sha256": config_sha256,
-        "columns": list(samples.COLUMNS),
+        "solvent_kg_h": solvent_kg_h, "columns": list(samples.COLUMNS),
     }  # fmt: skip
     return entry("boot", at_s, content)

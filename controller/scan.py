@@ -5,6 +5,7 @@
 The same settings, memory, inputs and commands give the same record, whoever runs it: the core against a PLC, a virtual batch, a replay.
 """
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from controller import estimator
@@ -15,16 +16,19 @@ from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory, Identity
 from controller.equipment import Equipment
 from controller.estimator import Target
-from controller.image import OFF, Atmosphere, Estimate, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
+from controller.image import OFF, Atmosphere, Estimate, Forecast, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
-from controller.interlocks.evaluate import Change, InterlockMemory, Verdict, evaluate, slopes
+from controller.interlocks.evaluate import Change, InterlockMemory, Verdict, evaluate
+from controller.interlocks.limits import Limits
 from controller.interlocks.table import Effect, View
 from controller.memory import Memory, Settings
 from controller.recipe import run
-from controller.recipe.model import Endpoint, Recipe, ThermalPhase
-from controller.recipe.phases import KIND_CODE, PhaseScan
+from controller.recipe.look import PhaseScan
+from controller.recipe.model import Endpoint, ThermalPhase
+from controller.recipe.phases import KIND_CODE
+from controller.recipe.proving import Proving
 from controller.recipe.run import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
 
@@ -46,18 +50,25 @@ class Record(NamedTuple):
     soak_s: float
 
 
-def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Command, ...] = ()) -> tuple[Memory, Record]:
+def scan(
+    settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Command, ...] = (), forecast: Forecast | None = None
+) -> tuple[Memory, Record]:
     """Return the memory for the next scan and the record of this one.
 
-    Pure: no clock, no input or output, nothing random. ``inputs.dt_s`` is the time since the last scan.
+    Pure: no clock, no input or output, nothing random. ``inputs.dt_s`` is the time since the last scan; ``forecast`` is one that was made
+    beside the scan since the last one (see ``controller.plan``).
     """
     dt_s, limits = inputs.dt_s, settings.limits
-    process = condition(limits, inputs)
+    process = condition(limits, inputs, memory.proof.gauges)
     batch = memory.unit.batch
-    belief, estimate = estimator.step(settings.estimator, memory.estimator, inputs, None if batch is None else target_of(batch.recipe))
+    if forecast is not None and (batch is None or forecast.made_at_s < batch.started_at_s):  # of a batch that is over
+        forecast = None
+    belief, estimate = estimator.step(
+        settings.estimator, memory.estimator, inputs, None if batch is None else target_of(batch.recipe.endpoint), forecast
+    )
 
     heating_now = inputs.main_contactor.value is not False
-    proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now)
+    proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now, memory.outputs.vac_throttle_pct)
     view = View(
         limits,
         inputs,
@@ -72,7 +83,7 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
     )
     asked = heard(memory, commands) if commands else frozenset()
     interlocks, verdict, changes = evaluate(
-        memory.interlocks._replace(slopes=slopes(memory.interlocks.slopes, process, dt_s)),
+        memory.interlocks,
         view,
         reset=not asked.isdisjoint(_RESETTING),
         acknowledge=not asked.isdisjoint(_ACKNOWLEDGING),
@@ -84,7 +95,8 @@ def scan(settings: Settings, memory: Memory, inputs: Inputs, commands: tuple[Com
     suspended = next(iter(verdict.blocking(Effect.SUSPEND)), "") if verdict.suspend else ""
     look = PhaseScan(
         inputs, process, estimate, _endpoint(unit), dt_s, unit.temp_sp_c, "I18" in verdict.active,
-        settings.equipment.chamber_m3, settings.equipment.max_n2_flow_nm3_h,
+        settings.equipment.chamber_m3, settings.equipment.max_n2_flow_nm3_h, proof.proven,
+        "" if batch is None else batch.recipe.material.solvent, settings.equipment.solvent_kg_h, limits.load_substitute, _proving(limits),
     )  # fmt: skip
     unit, waiting, from_recipe = run.step(unit, look, proof.proven, suspended)
     if unit.state is UnitState.HELD and not verdict.heat and unit.setpoints.heat:  # heat comes back with RESTART, not by itself
@@ -133,10 +145,19 @@ def power_return(memory: Memory, inputs: Inputs, settings: Settings, outage_s: f
     ), notes  # fmt: skip
 
 
-def target_of(recipe: Recipe) -> Target:
+@lru_cache(maxsize=4)
+def target_of(end: Endpoint) -> Target:
     """Return the recipe's endpoint as the estimator's target."""
-    end = recipe.endpoint
-    return Target(end.max_residual_wt_pct / 100, end.insoluble_low_pct / 100, end.insoluble_high_pct / 100, end.probability)
+    return Target(
+        end.max_residual_wt_pct / 100, end.insoluble_low_pct / 100, end.insoluble_high_pct / 100, end.probability,
+        end.insoluble_aim_pct / 100, 60 * end.persist_min,
+    )  # fmt: skip
+
+
+def _proving(limits: Limits) -> Proving:
+    return Proving(
+        limits.cycle_low_mbar, limits.cycle_high_mbar, limits.proof_cycles, limits.proof_mbar, limits.proof_volumes, limits.proof_o2_pct
+    )
 
 
 def _endpoint(unit: UnitMemory) -> Endpoint | None:
@@ -185,11 +206,17 @@ def _identity(unit: UnitMemory, memory: Memory, verdict: Verdict) -> Identity:
         purge_permission=memory.proof.proven and verdict.heat,
         reset=memory.reset_s > 0.0,
         batch_id=0 if batch is None else batch.id,
-        recipe_crc=0 if batch is None else int(batch.recipe_sha256[:8], 16) or 1,
+        recipe_crc=0 if batch is None else _recipe_crc(batch.recipe_sha256),
         phase_index=unit.phase_index,
         phase_kind=0 if phase is None else KIND_CODE[phase.kind],
         soak_s=unit.phase.counted_s if phase is not None and phase.kind in ("SOAK", "CURE") else 0.0,
     )
+
+
+@lru_cache(maxsize=16)
+def _recipe_crc(recipe_sha256: str) -> int:
+    """Return the first 32 bits of the hash, which name the recipe to the PLC; 0 means no recipe."""
+    return int(recipe_sha256[:8], 16) or 1
 
 
 def _arm(memory: Memory, wanted: Setpoints, verdict: Verdict) -> Memory:
@@ -210,7 +237,9 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         running=unit.state not in FINAL,
         heating=hot,
         solvent=True,
-        vacuum=hot and phase.atmosphere == "VACUUM" and unit.setpoints.atmosphere is Atmosphere.VACUUM,  # type: ignore[union-attr]
+        vacuum=hot
+        and phase.atmosphere == "VACUUM"  # type: ignore[union-attr]
+        and (unit.setpoints.atmosphere is Atmosphere.VACUUM or unit.phase.isolated_s > 0),
         inert=hot and phase.atmosphere == "N2_FLOW",  # type: ignore[union-attr]
         timeout=unit.timeout,
         failed=unit.failed,

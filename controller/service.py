@@ -12,14 +12,14 @@ from typing import Final
 
 import structlog
 
-from controller import realtime, recorder
+from controller import plan, realtime, recorder
 from controller import scan as scanning
 from controller import wiring as wirings
 from controller.clock import Clock, wall_ns
 from controller.commands import Command
 from controller.config import Config, sha256_of
 from controller.errors import JournalError
-from controller.image import OFF, Inputs, Mode, Outputs
+from controller.image import OFF, Forecast, Inputs, Mode, Outputs
 from controller.intake import command_of
 from controller.journal.entry import Entry, entry
 from controller.journal.mailbox import Mailbox
@@ -33,6 +33,7 @@ from controller.tags import Quality, Sample
 
 JOURNAL_WAIT_S: Final = 0.25  # wall: longer than this no intent waits for the disk
 POLL_S: Final = 0.1  # wall: the mailbox
+FORECAST_POLL_S: Final = 0.25  # wall
 HOUSEKEEPING_S: Final = 5.0  # wall: disk space, gateway's life sign
 GATEWAY_LIFE_S: Final = 30.0  # wall
 UNKNOWN_OUTAGE_S: Final = 86_400.0  # an outage of unknown length counts as the longest
@@ -53,6 +54,7 @@ class Core:
         self.journal_slow = False
         self.scans = self.late_scans = 0
         self.last: Record | None = None
+        self.forecast: Forecast | None = None  # made since the last scan
 
     def own(self, at_s: float) -> dict[str, Sample[float]]:
         """Return the signals that are made here."""
@@ -86,7 +88,8 @@ class Core:
         own = self.own(at_s)
         inputs = await self.field.read(at_s, dt_s, own)
         commands = tuple(self.commands.popleft() for _ in range(len(self.commands)))
-        self.memory, record = scanning.scan(self.config.settings, self.memory, inputs, commands)
+        ahead, self.forecast = self.forecast, None
+        self.memory, record = scanning.scan(self.config.settings, self.memory, inputs, commands, ahead)
         entries, durable = self.recorder.entries(self.memory, record)
         entries += [entry("plc", at_s, {"event": event.name, **event.details}) for event in self.field.drain()]
         step_s = own["clock_step_s"].value or 0.0
@@ -106,6 +109,13 @@ class Core:
                 self.next_row = row.row
                 self.commands.append(await asyncio.to_thread(command_of, row, wall_ns()))
             await asyncio.sleep(POLL_S)
+
+    async def look_ahead(self) -> None:
+        """Make forecasts in a thread of their own; compiled code leaves the interpreter to the scan."""
+        while True:
+            if self.forecast is None and plan.due(self.config.settings, self.memory):
+                self.forecast = await asyncio.to_thread(plan.forecast, self.config.settings, self.memory)
+            await asyncio.sleep(FORECAST_POLL_S)
 
     async def keep_house(self) -> None:
         """Look after the disk and the gateway's life sign."""
@@ -196,6 +206,7 @@ async def run(config: Config) -> None:
     async with started(config) as core, asyncio.TaskGroup() as group:
         group.create_task(core.run_scans(), name="scan")
         group.create_task(core.watch_mailbox(), name="mailbox")
+        group.create_task(core.look_ahead(), name="forecast")
         group.create_task(core.keep_house(), name="housekeeping")
 
 

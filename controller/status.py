@@ -1,12 +1,16 @@
 """Where the unit stands, read from the journal: for the command line and the demo."""
 
 import json
+from collections.abc import Iterator
+from math import isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from controller.journal import samples
 from controller.journal.reader import JournalReader
-from controller.recipe.states import UnitState
+from controller.recipe.states import FINAL, UnitState
+
+_OVER: Final = frozenset(state.name for state in (*FINAL, UnitState.IDLE))
 
 
 def read(journal: Path) -> dict[str, Any]:
@@ -34,6 +38,10 @@ def now(reader: JournalReader) -> dict[str, Any]:
             "residual_wt_pct": [100 * values[f"residual_solvent{end}"] for end in ("", "_low", "_high")],
             "insoluble_pct": [100 * values[f"insoluble{end}"] for end in ("", "_low", "_high")],
             "time_to_endpoint_s": values["time_to_endpoint_s"],
+            "time_to_finish_s": _known([values.get(f"time_to_finish{end}_s", nan) for end in ("", "_low", "_high")]),
+            "blister": values.get("blister"),  # these three are not in the journals of older releases
+            "floor_mbar": values.get("floor_mbar"),
+            "pressure_rise": _last_rise(reader),
         }
     phase = reader.last("phase")
     if phase is not None:
@@ -42,8 +50,57 @@ def now(reader: JournalReader) -> dict[str, Any]:
     state = reader.last("state")
     if state is not None and (stored is None or state.seq > stored.seq):
         shown["state"] = json.loads(state.payload)["to"]
+    if shown["state"] in _OVER:
+        shown["time_to_finish_s"] = None
     shown["alarms"] = alarms(reader)
     return shown
+
+
+def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each line that a person reads; ``shown`` is what ``now`` returns."""
+    yield "unit", f"{shown['state']} · {shown.get('phase', '-')}"
+    if "at_s" in shown:
+        yield "process time", f"{shown['at_s'] / 3600:.2f} h"
+        yield "set point", f"{shown['set_point_c']:.1f} degC"
+        yield "zones / load", f"{_numbers(shown['zones_c'])} / {_numbers(shown['load_c'])} degC (load: outer, edge, core)"
+        yield "pressure, N2, O2", f"{shown['pressure_mbar']:.1f} mbar, {shown['n2_flow_nm3_h']:.0f} Nm3/h, {shown['o2_pct']:.3f} vol%"
+        yield "residual solvent", "{:.2f} wt% [{:.2f}, {:.2f}]  worst zone".format(*shown["residual_wt_pct"])
+        yield "insoluble content", "{:.0f} % [{:.0f}, {:.0f}]".format(*shown["insoluble_pct"])
+        left_s = shown["time_to_endpoint_s"]
+        yield "to the endpoint", "-" if isnan(left_s) else f"{left_s / 60:.0f} min"
+        fan_s = shown.get("time_to_finish_s")
+        yield "to the finish", "-" if fan_s is None else "{:.0f} min [{:.0f}, {:.0f}]".format(*(end_s / 60 for end_s in fan_s))
+        yield "blister number", _blister(shown["blister"], shown["floor_mbar"])
+        yield "pressure-rise test", _rise(shown["pressure_rise"], shown["at_s"])
+    yield "alarms", "; ".join(shown["alarms"]) or "none"
+
+
+def _numbers(values: list[float]) -> str:
+    return " ".join(f"{value:.1f}" for value in values)
+
+
+def _known(values: list[float]) -> list[float] | None:
+    return None if any(map(isnan, values)) else values
+
+
+def _blister(blister: float | None, floor_mbar: float | None) -> str:
+    if blister is None or floor_mbar is None or isnan(blister):
+        return "-"
+    return f"{blister:.2f}, pressure floor {floor_mbar:.1f} mbar" if blister > 0 else "0, nothing rubbery"
+
+
+def _rise(rise: dict[str, Any] | None, at_s: float) -> str:
+    if rise is None:
+        return "none in this batch"
+    said = f"{rise['solvent_kg_h']:.2g} ± {rise['solvent_sd_kg_h']:.2g} kg/h of solvent, leak {rise['leak_mbar_min']:.2g} mbar/min"
+    doubt = "" if rise["valid"] else f", not valid: {rise['why_invalid']}"
+    return f"{said}, {(at_s - rise['at_s']) / 60:.0f} min ago{doubt}"
+
+
+def _last_rise(reader: JournalReader) -> dict[str, Any] | None:
+    """Return the result of the last pressure-rise test of the newest batch, None when it has none."""
+    rise, start = reader.last("pressure_rise"), reader.last("batch_start")
+    return None if rise is None or start is None or rise.seq < start.seq else rise.fields()
 
 
 def alarms(reader: JournalReader) -> list[str]:

@@ -7,10 +7,11 @@ the same file.
 import struct
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
-from operator import itemgetter
+from functools import lru_cache, partial
+from itertools import compress, repeat
+from operator import ge, itemgetter, le
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -65,45 +66,48 @@ class WiringFile(_Strict):
     signals: dict[str, Place]
 
 
-class _Analog(NamedTuple):
-    field: int
-    low: float
-    high: float
-    scale: float
-    is_int: bool
-
-
 class Wiring:
     """A compiled wiring file.
 
     ``image`` is read from input registers (function 4) in one request, the command block is written to holding registers (function 16).
+
+    Decoding follows a plan made once: what can be out of range (``measured``) and what cannot (``whole``: counters and codes) are unpacked
+    apart, bits and absent signals follow, and ``_in_order`` picks the samples of all four in the order of Inputs.
     """
 
     def __init__(self, file: WiringFile) -> None:
         """Compile ``file``; the caller has checked it (see ``load``)."""
         self.file = file
-        self._names = tuple(SIGNALS)
         present = {name: place for name, place in file.signals.items() if not place.absent}
         self.registers = max(place.register + _WIDTH[place.type] for place in present.values())
         self._bytes = struct.Struct(f">{self.registers}H")
-        order = {name: index for index, name in enumerate(self._names)}
-        words = sorted(((place.register, name) for name, place in present.items() if place.type != "bool"))
-        code, at, self._analogs, self._swaps = ">", 0, list[_Analog](), list[int]()
-        for register, name in words:
-            place, tag = present[name], SIGNALS[name]
-            code += f"{2 * (register - at)}x{_CODE[place.type]}"
-            at = register + _WIDTH[place.type]
-            self._analogs.append(_Analog(order[name], tag.low, tag.high, place.scale, name in _INTEGERS))
-            if place.word_order == "little" and _WIDTH[place.type] == 2:
-                self._swaps.append(register)
-        self._unpacker = struct.Struct(code)
-        self._bits = [(order[name], place.register, 1 << place.bit) for name, place in present.items() if place.type == "bool"]
-        self._absent = [order[name] for name in self._names if name not in present and name not in OWN_SIGNALS]
+        words = sorted((name for name, place in present.items() if place.type != "bool"), key=lambda name: present[name].register)
+        self._swaps = [
+            place.register for place in (present[name] for name in words) if place.word_order == "little" and _WIDTH[place.type] == 2
+        ]
+        self._compile_decoder(words, present)
         self._compile_encoder(words, present)
 
-    def _compile_encoder(self, words: list[tuple[int, str]], present: Mapping[str, Place]) -> None:
-        names = [name for _, name in words]
-        self._packer = struct.Struct(f"{self._unpacker.format}{2 * self.registers - self._unpacker.size}x")
+    def _compile_decoder(self, words: list[str], present: Mapping[str, Place]) -> None:
+        whole = [name for name in words if name in _INTEGERS and present[name].type in ("u16", "u32")]
+        measured = [name for name in words if name not in whole]
+        bits = [name for name, place in present.items() if place.type == "bool"]
+        absent = [name for name in SIGNALS if name not in present and name not in OWN_SIGNALS]
+        self._unpack_measured, self._unpack_whole = (_struct(names, present).unpack_from for names in (measured, whole))
+        self._lows, self._highs = [SIGNALS[name].low for name in measured], [SIGNALS[name].high for name in measured]
+        self._scales = [
+            (at, present[name].scale) for at, name in enumerate(measured) if present[name].scale != 1.0 and name not in _INTEGERS
+        ]
+        registers = sorted({present[name].register for name in bits})
+        places = [(registers.index(present[name].register), 1 << present[name].bit) for name in bits]
+        self._bit_registers = _picker(registers)
+        self._choose = lru_cache(maxsize=_CHOICES)(partial(_choice, places, len(absent)))
+        found = {name: at for at, name in enumerate((*measured, *whole, *bits, *absent, *OWN_SIGNALS))}
+        self._in_order = itemgetter(*(found[name] for name in SIGNALS))
+
+    def _compile_encoder(self, names: list[str], present: Mapping[str, Place]) -> None:
+        layout = _struct(names, present)
+        self._packer = struct.Struct(f"{layout.format}{2 * self.registers - layout.size}x")
         self._pick_words = _picker(names)
         places = [present[name] for name in names]
         whole = {at for at, (name, place) in enumerate(zip(names, places, strict=True)) if name in _INTEGERS and place.scale == 1.0}
@@ -116,7 +120,8 @@ class Wiring:
             if place.type == "bool":
                 bits.setdefault(place.register, []).append((1 << place.bit, name))
         self._bit_words = [
-            (register, tuple(mask for mask, _ in found), _picker([name for _, name in found])) for register, found in bits.items()
+            (register, lru_cache(_CHOICES)(partial(_word, [mask for mask, _ in found])), _picker([name for _, name in found]))
+            for register, found in bits.items()
         ]
 
     def decode(self, registers: Sequence[int], at_s: float, dt_s: float, own: Mapping[str, Sample[float]]) -> Inputs:
@@ -127,20 +132,23 @@ class Wiring:
         """
         if self._swaps:
             registers = self._swapped(registers)
-        samples: list[Sample[float]] = [_absent(at_s)] * len(self._names)
-        on, off = Sample(True, _GOOD, at_s), Sample(False, _GOOD, at_s)
-        for (field, low, high, scale, is_int), raw in zip(
-            self._analogs, self._unpacker.unpack_from(self._bytes.pack(*registers)), strict=True
-        ):
-            value = raw if is_int else raw * scale
-            if low <= value <= high:
-                samples[field] = _new(Sample, (value, _GOOD, at_s))
-            else:  # NaN compares false with everything
-                samples[field] = Sample(None, Quality.BAD_SENSOR if value != value else Quality.BAD_RANGE, at_s)
-        for field, register, mask in self._bits:
-            samples[field] = on if registers[register] & mask else off
-        samples[-len(OWN_SIGNALS) :] = _pick_own(own)
-        return Inputs(at_s, dt_s, *samples)  # type: ignore[arg-type]
+        raw = self._bytes.pack(*registers)
+        values = list(self._unpack_measured(raw))
+        for at, scale in self._scales:
+            values[at] *= scale
+        samples = list(map(_new, _SAMPLE, zip((*values, *self._unpack_whole(raw)), repeat(_GOOD), repeat(at_s))))
+        if not (all(map(le, self._lows, values)) and all(map(ge, self._highs, values))):  # NaN compares false with everything
+            self._take_back(samples, at_s)
+        choice = self._choose(self._bit_registers(registers))
+        samples += choice((Sample(False, _GOOD, at_s), Sample(True, _GOOD, at_s), Sample(None, Quality.ABSENT, at_s)))
+        samples += _pick_own(own)
+        return Inputs._make((at_s, dt_s, *self._in_order(samples)))
+
+    def _take_back(self, samples: list[Sample[float]], at_s: float) -> None:
+        """Take the value from every measured sample that shows none of its tag's range."""
+        for at, ((value, _, _), low, high) in enumerate(zip(samples, self._lows, self._highs, strict=False)):
+            if value is not None and not low <= value <= high:
+                samples[at] = Sample(None, Quality.BAD_SENSOR if value != value else Quality.BAD_RANGE, at_s)
 
     def encode(self, values: Mapping[str, float]) -> list[int]:
         """Return the registers that show ``values`` (field name -> value; NaN is a broken sensor): the soft PLC's side of ``decode``."""
@@ -150,8 +158,8 @@ class Wiring:
         for at, scale in self._scaled:
             words[at] /= scale
         registers = list(self._bytes.unpack(self._packer.pack(*words)))
-        for register, masks, pick in self._bit_words:
-            registers[register] |= sum(compress(masks, pick(values)))
+        for register, word, pick in self._bit_words:
+            registers[register] |= word(pick(values))
         return self._swapped(registers) if self._swaps else registers
 
     def _swapped(self, registers: Sequence[int]) -> list[int]:
@@ -162,19 +170,35 @@ class Wiring:
 
 
 _new: Final = tuple.__new__  # past the NamedTuple's own __new__, which costs three times as much; ninety samples are made in every scan
+_SAMPLE: Final = repeat(Sample)
 _GOOD: Final = Quality.GOOD
+_CHOICES: Final = 1024  # states of all bits that are remembered; a batch shows a few dozen
 _pick_own: Final = itemgetter(*OWN_SIGNALS)
 
 
-def _picker(names: Sequence[str]) -> Callable[[Mapping[str, float]], tuple[float, ...]]:
-    """Return a function that takes the values of ``names`` out of a mapping, at the speed of C."""
-    if len(names) == 1:
-        return lambda values: (values[names[0]],)
-    return itemgetter(*names) if names else lambda values: ()
+def _struct(names: Sequence[str], present: Mapping[str, Place]) -> struct.Struct:
+    """Return the layout of ``names`` (in the order of their registers) that skips what lies between them."""
+    code, at = ">", 0
+    for place in (present[name] for name in names):
+        code += f"{2 * (place.register - at)}x{_CODE[place.type]}"
+        at = place.register + _WIDTH[place.type]
+    return struct.Struct(code)
 
 
-def _absent(at_s: float) -> Sample[float]:
-    return Sample(None, Quality.ABSENT, at_s)
+def _choice(places: Sequence[tuple[int, int]], absent: int, words: tuple[int, ...]) -> Callable[[Sequence[Sample[float]]], Any]:
+    """Return a function that picks from (off, on, absent): for each (word, mask) of ``places`` by ``words``, then absent samples."""
+    return itemgetter(*(int(bool(words[word] & mask)) for word, mask in places), *([2] * absent))
+
+
+def _word(masks: Sequence[int], flags: tuple[float, ...]) -> int:
+    return sum(compress(masks, flags))
+
+
+def _picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that takes the values of ``keys`` out of a mapping or sequence as a tuple, at the speed of C."""
+    if len(keys) == 1:
+        return lambda values: (values[keys[0]],)
+    return itemgetter(*keys) if keys else lambda values: ()
 
 
 def _quantised(value: float, scale: float, low: int, high: int) -> int:

@@ -31,12 +31,15 @@ def plc(
     truth: Annotated[
         Path | None, typer.Option(help="write what the lab would find of the product to this JSON file on the way out")
     ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="write what the plant knows of the product to this CSV file while a batch runs")
+    ] = None,
     unsafe: Annotated[Path | None, typer.Option(help="append unsafe states to this file, one JSON object a line")] = None,
 ) -> None:
     """Run the soft PLC with a plant behind it on Modbus TCP until SIGTERM."""
     from sim import station
 
-    asyncio.run(station.run(station.Station(host, port, rate, scan_s, load, seed, wiring, truth, unsafe)))
+    asyncio.run(station.run(station.Station(host, port, rate, scan_s, load, seed, wiring, truth, unsafe, reference)))
 
 
 @app.command()
@@ -46,7 +49,7 @@ def batch(
     seed: Seed = 1,
     scan_s: Annotated[float, typer.Option(min=0.05, max=2.0, help="scan period, s")] = 1.0,
     max_h: Annotated[float, typer.Option(help="give up after so many hours")] = 100.0,
-    journal: Annotated[Path | None, typer.Option(help="write the journal of the batch to this new file")] = None,
+    journal: Annotated[Path | None, typer.Option(help="write the journal of the batch to this new file, the truth beside it")] = None,
     direct: Annotated[bool, typer.Option(help="the controller closes the zone loops")] = False,
     wiring: Wiring = WIRING,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
@@ -67,21 +70,25 @@ def batch(
 def campaign(
     recipe: Path,
     runs: Annotated[int, typer.Option(min=1, max=100_000)] = 20,
-    seed: Annotated[int, typer.Option(help="of the first run; the others follow")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, max=64)] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="of the first run; the others follow")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="worker processes")] = 2,
+    scan: Annotated[float, typer.Option(help="scan period, s; 2 s halves the time of a long campaign")] = 1.0,
     load: Load = SAMPLE_ROLL,
     wiring: Wiring = WIRING,
+    fault: Annotated[str, typer.Option(help="a fault of sim/faults.py at a random moment, or random: another one in each run")] = "",
+    out: Annotated[Path | None, typer.Option(help="write each run to this new file as it ends, one JSON object a line")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with --out: seeds already there are not run again")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
 ) -> None:
-    """Run many virtual batches with plants drawn anew, and sum up: results, unsafe states, error and coverage of the estimate."""
-    from sim import virtual
+    """Run many blind virtual batches with lots and plants drawn anew; judge endpoints, estimates and forecasts against the truth."""
+    from sim.campaign import many, one, shown
 
-    summary = virtual.campaign(recipe, load, wiring, range(seed, seed + runs), jobs)
+    what = one.prepare(recipe, load, wiring, scan, fault)
+    summary = many.campaign(what, range(seed, seed + runs), jobs, out, resume)
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
     else:
-        for key, value in summary.items():
-            sys.stdout.write(f"{key:32} {value}\n")
+        shown.show(summary)
 
 
 @app.command()

@@ -8,11 +8,12 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from controller import block as blocks
-from controller import recorder
+from controller import plan, recorder
 from controller.block import Block
 from controller.commands import Command, Start
 from controller.image import Estimate, Inputs, Interval, aged
@@ -31,7 +32,9 @@ from sim.plant.roll import Roll
 from sim.softplc import SoftPlc
 
 MASTER: Final = 1
+PLC_SCAN_S: Final = 1.0  # the longest
 SETTLE_S: Final = 10.0  # before the start: the PLC sees its first blocks, the sensors their first gas
+_TRACED: Final = struct.Struct(f"<{blocks.REGISTERS}H3d")
 Hook = Callable[["Rig", float], None]
 
 
@@ -55,7 +58,10 @@ class Result(NamedTuple):
 
 @dataclass
 class Rig:
-    """Controller, soft PLC and plant wired together; ``step`` advances all by one scan."""
+    """Controller, soft PLC and plant wired together; ``step`` advances all by one scan of the controller.
+
+    The PLC is no slower for a slow controller: it scans at least once in ``PLC_SCAN_S``, and the judge looks at each of its scans.
+    """
 
     settings: Settings
     wiring: Wiring
@@ -85,23 +91,34 @@ class Rig:
         self._recorder = recorder.Recorder(600.0)
 
     def step(self) -> Record:
-        """Run one PLC scan and one control scan."""
-        self.plc.scan(self.scan_s)
-        self.at_s += self.scan_s
+        """Run the PLC's scans and one control scan."""
+        scans = ceil(self.scan_s / PLC_SCAN_S)
+        plc_scan_s = self.scan_s / scans
+        self._run_plc(scans - 1, plc_scan_s)
+        self.plc.scan(plc_scan_s)
+        self.at_s += plc_scan_s
         inputs = self._read()
         commands, self.commands = tuple(self.commands), []
-        self.memory, record = scan(self.settings, self.memory, inputs, commands)
+        ahead = plan.forecast(self.settings, self.memory) if plan.due(self.settings, self.memory) else None
+        self.memory, record = scan(self.settings, self.memory, inputs, commands, ahead)
         self.counter += 1
         registers = blocks.encode(Block(1, self.counter, MASTER, inputs.plc_alive.value or 0, record.outputs))
         self.plc.receive(registers)
-        self.unsafe += self.judge.look(self.plc, self.at_s, self.scan_s)
-        self._trace.update(struct.pack(f"<{len(registers)}H3d", *registers, *record.estimate.residual_solvent))
+        self.unsafe += self.judge.look(self.plc, self.at_s, plc_scan_s)
+        self._trace.update(_TRACED.pack(*registers, *record.estimate.residual_solvent))
         for note in record.notes:
             self.notes.append((self.at_s, note.kind, note.content))
         if self.journal is not None:
             self.journal.append(self._recorder.entries(self.memory, record)[0], durable=False)
         self.record = record
         return record
+
+    def _run_plc(self, scans: int, dt_s: float) -> None:
+        """Let the PLC and the judge go on between two scans of the controller."""
+        for _ in range(scans):
+            self.plc.scan(dt_s)
+            self.at_s += dt_s
+            self.unsafe += self.judge.look(self.plc, self.at_s, dt_s)
 
     def _read(self) -> Inputs:
         """Return the image; while the PLC's alive counter stands still it is the last one, ageing, as on the wire."""

@@ -25,9 +25,10 @@ from controller.errors import JournalError, OvenctlError
 from controller.journal.mailbox import post
 from controller.journal.reader import JournalReader
 from controller.journal.report import report
+from sim import lot
 from sim.broker import broker, free_port
-from sim.lot import CALIBRATION
 from sim.station import endpoint_verdict
+from sim.truth import beside
 
 ROOT: Final = Path(__file__).parents[1]
 START_S: Final = 30.0  # wall
@@ -35,6 +36,7 @@ LEAVE_S: Final = 20.0  # wall
 MAX_RESTARTS: Final = 5
 RESTART_S: Final = 5.0  # wall, between two restarts
 LOOK_S: Final = 0.5  # wall
+REFERENCE: Final = beside(Path("journal.sqlite"))
 FINAL: Final = ("COMPLETE", "STOPPED", "ABORTED")
 
 
@@ -70,7 +72,7 @@ async def run(demo: Demo) -> int:
         loop.add_signal_handler(number, lambda: task.cancel() if task is not None and not task.cancelling() else None)
     port = free_port()
     async with broker() as bus:
-        config = _write_config(folder, demo.rate, port, bus.port)
+        config = _write_config(folder, demo.rate, demo.seed, port, bus.port)
         console.print(
             f"soft PLC on 127.0.0.1:{port}, {bus.kind} on 127.0.0.1:{bus.port}, {demo.rate:g} process seconds a second, files in {folder}"
         )
@@ -94,7 +96,7 @@ def _new_folder(parent: Path) -> Path:
     return folder
 
 
-def _write_config(folder: Path, rate: float, plc_port: int, mqtt_port: int) -> Path:
+def _write_config(folder: Path, rate: float, seed: int, plc_port: int, mqtt_port: int) -> Path:
     config = folder / "controller.toml"
     config.write_text(
         f"""# Written by the demo. Paths are relative to this file.
@@ -121,7 +123,7 @@ oven = "oven-1"
 sample_every_s = 10.0
 
 [settings.estimator]
-{chr(10).join(f"{key} = {value}" for key, value in CALIBRATION.items())}
+{chr(10).join(f"{key} = {json.dumps(value)}" for key, value in lot.estimator(seed).items())}
 """,
         encoding="utf-8",
     )
@@ -132,7 +134,8 @@ sample_every_s = 10.0
 async def _processes(demo: Demo, folder: Path, port: int, config: Path) -> AsyncIterator[dict[str, asyncio.subprocess.Process]]:
     """Run PLC, core and gateway; on the way out stop them in the order gateway, core, PLC, so that the core can leave the oven safe."""
     sim = ["-m", "sim", "plc", "--port", str(port), "--rate", str(demo.rate), "--scan-s", "1.0", "--load", str(demo.load), "--seed",
-           str(demo.seed), "--truth", str(folder / "lab.json"), "--unsafe", str(folder / "unsafe.jsonl")]  # fmt: skip
+           str(demo.seed), "--truth", str(folder / "lab.json"), "--reference", str(folder / REFERENCE),
+           "--unsafe", str(folder / "unsafe.jsonl")]  # fmt: skip
     commands = {
         "plc": sim,
         "core": ["-m", "controller", "run", "-c", str(config)],
@@ -294,25 +297,9 @@ class _Table:
 
 
 def _lines(now: dict[str, Any], heard: Heard) -> Iterator[tuple[str, str]]:
-    if "at_s" not in now:
-        return
-    yield "process time", f"{now['at_s'] / 3600:.2f} h"
-    yield "unit", f"{now['state']} · {now.get('phase', '-')}"
-    yield "set point", f"{now['set_point_c']:.1f} degC"
-    yield "zones / load", f"{_numbers(now['zones_c'])} / {_numbers(now['load_c'])} degC (load: outer, edge, core)"
-    yield "pressure, N2, O2", f"{now['pressure_mbar']:.1f} mbar, {now['n2_flow_nm3_h']:.0f} Nm3/h, {now['o2_pct']:.3f} vol%"
-    value, low, high = now["residual_wt_pct"]
-    yield "residual solvent", f"{value:.2f} wt% [{low:.2f}, {high:.2f}]  worst zone"
-    value, low, high = now["insoluble_pct"]
-    yield "insoluble content", f"{value:.0f} % [{low:.0f}, {high:.0f}]"
-    left = now["time_to_endpoint_s"]
-    yield "to the endpoint", "-" if left != left else f"{left / 60:.0f} min"
-    yield "alarms", "; ".join(now["alarms"]) or "none"
-    yield "MQTT messages heard", str(heard.messages)
-
-
-def _numbers(values: list[float]) -> str:
-    return " ".join(f"{value:.1f}" for value in values)
+    if "at_s" in now:
+        yield from status.lines(now)
+        yield "MQTT messages heard", str(heard.messages)
 
 
 async def _leave_safe(folder: Path, console: Console) -> None:
@@ -335,7 +322,7 @@ def _verdict(folder: Path, state: str, console: Console, heard: Heard) -> int:
     lab = json.loads((folder / "lab.json").read_text("utf-8"))
     unsafe = folder / "unsafe.jsonl"
     seen = unsafe.read_text("utf-8").splitlines() if unsafe.exists() else []
-    out = report(folder / "journal.sqlite", folder / "batch-report.html", None, lab)
+    out = report(folder / "journal.sqlite", folder / "batch-report.html", None, lab, folder / REFERENCE)
     with JournalReader(folder / "journal.sqlite") as reader:
         stored = reader.last("batch_end")
     end = json.loads(stored.payload) if stored is not None else {}

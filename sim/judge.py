@@ -95,16 +95,16 @@ class Judge:
         find, chamber = self._found.append, plant.chamber
         if plc.silent_s > T_WD_S + dt_s + _EPS or plc.block is None:
             find(("U2", f"heat on {plc.silent_s:.1f} s after the last valid block"))
+        mbar = chamber.pressure_pa / PA_PER_MBAR
         wet = any(film.free + film.bound > WET for film in plant.films)
         if wet or chamber.vapour_lel_pct > OPEN_LEL_PCT:
             if not plc.guards.purge_proven:
                 find(("U1", "heat on with solvent and no purge proven"))
-            o2_pct, mbar = chamber.o2_pct, chamber.pressure_pa / PA_PER_MBAR
-            if self._lasts("air", o2_pct > O2_PCT and mbar > VACUUM_MBAR, at_s, AIR_GRACE_S):
-                find(("U1", f"heat on with solvent at {o2_pct:.1f} vol% O2 and {mbar:.0f} mbar"))
+            if self._lasts("air", mbar > VACUUM_MBAR and chamber.o2_pct > O2_PCT, at_s, AIR_GRACE_S):
+                find(("U1", f"heat on with solvent at {chamber.o2_pct:.1f} vol% O2 and {mbar:.0f} mbar"))
         field = plant.field
         lost = not (field.exhaust_fan.runs and field.chiller.runs)
-        lost = lost or (not field.circulation.runs and chamber.pressure_pa > CIRCULATION_MBAR * PA_PER_MBAR)
+        lost = lost or (not field.circulation.runs and mbar > CIRCULATION_MBAR)
         if self._lasts("service", wet and lost, at_s, SERVICE_GRACE_S):
             find(("U6", "heat on and solvent in the film without exhaust, condenser or circulation"))
         blind = self._blind_zones(plc)
@@ -177,8 +177,8 @@ class Judge:
         find, o = self._found.append, block.outputs
         if o.mode == _RUN and (o.batch_id == 0 or o.recipe_crc == 0):
             find(("U8", "mode RUN without batch id or recipe hash"))
-        too_much = max(o.zone_sp_c) > MAX_SP_C + 1e-3 or o.rate_limit_c_per_min > MAX_RATE_C_PER_MIN + 1e-3
-        if too_much and o.heat_enable and o.mode in (_RUN, _HOLD):
+        may_heat = o.heat_enable and o.mode in (_RUN, _HOLD)
+        if may_heat and (max(o.zone_sp_c) > MAX_SP_C + 1e-3 or o.rate_limit_c_per_min > MAX_RATE_C_PER_MIN + 1e-3):
             find(("U5", f"block asks for {max(o.zone_sp_c):.1f} degC at {o.rate_limit_c_per_min:.1f} degC/min"))
         if self._master not in (0, block.master) and at_s - self._master_at_s < LEASE_S:
             find(("U9", f"master {block.master} taken inside the lease of {self._master}"))

@@ -1,18 +1,54 @@
-"""What coupons of the simulated resin lot told the estimator: a site's calibration, not a look into the plant's equations.
+"""What a site knows of the simulated resin lot: six ladder coupons, examined by the virtual laboratory, through ``ovenctl calibrate``.
 
-Fitted to the insoluble content at the end of the short trial (255 degC, seeds 21-32) and of one production batch (238 degC, seed 1), as a
-laboratory would find it; figures in the README are from other seeds. The estimator's own defaults stay the literature's prior.
+Nothing here looks into the plant: the coupons are what a laboratory would report, and the calibration is the controller's own.
 """
 
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-CALIBRATION: Final[dict[str, float]] = {
-    "gel_time_240c_h": 3.8,
-    "gel_time_ln_sd": 0.15,  # from batch to batch of the lot
-    "activation_energy_kj_mol": 164.0,
-}
+from controller.calibrate.evaluate import calibrate
+from sim.coupons import FILM_UM, PREDRY_WT_PCT, RESIDUAL_SD_WT_PCT, RESIDUAL_SHARE_SD, Coupon, ladder
+
+# Four around the shipped recipes' cures at three temperatures, taken out where the insoluble content says most, and two taken out early
+# (1 h at 210 degC, 0.4 h at 240 degC), while the film still holds solvent enough to weigh: 0.3-2 wt%.
+LADDERS: Final = (((210.0, 1.0),), ((228.0, 5.5),), ((240.0, 0.4), (240.0, 1.2), (240.0, 1.4)), ((252.0, 0.9),))
+ASSAY: Final = '{ method = "extraction and weighing", solvent = "NMP", extraction_c = 100.0, extraction_h = 2.0 }'
+DATE: Final = "2026-01-01"
+PREDRY_SD_WT_PCT: Final = 0.5  # [assume] of the coating line's own laboratory
 
 
-def settings(**equipment: Any) -> dict[str, Any]:
-    """Return the ``settings`` section of a controller that runs the simulated oven with this lot."""
-    return {"equipment": equipment, "estimator": dict(CALIBRATION)}
+def coupons(lot: int) -> list[Coupon]:
+    """Return the six coupons of resin lot ``lot``."""
+    return [coupon for number, steps in enumerate(LADDERS) for coupon in ladder(lot, steps, 1000 * lot + number)]
+
+
+@lru_cache(maxsize=64)
+def estimator(lot: int) -> dict[str, Any]:
+    """Return the ``[estimator]`` section that the calibration with the lot's coupons gives."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "lab.toml"
+        file.write_text(lab_file(lot, coupons(lot)), encoding="utf-8")
+        return calibrate(file, (), DATE).parameters.estimator.model_dump(mode="json")
+
+
+def lab_file(lot: int, found: list[Coupon]) -> str:
+    """Return the laboratory's report as the file that ``ovenctl calibrate`` reads."""
+    parts = [f'lot = "L{lot}"\nresin = "PAI of the simulator"\nsolvent = "NMP"\ndate = "{DATE}"\n']
+    for number, coupon in enumerate(found):
+        known = dict(zip(coupon.times_s, coupon.temps_c, strict=True))  # one step ends where the next begins
+        points = ", ".join(f"[{at_s / 3600:.6g}, {temp_c:.6g}]" for at_s, temp_c in known.items())
+        parts.append(
+            f'[[coupons]]\nname = "C{number + 1}"\nposition = "{coupon.position}"\nhistory = [{points}]\ntemperature_sd_c = 0.5\n'
+            f"insoluble_pct = {100 * coupon.insoluble:.3f}\ninsoluble_sd_pct = {100 * coupon.insoluble_sd:.3f}\n"
+            f"residual_wt_pct = {coupon.residual_wt_pct:.3f}\n"
+            f"residual_sd_wt_pct = {RESIDUAL_SD_WT_PCT + RESIDUAL_SHARE_SD * coupon.residual_wt_pct:.4f}\n"
+            f"predry_residual_wt_pct = {PREDRY_WT_PCT}\npredry_sd_wt_pct = {PREDRY_SD_WT_PCT}\nfilm_um = {FILM_UM}\nassay = {ASSAY}\n"
+        )
+    return "\n".join(parts)
+
+
+def settings(lot: int, **equipment: Any) -> dict[str, Any]:
+    """Return the ``settings`` section of a controller for virtual batches of resin lot ``lot``; forecasts come every ten minutes only."""
+    return {"equipment": equipment, "estimator": {**estimator(lot), "forecast_s": 600.0}}

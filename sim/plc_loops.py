@@ -57,7 +57,7 @@ class Loops:
         self._ramp_c_per_min[zone] = ramp = ramp + (rise_c * 60.0 / dt_s - ramp) * dt_s / (s.ramp_lag_s + dt_s)
         forward = s.loss_pct_per_k * (sp_c - 23.0) + s.ramp_pct_min_per_k * ramp
         raw = forward + s.gain_pct_per_k * error_c + self._integral_pct[zone]
-        output = max(0.0, min(100.0, raw))
+        output = 0.0 if raw < 0.0 else min(raw, 100.0)
         if output == raw or (raw > 100.0) != (error_c > 0.0):  # integrate unless that pushes further into the limit
             self._integral_pct[zone] += s.gain_pct_per_k * error_c * dt_s / s.integral_s
         return output

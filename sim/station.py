@@ -17,6 +17,7 @@ from sim.modbus_server import serve
 from sim.plant.parameters import draw
 from sim.plant.plant import Plant
 from sim.softplc import SoftPlc
+from sim.truth import TruthFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,20 @@ class Station:
     wiring: Path
     truth: Path | None
     unsafe: Path | None
+    reference: Path | None = None
 
 
 async def run(station: Station) -> None:
-    """Serve until SIGTERM or SIGINT; then write what the lab would find."""
+    """Serve until SIGTERM or SIGINT; then write what the lab would find. ``reference`` is written meanwhile (see ``sim.truth``)."""
     plc = SoftPlc(wirings.load(station.wiring), Plant(draw(station.seed), roll_of(read_load(station.load)), station.seed))
     judge = Judge()
+    known = None if station.reference is None else TruthFile(station.reference)
     realtime.prefer()
     realtime.settle()
 
     def watch(seen: SoftPlc) -> None:
+        if known is not None:
+            known.look(seen)
         for found in judge.look(seen, seen.at_s, station.scan_s):
             if station.unsafe is not None:
                 with station.unsafe.open("a", encoding="utf-8") as file:
@@ -56,6 +61,8 @@ async def run(station: Station) -> None:
     except asyncio.CancelledError:
         pass
     finally:
+        if known is not None:
+            known.close()
         if station.truth is not None:
             station.truth.write_text(json.dumps(lab_results(plc)), encoding="utf-8")
 

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.errors import JournalError
-from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Inputs, Interval, Setpoints, blank
+from controller.estimator.model import POSITIONS
+from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Inputs, Interval, Setpoints, ZoneEstimate, blank
 from controller.journal import samples
 from controller.journal.chain import verify
 from controller.journal.entry import KINDS, Entry, canonical, entry
@@ -484,6 +485,38 @@ def test_a_sample_keeps_values_qualities_and_what_was_wanted() -> None:
 def test_every_signal_and_every_extra_has_a_column_and_a_unit() -> None:
     assert sorted(samples.COLUMNS) == sorted([*SIGNALS, *samples.EXTRA])
     assert (samples.unit_of("z1_tc_a_c"), samples.unit_of("evolution_kg_h")) == ("degC", "kg/h")
+
+
+def test_a_sample_keeps_what_is_believed_of_each_position_whatever_their_order() -> None:
+    zones = [
+        ZoneEstimate(name, 200.0 + i, Interval(i / 64, i / 128, i / 32), Interval(0.5, 0.25, 0.75)) for i, name in enumerate(POSITIONS)
+    ]
+    believed = ESTIMATE._replace(zones=tuple(reversed(zones)), blister=0.625, floor_mbar=12.5, evolution_kg_h=Interval(0.5, 0.25, 2.0))
+    values = samples.unpack(samples.pack(an_image(7.0), believed, SETPOINTS, OFF, 1))
+    for i, name in enumerate(POSITIONS):
+        found = [values[column] for column in (f"film_{name}_c", *(f"residual_{name}{end}" for end in ("", "_low", "_high")))]
+        assert found == [200.0 + i, i / 64, i / 128, i / 32]
+        assert [values[f"insoluble_{name}{end}"] for end in ("", "_low", "_high")] == [0.5, 0.25, 0.75]
+    assert (values["blister"], values["floor_mbar"]) == (0.625, 12.5)
+    assert [values[f"evolution{end}_kg_h"] for end in ("", "_low", "_high")] == [0.5, 0.25, 2.0]
+
+
+def test_a_position_that_was_not_estimated_has_no_value() -> None:
+    values = samples.unpack(samples.pack(an_image(), ESTIMATE._replace(zones=()), SETPOINTS, OFF, 1))
+    assert all(math.isnan(values[name]) for name in samples.COLUMNS if name.endswith(POSITIONS))
+
+
+def test_the_time_to_the_finish_counts_down_from_the_forecast() -> None:
+    forecast = Forecast(100.0, Interval(500.0, 30.0, 900.0), None, 0.5, (), (), (), ())
+    for at_s, expected in ((100.0, [500.0, 30.0, 900.0]), (160.0, [440.0, 0.0, 840.0])):
+        values = samples.unpack(samples.pack(an_image(at_s), ESTIMATE._replace(forecast=forecast), SETPOINTS, OFF, 1))
+        assert [values[f"time_to_finish{end}_s"] for end in ("", "_low", "_high")] == expected
+    values = samples.unpack(samples.pack(an_image(), ESTIMATE, SETPOINTS, OFF, 1))
+    assert math.isnan(values["time_to_finish_s"])
+
+
+def test_the_positions_are_those_of_the_estimator() -> None:
+    assert samples.POSITIONS == POSITIONS
 
 
 def test_a_number_too_large_for_the_record_is_infinite_and_stops_nothing() -> None:

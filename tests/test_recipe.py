@@ -6,7 +6,9 @@ import pytest
 
 from controller.equipment import Equipment
 from controller.errors import FileError
+from controller.interlocks.limits import Limits
 from controller.recipe.check import check_load, check_recipe, solvent_kg, warnings_of
+from controller.recipe.proving import Proving
 from controller.recipe.reading import parse_load, parse_recipe, read_load, read_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +87,29 @@ BEYOND = [
 def test_what_the_oven_or_the_claims_do_not_allow_is_refused(old, new, key, hint):
     problems = [str(problem) for problem in check_recipe(parse_recipe(edited(TRIAL, old, new), "r").recipe, Equipment())]
     assert any(key in problem and hint in problem for problem in problems), problems
+
+
+def test_the_proof_a_recipe_is_checked_against_is_the_interlocks_own():
+    """The same numbers stand where recipes and where interlocks begin; a site that changes its limits passes them on."""
+    limits, proving = Limits(), Proving()
+    assert proving == (limits.cycle_low_mbar, limits.cycle_high_mbar, limits.proof_cycles, limits.proof_mbar, limits.proof_volumes,
+                       limits.proof_o2_pct)  # fmt: skip
+    assert (proving.purge_low_mbar, proving.purge_high_mbar, proving.vacuum_mbar, proving.purge_volumes) == (48.0, 375.0, 80.0, 5.0)
+
+
+STRICTER = [
+    (Proving(cycle_low_mbar=20.0), "phase.1.low_mbar", "below 20 mbar"),
+    (Proving(cycle_high_mbar=800.0), "phase.1.high_mbar", "above 800 mbar"),
+    (Proving(cycles=3), "phase.3.kind", ">= 3 cycles"),
+    (Proving(proof_mbar=50.0), "phase.3.pressure_mbar", "I6 trips at 50 mbar"),
+]
+
+
+@pytest.mark.parametrize(("proving", "key", "hint"), STRICTER, ids=[row[1] for row in STRICTER])
+def test_a_site_with_a_stricter_proof_refuses_what_would_not_pass_it(proving, key, hint):
+    recipe = parse_recipe(TRIAL, "r").recipe
+    problems = [str(problem) for problem in check_recipe(recipe, Equipment(), proving)]
+    assert any(problem.startswith(key) and hint in problem for problem in problems), problems
 
 
 def test_without_a_purge_heat_is_refused():

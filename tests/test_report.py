@@ -3,18 +3,24 @@
 import itertools
 import math
 import re
+import struct
 import subprocess
 import sys
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from controller import status
 from controller.errors import FileError, JournalError
-from controller.image import OFF, Atmosphere, Estimate, Inputs, Interval, Setpoints, blank
+from controller.image import OFF, Atmosphere, Estimate, Forecast, Inputs, Interval, PressureRise, Setpoints, ZoneEstimate, blank
 from controller.journal import samples
+from controller.journal.batch import gather
+from controller.journal.belief import acting, foreseen, margins, rises
 from controller.journal.entry import Entry, entry
 from controller.journal.product import LIMITS, judge, read_lab
+from controller.journal.reader import JournalReader
 from controller.journal.report import report
 from controller.journal.store import Journal
 from controller.journal.words import elapsed, label, shown
@@ -102,13 +108,32 @@ def sample(hours: float, noise: float) -> Entry:
     image = blank(START_S + hours * 3600, STEP_S, Quality.ABSENT)._replace(
         **{name: Sample(value, Quality.GOOD, 0.0) for name, value in values.items()}
     )
+    zones = tuple(ZoneEstimate(name, lag_c + i, Interval(w, w * 0.85, w * 1.2), Interval(gel, gel * 0.86, min(1.0, gel * 1.12)))
+                  for i, name in enumerate(samples.POSITIONS))  # fmt: skip
+    blister = 0.9 * math.exp(-((hours - 3.0) ** 2) * 8)  # highest at 3 h, nowhere above 1
     believed = Estimate(
         min(core_c, lag_c) - 4, max(core_c, lag_c) + 2, Interval(w, w * 0.85, w * 1.2), Interval(gel, gel * 0.86, min(1.0, gel * 1.12)),
-        0.95, 0.93, Interval(0.4, 0.3, 0.5), None, True, "", (),
+        0.95, 0.93, Interval(0.4, 0.3, 0.5 + 4.0 * (5.0 <= hours < 5.5)), None, True, "", zones, blister, pressure / 2,
+        forecast=Forecast(image.at_s, Interval(*(3600 * (13.5 + end - hours) for end in (0.0, -0.5, 0.5))), None, 1.0, (), (), (), ()),
     )  # fmt: skip
     heat = 1.2 < hours < 11.5
     wanted = Setpoints(heat, sp_c, 1.0, Atmosphere.VACUUM, pressure, 0.0)
     return Entry("sample", image.at_s, samples.pack(image, believed, wanted, OFF._replace(zone_sp_c=(sp_c, sp_c, sp_c)), 1))
+
+
+def forecast(hours: float, progress: float, finish_h: Interval, endpoint_h: Interval | None) -> dict[str, object]:
+    """What the journal holds of a forecast made at ``hours``; times in h from then on."""
+    fan = Interval(0.02, 0.01, 0.04)
+    made = Forecast(
+        START_S + hours * 3600, Interval(*(3600 * end for end in finish_h)),
+        None if endpoint_h is None else Interval(*(3600 * end for end in endpoint_h)), 0.9, (0.0, 3600.0 * finish_h.value),
+        (Interval(200.0, 190.0, 210.0),) * 2, (fan, fan), (fan, fan),
+    )  # fmt: skip
+    return {"batch_s": 3600 * hours, "progress": progress, **made._asdict()}
+
+
+def rise(hours: float) -> dict[str, object]:
+    return PressureRise(START_S + hours * 3600, 120.0, 0.05, 0.002, 0.125, 0.03, True, "")._asdict()
 
 
 def course(batch_id: int) -> list[tuple[float, str, dict[str, object]]]:
@@ -134,11 +159,31 @@ def course(batch_id: int) -> list[tuple[float, str, dict[str, object]]]:
         (6.9, "plc", {"event": "lost", "seen": "timeout after 0.4 s"}),
         (7.05, "gap", missing),
         (7.1, "command", {"id": "c2", "user": "bert", "verb": "VENT"} | refused),
+        (2.9, "decision", {"what": "guard begins", "why": "RAMP: guard: B 0.83", "blister": 0.83}),
+        (3.1, "decision", {"what": "guard ends", "why": "SOAK: guard: B 0.74", "blister": 0.74}),
+        (3.5, "forecast", forecast(3.5, 0.25, Interval(10.0, 9.5, 10.5), Interval(7.9, 7.5, 8.3))),
+        (4.0, "forecast", forecast(4.0, 0.29, Interval(9.7, 9.5, 10.5), Interval(7.5, 7.1, 7.9))),
+        (7.5, "forecast", forecast(7.5, 0.52, Interval(7.0, 6.5, 7.5), None)),
+        (8.9, "decision", {"what": "pressure-rise test", "why": "CURE: isolated at 0.80 mbar"}),
+        (9.0, "decision", {"what": "pressure-rise test", "why": "CURE: opened after 120 s at 0.90 mbar"}),
+        (9.0, "pressure_rise", rise(9.0)),
+        (10.5, "forecast", forecast(10.5, 0.76, Interval(3.2, 3.1, 3.3), Interval(0.9, 0.8, 1.1))),
+        (11.4, "pressure_rise", rise(11.4) | {"valid": False, "why_invalid": "the coldest wall was below the dew point"}),
         (11.5, "decision", {"what": "CURE ended", "why": "endpoint"} | evidence),
     ]
 
 
-def a_batch(path: Path, result: str = "COMPLETE", until_h: float = 14.0, batch_id: int = 7) -> Path:
+def cut(whole: Entry, columns: tuple[str, ...]) -> Entry:
+    """Return a sample as a release that knew only ``columns`` wrote it."""
+    if columns == samples.COLUMNS:
+        return whole
+    values, count = samples.unpack(whole.payload), len(samples.WORDS)
+    numbers = struct.pack(f"<{count}d{len(columns) - count}f", *(values[name] for name in columns))
+    return whole._replace(payload=whole.payload[:3] + numbers + whole.payload[-whole.payload[2] :])
+
+
+def a_batch(path: Path, result: str = "COMPLETE", until_h: float = 14.0, batch_id: int = 7,
+            columns: tuple[str, ...] = samples.COLUMNS) -> Path:  # fmt: skip
     """Write a batch of 14 h, cut at ``until_h`` unless it is complete, with a restart in the middle."""
     events = course(batch_id)
     hours = 0.0
@@ -165,15 +210,22 @@ def a_batch(path: Path, result: str = "COMPLETE", until_h: float = 14.0, batch_i
     for from_h, to_h in ((0.0, 6.9), (7.05, 99.0)):
         with Journal(path, threaded=False) as journal:
             at_s = START_S + from_h * 3600
-            told = {"boot": journal.boot, "version": "0.1.0", "rate": 1.0, "outage_s": 540.0 if from_h else None, "oven": "oven 3"}
-            told |= {"config_sha256": "ab" * 32, "columns": samples.COLUMNS}
+            told = {
+                "boot": journal.boot,
+                "version": "0.1.0",
+                "rate": 1.0,
+                "outage_s": 540.0 if from_h else None,
+                "oven": "oven 3",
+                "solvent_kg_h": 4.0,
+            }
+            told |= {"config_sha256": "ab" * 32, "columns": columns}
             journal.append([entry("boot", at_s, told)])
             for i in range(int(min(end_h, to_h) * 3600 / STEP_S) - int(from_h * 3600 / STEP_S) + 1):
                 hours = from_h + i * STEP_S / 3600
                 while done < len(events) and events[done][0] <= hours + 1e-9:
                     journal.append([entry(events[done][1], START_S + events[done][0] * 3600, events[done][2])])
                     done += 1
-                journal.append([sample(hours, 0.3 * math.sin(i * 1.7))], durable=False)
+                journal.append([cut(sample(hours, 0.3 * math.sin(i * 1.7)), columns)], durable=False)
         if end_h <= to_h:
             break
     with Journal(path, threaded=False) as journal:
@@ -221,6 +273,15 @@ def test_it_says_what_was_made_from_what_by_whom_and_how_it_ended(page: str) -> 
     "told",
     [
         "4 RAMP to drying & <i>back</i> 1:12:00 2:48:00 1:36:00 120 °C reached",
+        "3:30:00 25 % finish 13:30:00 [13:00:00 to 14:00:00] 13:42:00 +12.0 min yes",
+        "endpoint 11:24:00 [11:00:00 to 11:48:00] 11:30:00 +6.0 min yes",
+        "7:30:00 52 % finish 14:30:00 [14:00:00 to 15:00:00] 13:42:00 −48.0 min NO endpoint not before the recipe's limit 11:30:00 – –",
+        "10:30:00 76 % finish 13:42:00 [13:36:00 to 13:48:00] 13:42:00 +0.0 min yes",
+        "Blister number B, highest 0.9 3:00:00 1, guard from 0.8 none",
+        "Evolution of solvent, upper end, highest 4.5 kg/h 5:00:00 4 kg/h, guard from 3.2 0:30:00",
+        "2:54:00 guard begins RAMP: guard: B 0.83 3:06:00 guard ends SOAK: guard: B 0.74 8:54:00 pressure-rise test CURE: isolated",
+        "9:00:00 120 0.05 0.002 0.12 ± 0.03 yes –",
+        "11:24:00 120 0.05 0.002 0.12 ± 0.03 NO the coldest wall was below the dew point",
         "I23 WARN zone 2 more than 10 °C above its set point 11.25 2:06:00 2:12:00 2:18:00 bert",
         "7:06:00 bert VENT refused the load is at 198 °C; venting is allowed below 60 °C reason: curious",
         "11:30:00 CURE ended endpoint p insoluble in window: 0.934; p solvent ok: 0.951; persisted (s): 120",
@@ -398,3 +459,111 @@ def test_the_synthetic_image_has_every_signal() -> None:
 def test_an_endpoint_reached_in_a_batch_that_still_runs_is_told(tmp_path: Path) -> None:
     journal = a_batch(tmp_path / "journal.db", "RUNNING", 12.0)
     assert "Endpoint after 11:30:00" in Text(report(journal, tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_a_journal_of_an_older_release_still_has_a_report_and_a_status(tmp_path: Path) -> None:
+    journal = a_batch(tmp_path / "journal.db", "STOPPED", 2.0, columns=older())
+    page = report(journal, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Hottest film (model) 40.8 °C" in Text(page).text  # half an hour behind: 20 + 0.3 h x 100/1.6 degC/h + 2 = 40.75
+    assert "<h2>Estimate</h2>" not in page
+    told = dict(status.lines(status.read(journal)))
+    assert told["residual solvent"].startswith("15.6")
+    assert (told["to the finish"], told["blister number"], told["pressure-rise test"]) == ("-", "-", "none in this batch")
+
+
+def older() -> tuple[str, ...]:
+    """Return the columns of a release that knew nothing of positions, guard and forecast."""
+    new = {"blister", "floor_mbar", "evolution_low_kg_h", "evolution_high_kg_h"}
+    new |= {f"time_to_finish{end}_s" for end in ("", "_low", "_high")}
+    new |= {f"film_{place}_c" for place in samples.POSITIONS}
+    new |= {f"{name}_{place}{end}" for name in ("residual", "insoluble") for place in samples.POSITIONS for end in ("", "_low", "_high")}
+    return tuple(name for name in samples.COLUMNS if name not in new)
+
+
+def test_a_journal_of_an_older_release_has_all_its_columns_but_the_new() -> None:
+    assert len(samples.COLUMNS) - len(older()) == 4 + 3 + 4 + 24
+
+
+def test_the_status_tells_fan_guard_and_last_pressure_rise_test(tmp_path: Path) -> None:
+    journal = a_batch(tmp_path / "journal.db", "RUNNING", 9.5)
+    told = dict(status.lines(status.read(journal)))
+    assert told["pressure-rise test"] == "0.12 ± 0.03 kg/h of solvent, leak 0.002 mbar/min, 30 min ago"
+    assert told["to the finish"] == "240 min [210, 270]"
+    assert told["blister number"] == "0, nothing rubbery"
+    told = dict(status.lines(status.read(a_batch(tmp_path / "early.db", "RUNNING", 3.0))))
+    assert told["blister number"] == "0.90, pressure floor 15.4 mbar"  # half of 50 - 30 x 1.8/2.8 mbar
+
+
+def test_margins_are_found_where_they_were_least(complete: Path) -> None:
+    with JournalReader(complete) as reader:
+        found = margins(gather(reader, 7))
+    blister, evolution, floor = found
+    assert (blister.closest, blister.at_s, blister.beyond_s) == (
+        pytest.approx(0.9, abs=1e-3),
+        pytest.approx(START_S + 3 * 3600, abs=20),
+        0.0,
+    )
+    assert (evolution.closest, evolution.limit, evolution.beyond_s) == (4.5, 4.0, pytest.approx(1800, abs=40))
+    assert (floor.closest, floor.beyond_s) == (pytest.approx(0.2, abs=0.4 * 0.02 * 0.3), 0.0)  # 0.4 mbar with 0.6 % of noise, over its half
+    assert floor.at_s == pytest.approx(START_S + 11.5 * 3600, abs=300)
+
+
+def test_the_guard_acts_until_it_says_so_or_its_phase_ends(complete: Path, tmp_path: Path) -> None:
+    with JournalReader(complete) as reader:
+        found = acting(gather(reader, 7))
+    hours = [(one.what, (one.start_s - START_S) / 3600, (one.end_s - START_S) / 3600) for one in found]
+    assert hours == [("guard", 2.9, 3.1), ("isolation", 8.9, 9.0)]
+    with Journal(tmp_path / "j.db", threaded=False) as journal:
+        journal.append([
+            entry("batch_start", 0.0, {"batch_id": 1}),
+            entry("phase", 1.0, {"event": "start", "index": 3, "kind": "RAMP"}),
+            entry("decision", 10.0, {"what": "guard begins", "why": "RAMP: guard"}),
+            entry("phase", 60.0, {"event": "end", "index": 3, "kind": "RAMP"}),
+            entry("decision", 61.0, {"what": "pressure-rise test", "why": "CURE: isolated at 3.00 mbar"}),
+            entry("state", 65.0, {"from": "RUNNING", "to": "HOLDING"}),
+            entry("decision", 70.0, {"what": "guard begins", "why": "CURE: guard"}),
+            entry("alarm", 90.0, {}),
+        ])  # fmt: skip
+    with JournalReader(tmp_path / "j.db") as reader:
+        assert acting(gather(reader, 1)) == [("guard", 10.0, 60.0), ("isolation", 61.0, 65.0), ("guard", 70.0, 90.0)]
+
+
+def test_a_quarter_at_which_the_core_was_away_has_no_forecast(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.db", threaded=False) as journal:
+        made = [forecast(hours, progress, Interval(1.0, 0.5, 2.0), None) for hours, progress in ((0.1, 0.01), (6.0, 0.6), (8.0, 0.75))]
+        journal.append([entry("batch_start", START_S, {"batch_id": 1}), *(entry("forecast", START_S, one) for one in made)])
+        journal.append([entry("forecast", START_S, {"progress": 0.3, "batch_s": 1.0}), entry("pressure_rise", START_S, {"at_s": "x"})])
+    with JournalReader(tmp_path / "j.db") as reader:
+        record = gather(reader, 1)
+    assert [(one.mark, one.kept.progress, one.finish.actual_s) for one in foreseen(record)] == [(0.5, 0.6, None), (0.75, 0.75, None)]
+    assert rises(record) == []
+
+
+def test_a_reference_is_drawn_and_named_with_its_hash(complete: Path, page: str, tmp_path: Path) -> None:
+    curves = tmp_path / "lab.csv"
+    curves.write_text("at_s,residual_core,insoluble_edge,temp_outer,blister\n0,0.18,0,20,\n36000,0.01,0.5,240,0.5\n", encoding="utf-8")
+    beside = report(complete, tmp_path / "report.html", 7, COUPONS, curves).read_text(encoding="utf-8")
+    assert f"lab.csv, SHA-256 {sha256(curves.read_bytes()).hexdigest()}" in re.sub("  +", " ", Text(beside).text).replace(" ,", ",")
+    drawn = ">reference<", ">reference *<"
+    assert [beside.count(word) for word in drawn] == [2, 1]
+    assert [page.count(word) for word in drawn] == [0, 0]
+    assert len(beside) < 2_000_000
+
+
+def test_a_reference_that_cannot_be_drawn_is_told(tmp_path: Path) -> None:
+    curves = tmp_path / "lab.csv"
+    curves.write_text("at_s,residual_core\n0,0.18\n", encoding="utf-8")
+    journal = a_batch(tmp_path / "journal.db", "STOPPED", 0.5, columns=older())
+    page = report(journal, tmp_path / "report.html", None, None, curves).read_text(encoding="utf-8")
+    assert "The reference lab.csv is not drawn: this journal does not hold the estimate by position." in Text(page).text
+
+
+def test_no_picture_uses_a_name_of_another(page: str) -> None:
+    pictures = page.split("<svg ")[1:]
+    assert len(pictures) == 4
+    names = [set(re.findall(r'\bid="([^"]+)"', picture)) for picture in pictures]
+    assert not any(one & other for one, other in itertools.combinations(names, 2))
+    for picture, own in zip(pictures, names, strict=True):
+        used = {name[1:] for name in re.findall(r'href="(#[^"]+)"', picture)} | set(re.findall(r"url\(#([^)]+)\)", picture))
+        assert used
+        assert used <= own

@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 
 from controller.commands import Command, Start
-from controller.image import Mode
+from controller.image import Atmosphere, Estimate, Interval, Mode
+from controller.interlocks.conditioning import condition
+from controller.interlocks.limits import Limits
 from controller.memory import Memory, Settings
+from controller.recipe.look import PhaseMemory, PhaseScan
+from controller.recipe.phases import run
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb, allowed
 from controller.scan import power_return, scan
-from tests.images import image
+from tests.images import BAD, image
 
 ROOT = Path(__file__).parents[1]
 SOURCED = parse_recipe((ROOT / "recipes" / "trial-short.toml").read_text("utf-8"), "trial")
@@ -208,6 +212,68 @@ def test_reset_of_a_hot_unit_resets_its_trips_and_keeps_the_inerting():
     assert idle.unit.state is UnitState.IDLE
 
 
+def test_a_restart_proves_the_atmosphere_with_the_sites_own_limits():
+    """Limits of 30/700 mbar and three cycles: the purge goes a fifth beyond them, down to 24 and up to 875 mbar, three times."""
+    limits = Limits(cycle_low_mbar=30.0, cycle_high_mbar=700.0, proof_cycles=3)
+    settings = Settings(limits=limits)
+    running, _ = after(Memory(), command(Verb.START))
+    ramp = next(index for index, phase in enumerate(SOURCED.recipe.phase) if phase.kind == "RAMP")
+    memory = running._replace(unit=running.unit._replace(state=UnitState.RESTARTING, phase_index=ramp, temp_sp_c=80.0))
+    pressure, asked = 1013.0, []
+    for second in range(400):
+        down = memory.unit.setpoints.atmosphere is Atmosphere.VACUUM
+        pressure = max(pressure - 20.0, 15.0) if down else min(pressure + 20.0, 1013.0)
+        out = memory.outputs
+        seen = {"pressure_cap_mbar": pressure, "pressure_pirani_mbar": pressure, "pump_run": True, "roots_run": out.roots}
+        for valve in ("vac", "n2"):
+            wanted = getattr(out, f"{valve}_valve")
+            seen |= {f"{valve}_valve_open": wanted, f"{valve}_valve_closed": not wanted}
+        memory, record = scan(settings, memory, image(at_s=200.0 + second, **seen), ())
+        asked.append((record.setpoints.atmosphere, record.setpoints.pressure_mbar))
+        if memory.unit.reproof.cycles == 3:
+            break
+    assert memory.unit.reproof.cycles == 3
+    assert (Atmosphere.VACUUM, pytest.approx(0.8 * 24.0)) in asked
+    assert (Atmosphere.BACKFILL, pytest.approx(875.0 + 5.0)) in asked
+
+
+def soaking(limits, estimate, seconds=20, **changed):
+    """Return the soak time that a soak at 120 degC counts in ``seconds`` with ``estimate``."""
+    soak = next(phase for phase in SOURCED.recipe.phase if phase.kind == "SOAK")
+    zones = {f"z{zone}_tc_{sensor}_c": 120.0 for zone in (1, 2, 3) for sensor in "abc"}
+    loads = {"load_outer_c": 121.0, "load_edge_c": 120.0, "load_core_c": 119.0} | changed
+    inputs = image(**zones, **loads, pressure_cap_mbar=60.0, pressure_pirani_mbar=60.0)
+    look = PhaseScan(
+        inputs, condition(limits, inputs), estimate, None, 1.0, 120.0, False, 2.0, 60.0, load_substitute=limits.load_substitute
+    )
+    memory = PhaseMemory(stage=1)
+    for _ in range(seconds):
+        memory = run(soak, memory, look).memory
+    return memory.counted_s
+
+
+ZERO = Interval(0.0, 0.0, 0.0)
+WARM = Estimate(118.0, 121.0, ZERO, ZERO, 0.0, 0.0, ZERO, None, True, "", ())
+COLD = WARM._replace(film_min_c=90.0)
+ALLOWED, TWO_REQUIRED = Limits(load_substitute=True), Limits(load_required=("outer", "edge"))
+SOAKS = [
+    (Limits(), WARM, {}, 20.0),
+    (Limits(), WARM, {"load_core_c": BAD}, 0.0),  # the engineer has allowed nothing
+    (ALLOWED, WARM, {"load_core_c": BAD}, 20.0),
+    (ALLOWED, COLD, {"load_core_c": BAD}, 0.0),  # the coldest film is below the band
+    (ALLOWED, WARM._replace(film_max_c=140.0), {"load_core_c": BAD}, 0.0),  # or the hottest above it
+    (ALLOWED, WARM._replace(valid=False), {"load_core_c": BAD}, 0.0),
+    (ALLOWED, WARM, {"load_core_c": BAD, "load_edge_c": 90.0}, 0.0),  # a thermocouple that reads still counts
+    (TWO_REQUIRED, WARM, {"load_core_c": BAD}, 20.0),
+    (TWO_REQUIRED, WARM, {"load_edge_c": BAD}, 0.0),
+]
+
+
+@pytest.mark.parametrize(("limits", "estimate", "changed", "counted_s"), SOAKS)
+def test_a_lost_load_thermocouple_is_replaced_only_where_the_site_allows_it_and_the_estimate_is_valid(limits, estimate, changed, counted_s):
+    assert soaking(limits, estimate, **changed) == counted_s
+
+
 def test_a_timeout_that_held_the_batch_can_be_restarted():
     running, _ = after(Memory(), command(Verb.START))
     late = running._replace(unit=running.unit._replace(timeout="I12"))
@@ -224,5 +290,6 @@ def test_a_suspended_phase_still_times_out():
     for second in range(6):
         valve = memory.outputs.vac_valve
         seen = {"pump_run": True, "vac_valve_open": valve, "vac_valve_closed": not valve, "n2_header_bar": 1.0}
+        seen["pressure_cap_mbar"] = 1013.0 - 40.0 * second  # the gauge follows the pump (I4F)
         memory, _ = scan(SETTINGS, memory, image(at_s=200.0 + 700 * second, dt_s=700.0 if second else 1.0, **seen), ())
     assert memory.unit.state in (UnitState.STOPPING, UnitState.STOPPED)  # the leak test's on_timeout

@@ -14,7 +14,7 @@ from controller.journal.store import Journal
 from controller.memory import Settings
 from controller.recipe.reading import read_load, read_recipe
 from controller.recipe.states import UnitState, Verb
-from sim import bench, virtual
+from sim import bench, lot, virtual
 from sim.faults import FAULTS, clear, inject
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,7 @@ def test_the_journal_of_a_virtual_batch_tells_every_phase(trial):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["vacuum", "nitrogen", "vacuum-nitrogen"])
 def test_every_production_recipe_runs_to_its_endpoint_safely(name):
-    result = virtual.run(ROOT / "recipes" / f"{name}.toml", ROLL, WIRING, 1)
+    result = virtual.run(ROOT / "recipes" / f"{name}.toml", ROLL, WIRING, 1, scan_s=2.0)
     assert (result.unit_state, result.unsafe) == ("COMPLETE", [])
     assert result.endpoint_at_s is not None
 
@@ -91,7 +91,7 @@ def test_the_command_prints_one_object_on_its_last_line():
 def rig_at(phase_kind, seed=1, hours=4.0, recipe=TRIAL, load=SAMPLE):
     """Return a rig that runs ``recipe`` and has just spent two minutes in ``phase_kind``."""
     sourced, rolls = read_recipe(recipe), read_load(load)
-    rig = bench.rig(Settings(), wirings.load(WIRING), rolls, seed)
+    rig = bench.rig(Settings.model_validate(lot.settings(seed)), wirings.load(WIRING), rolls, seed)
     for _ in range(10):
         rig.step()
     rig.ask(Verb.START, Start(sourced.recipe, sourced.sha256, sourced.text, rolls))

@@ -1,6 +1,7 @@
 """Every actuation has an intent and an outcome (D4): what was asked of an actuator, and whether its own feedback followed."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from controller.image import Inputs, Outputs
@@ -22,6 +23,7 @@ FEEDBACK: Final[dict[str, Callable[[Inputs], bool | None]]] = {
     "door_release": lambda i: None if i.door_locked.value is None else not i.door_locked.value,
 }
 _FIELDS: Final = tuple(FEEDBACK)
+_watched: Final[Callable[[Outputs], tuple[bool, ...]]] = attrgetter(*_FIELDS)
 
 
 class Pending(NamedTuple):
@@ -54,7 +56,7 @@ def step(
     memory: Actuation, before: Outputs, after: Outputs, inputs: Inputs
 ) -> tuple[Actuation, dict[str, list[bool]], tuple[Outcome, ...]]:
     """Return the memory, the changes that this scan intends (output -> [from, to]) and the outcomes that became known."""
-    if not memory.pending and before[1:2] == after[1:2] and all(getattr(before, name) is getattr(after, name) for name in _FIELDS):
+    if not memory.pending and _watched(before) == _watched(after):
         return memory, {}, ()
     changes = {name: [getattr(before, name), getattr(after, name)] for name in _FIELDS if getattr(before, name) != getattr(after, name)}
     outcomes, pending = [], []

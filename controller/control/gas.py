@@ -43,8 +43,10 @@ def step(
 ) -> tuple[GasMemory, GasOutputs]:
     """Return the memory and the gas outputs that serve ``wanted``."""
     pressure = process.pressure_mbar
-    if wanted.atmosphere is Atmosphere.OFF or pressure is None:
-        return GasMemory(), GasOutputs(services=pressure is None)
+    if wanted.atmosphere is Atmosphere.OFF:
+        return GasMemory(), GasOutputs()
+    if pressure is None:
+        return _unknown(memory, wanted, inputs)
     if wanted.atmosphere is Atmosphere.VACUUM:
         return _vacuum(memory, tuning, wanted, inputs, pressure, dt_s)
     if wanted.atmosphere is Atmosphere.BACKFILL:
@@ -61,7 +63,16 @@ def step(
         relieve = pressure > (VENT_MBAR if memory.exhaust else EXHAUST_OPEN_MBAR + 5.0)  # N2 above ambient leaves through the exhaust first
         air = shut and not relieve and inputs.exhaust_valve_closed.value is True
         return GasMemory(exhaust=relieve), GasOutputs(vent_valve=air, exhaust_valve=relieve, services=True)
-    return GasMemory(), GasOutputs(pump=True, services=True)  # HOLD_CLOSED
+    # HOLD_CLOSED: the pumps idle against the shut valve, and the throttle's loop waits for the vacuum to come back.
+    roots = memory.roots and inputs.pump_run.value is True
+    return GasMemory(memory.throttle, roots), GasOutputs(pump=True, roots=roots, services=True)
+
+
+def _unknown(memory: GasMemory, wanted: Setpoints, inputs: Inputs) -> tuple[GasMemory, GasOutputs]:
+    """Return the outputs without a pressure: shut, but a N2 flow goes on while its way out is seen open, so that the inerting stays."""
+    if wanted.atmosphere is Atmosphere.N2_FLOW and memory.exhaust and inputs.exhaust_valve_open.value is True:
+        return GasMemory(exhaust=True), GasOutputs(n2_valve=True, n2_flow_sp_nm3_h=wanted.n2_flow_nm3_h, exhaust_valve=True, services=True)
+    return GasMemory(), GasOutputs(services=True)
 
 
 def _vacuum(

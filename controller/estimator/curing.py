@@ -27,7 +27,7 @@ class Cure(NamedTuple):
 
     rate_s: Array  # d delta / dt at the start, dry film, 240 degC
     energy_k: Array  # E / R
-    order: float
+    order: float | Array  # one for all, or (members,)
     glass_dry_k: float
     glass_solvent_k: float
     polydispersity: Array
@@ -35,7 +35,7 @@ class Cure(NamedTuple):
 
     @classmethod
     def of(
-        cls, solvent: Solvent, rate_s: Array, energy_kj_mol: Array, order: float, polydispersity: Array, scission_ratio: float
+        cls, solvent: Solvent, rate_s: Array, energy_kj_mol: Array, order: float | Array, polydispersity: Array, scission_ratio: float
     ) -> "Cure":
         """Return the constants for a polymer cast from ``solvent``."""
         energy_k = 1e3 * energy_kj_mol / R_J_PER_MOL_K
@@ -52,16 +52,20 @@ def mobility(above_glass_k: ArrayLike) -> Array:
     return np.asarray(1 / (1 + np.exp((-_OFFSET_K - np.asarray(above_glass_k)) / _WIDTH_K)), dtype=np.float64)
 
 
-def rate_for_gel_time(gel_time_s: Array, order: float) -> Array:
-    """Return the initial rate d delta/dt which reaches delta = 1 after ``gel_time_s`` at 240 degC, dry."""
-    return LIMIT * _site_time(1 - 1 / LIMIT, order) / gel_time_s
+def rate_for_gel_time(gel_time_s: ArrayLike, order: ArrayLike) -> Array:
+    """Return the initial rate d delta/dt which reaches delta = 1 after ``gel_time_s`` at 240 degC, dry; ``order`` >= 1 broadcasts."""
+    return np.asarray(LIMIT * _site_time(1 - 1 / LIMIT, order) / gel_time_s, dtype=np.float64)
 
 
-def _site_time(left: ArrayLike, order: float) -> Array:
+def _site_time(left: ArrayLike, order: ArrayLike) -> Array:
     """Return the integral of dx/(1-x)^n from 0 until the fraction ``left`` of the sites is left."""
-    if order == 1.0:
-        return np.asarray(-np.log(left), dtype=np.float64)
-    return np.asarray((np.power(left, 1 - order) - 1) / (order - 1), dtype=np.float64)
+    power = _power(order)
+    return np.asarray(np.expm1(-power * np.log(left)) / power, dtype=np.float64)
+
+
+def _power(order: ArrayLike) -> Array:
+    """Return the order less one, not below 1e-9: there first order and its limit agree to 1e-8 and no case needs its own formula."""
+    return np.maximum(np.asarray(order, dtype=np.float64) - 1, 1e-9)
 
 
 def site_rate(cure: Cure, temp_k: Array, inverse_k: Array, fraction: Array, conversion: Array) -> Array:
@@ -78,12 +82,9 @@ def site_rate(cure: Cure, temp_k: Array, inverse_k: Array, fraction: Array, conv
 
 
 def crosslink(cure: Cure, conversion: Array, rate: Array, dt_s: float) -> Array:
-    """Return the conversion of the sites after ``dt_s`` at a constant ``rate``; exact for every order n >= 1."""
-    left = 1 - conversion
-    if cure.order == 1.0:
-        return 1 - left * np.exp(rate * -dt_s)
-    power = cure.order - 1
-    return 1 - left * np.power(1 + (power * dt_s) * rate * np.power(left, power), -1 / power)
+    """Return the conversion of the sites after ``dt_s`` at a constant ``rate``, (..., members); exact for every order n >= 1."""
+    power, left_log = _power(cure.order), np.log1p(-conversion)
+    return np.asarray(-np.expm1(left_log - np.log1p(power * dt_s * rate * np.exp(power * left_log)) / power), dtype=np.float64)
 
 
 def time_to(cure: Cure, conversion: Array, rate: Array, goal: Array) -> Array:

@@ -21,9 +21,10 @@ _FAINT_ERRORS = 4.0  # below so many errors the analyser's reading is no measure
 _CAPTURE = 0.9  # [assume] share of the vapour in flowing N2 that the condenser catches
 _CAPTURE_SD = 0.08  # [assume]
 _BALANCE_ERROR = 0.05  # [assume] of all solvent: walls, pump oil; the common gain is counted apart
-_RISE_ERROR = 0.3  # [assume] leak and curing gases in a pressure rise
 
-OPENING: Final = FluxWindow(0.0, 0.0, 0.0, 0.0, None, 0, 0.0, 0.0)
+_BALANCE_GROWTH = 1.3  # since the last look at the balance: its error is one and the same, to be told once
+
+OPENING: Final = FluxWindow(0.0, 0.0, 0.0, 0.0, None, 0, 0.0, 0.0, 0.0)
 
 
 def observe(
@@ -52,6 +53,7 @@ def observe(
         uncertain += exhaust * _LEL_ERROR_PCT / lel_pct
     if inputs.vac_valve_open.value:
         slip = saturation_pressure_pa(solvent, _condenser_c(inputs)) / max(pressure_pa, 1e-3)
+        observed = trapped or 0.0 if faint else observed  # the analyser's zero would add up over the hours
         seen = trapped is not None and slip < 0.5 and bool(inputs.condenser_run.value)
         uncertain += slip * abs(trapped or 0.0)
     elif inputs.exhaust_valve_open.value or inputs.n2_valve_open.value:
@@ -63,9 +65,9 @@ def observe(
             uncertain += _CAPTURE_SD * trapped
         elif faint and exhaust is not None and lel_pct is not None:
             uncertain += exhaust * _LEL_ERROR_PCT / max(lel_pct, 0.1 * _LEL_ERROR_PCT)
-    elif _isolated(inputs) and _all_vapour(solvent, inputs, pressure_pa):
-        seen, observed = True, pressure_rise_pa * per_pa
-        uncertain += _RISE_ERROR * abs(observed)
+    elif _isolated(inputs):  # the pressure-rise test has its own observation; what waits in the gas is caught afterwards
+        seen, observed = trapped is not None and bool(inputs.condenser_run.value), trapped or 0.0
+        uncertain += pressure_rise_pa * per_pa
     return replace(
         window,
         elapsed_s=window.elapsed_s + dt_s,
@@ -106,7 +108,13 @@ def reopened(window: FluxWindow, expected_kg: float, conflicts: int) -> FluxWind
         conflicts=conflicts,
         balance_kg=window.balance_kg + (window.observed_kg if seen else expected_kg),
         balance_sd_kg=window.balance_sd_kg + (window.uncertain_kg if seen else abs(expected_kg)),
+        balanced_kg=window.balanced_kg,
     )
+
+
+def balance_tells(window: FluxWindow) -> bool:
+    """Return whether the balance has grown enough since it was last held against the members to tell something new."""
+    return window.balance_kg > max(_BALANCE_GROWTH * window.balanced_kg, 3 * value("condensate_error"))
 
 
 def balance_deviation_kg(window: FluxWindow) -> float:
@@ -135,9 +143,3 @@ def _gas_k(inputs: Inputs) -> float:
 def _isolated(inputs: Inputs) -> bool:
     shut = (inputs.vac_valve_closed, inputs.n2_valve_closed, inputs.vent_valve_closed, inputs.exhaust_valve_closed)
     return all(valve.value is True for valve in shut)
-
-
-def _all_vapour(solvent: Solvent, inputs: Inputs, pressure_pa: float) -> bool:
-    """Return whether nothing condenses on the coldest wall, without which a pressure rise says nothing."""
-    wall_c = inputs.coldest_wall_c.value
-    return wall_c is not None and pressure_pa < 0.5 * saturation_pressure_pa(solvent, max(wall_c, -15.0))

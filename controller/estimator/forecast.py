@@ -1,46 +1,211 @@
-"""When the batch would be done if wall, pressure and film temperatures stayed as they are.
+"""The rest of the batch as the running recipe will take it: when the endpoint comes, when the batch ends, and a fan on the way there.
 
-While the roll still heats the answer is late, never early, for both residual solvent and cure.
+A pilot (``schedule``) drives the median roll through the legs that are left; every third member then follows the pilot's wall with the
+whole model. The endpoint is the recipe's own: enough of the members dry and inside the window, and the median insoluble content at its
+aim. Takes tens of milliseconds, so that it is made beside the scan and handed to it.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator.curing import LIMIT, crosslinks_for, time_to
-from controller.estimator.ensemble import Members
-from controller.estimator.film import Warm, relaxation
-from controller.estimator.model import Target
-from controller.estimator.observer import intervals
-from controller.image import Interval
+from controller.equipment import Equipment
+from controller.estimator import layers, schedule
+from controller.estimator.belief import unpack
+from controller.estimator.curing import LIMIT, gel_fraction
+from controller.estimator.layers import Model, Slow, State, Trajectory
+from controller.estimator.members import Members, members_of
+from controller.estimator.model import EstimatorMemory, EstimatorSettings, Leg, LegKind, Target
+from controller.estimator.quantiles import intervals
+from controller.estimator.schedule import Schedule, Start
+from controller.estimator.vapour import FULL_VAPOUR_PA
+from controller.image import Forecast, Interval
+from controller.solvents import saturation_pressure_pa
+from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, ZERO_C_K, celsius, kelvin
 
 Array = NDArray[np.float64]
 
-HORIZON_S: Final = 7 * 86400.0
-_NODES: Final = ((np.arange(8) + 0.5) / 8)[:, None, None]
+EVERY: Final = 4  # member that takes part
+_BEFORE, _DURING, _AFTER = 24, 40, 6  # moments before the cure, in it, after it
+_WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
+_INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
+_NO_SP_K: Final = 0.0
 
 
-def drying_time_s(members: Members, at: Warm, solvent: Array, way_out: Array, vapour_pa: float, residual_max: float) -> Array:
-    """Return the seconds until each zone is at ``residual_max`` (weight fraction): midpoint integral of du / (du/dt) over ln u."""
-    goal = residual_max / (1 - residual_max)
-    span = np.log(np.maximum(solvent / goal, 1.0))
-    on_the_way = goal * np.exp(span * _NODES)
-    rate, end = relaxation(members.film, at, on_the_way, way_out, vapour_pa)
-    falling = rate * (on_the_way - end)
-    # where the film would settle above the goal, the time is beyond every horizon
-    pace = np.maximum(falling / on_the_way, 0.1 / HORIZON_S)
-    seconds: Array = span * (1 / pace).mean(axis=0)
-    return seconds
+class Course(NamedTuple):
+    """What every member that takes part does on the way: (members, moments) unless said otherwise."""
+
+    at_s: Array  # (moments,)
+    temp_k: Array  # (members, moments, positions)
+    worst: Array  # residual solvent of the worst position, weight fraction
+    low_gel: Array
+    high_gel: Array
+    mean_gel: Array
+    evolution_kg_s: Array
+    blister: Array
+    schedule: Schedule
+
+    def solved(self) -> NDArray[np.bool_]:
+        """Return which members the solver carried to the end, (members,)."""
+        return np.asarray(np.isfinite(self.worst).all(axis=1), dtype=np.bool_)
 
 
-def endpoint(
-    members: Members, at: Warm, solvent: Array, way_out: Array, vapour_pa: float, conversion: Array, site_rate: Array, target: Target
-) -> Interval | None:
-    """Return the time until the worst zone is dry enough and the least cured one insoluble enough; None beyond a week."""
-    drying = drying_time_s(members, at, solvent, way_out, vapour_pa, target.residual_max)
-    goal = crosslinks_for(target.insoluble_low, members.cure.polydispersity, members.cure.scission_ratio) / LIMIT
-    curing = time_to(members.cure, conversion, site_rate, goal)
-    done = np.minimum(np.maximum(drying, curing).max(axis=0), HORIZON_S)
-    interval = intervals(done[None, :])[0]
-    return None if interval.value >= HORIZON_S else interval
+def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMemory, legs: tuple[Leg, ...], sp_c: float) -> Forecast | None:
+    """Return the forecast of a batch of which ``legs`` are left, None when nothing is left or no target is known.
+
+    ``sp_c`` is the load's set point now, 0 when there is none.
+    """
+    target = memory.target
+    if not legs or target is None:
+        return None
+    members = members_of(settings, memory.load)
+    belief = unpack(memory.block)
+    start = Start(np.median(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, kelvin(sp_c) if sp_c > 0 else _NO_SP_K)
+    chosen = slice(EVERY // 2, None, EVERY)
+    state = State(np.ascontiguousarray(belief.state.block[chosen]), belief.state.positions)
+    slow = Slow(*(scale[chosen] for scale in belief.slow))
+    return _forecast(members, chosen, slow, state, equipment, start, legs, target, memory.at_s)
+
+
+def _forecast(
+    members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], target: Target,
+    at_s: float,
+) -> Forecast | None:  # fmt: skip
+    cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), None)
+    if cure is None:
+        return _without_cure(members, chosen, slow, state, equipment, start, legs, at_s)
+    course = run(members, chosen, slow, state, equipment, start, legs[: cure + 1])
+    began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
+    solved = course.solved()
+    if not solved.any():
+        return None
+    earliest_s = began_s + legs[cure].least_s
+    together_s = ends_at(course, target, earliest_s, solved)
+    own_s = np.sort(own_ends(course, target, earliest_s)[solved])
+    limit_s = float(course.at_s[-1])
+    p_endpoint = float((own_s <= limit_s).mean())
+    end_s = limit_s if together_s is None else together_s
+    spread = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s)
+    endpoint = None if together_s is None else Interval(end_s, min(end_s, float(spread[0])), max(end_s, float(spread[1])))
+    temps_k = np.array([np.interp(end_s, course.at_s, np.median(course.temp_k[solved, :, p], axis=0)) for p in range(4)])
+    goal_k = kelvin(legs[cure].target_c)
+    tail = _tail(members, slow, equipment, Start(temps_k, goal_k, _pressure_pa(legs[cure]), goal_k), legs[cure + 1 :])
+    rest_s = tail.ends_s[-1] if tail is not None else 0.0
+    kept = course.at_s <= max(end_s, 1.0)
+    fan = _fan(course, solved, kept)
+    if endpoint is None:
+        finish = Interval(limit_s + rest_s, float(spread[0]) + rest_s, limit_s + rest_s)
+    else:
+        finish = Interval(*(point + rest_s for point in endpoint))
+    return _put(at_s, finish, endpoint, p_endpoint, fan, tail, end_s)
+
+
+def run(members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...]) -> Course:
+    """Return the members' course through ``legs``; a last CURE leg goes on to its limit."""
+    model = members.model._replace(table=members.model.table[chosen])
+    driven = schedule.follow(legs, members.model, slow, equipment, start, legs[-1].most_s if legs[-1].kind is LegKind.CURE else 0.0)
+    began_s = driven.ends_s[-2] if len(legs) > 1 else 0.0
+    ahead_s = _moments(began_s, driven.ends_s[-1])
+    seen = layers.trajectory(model, slow, state, _with_vapour(driven.knots, members), ahead_s)
+    return _course(members, chosen, model, ahead_s, seen, driven)
+
+
+def _moments(began_s: float, end_s: float) -> Array:
+    """Return the moments looked at: denser at the start of the last leg, where an endpoint is likelier."""
+    before = np.linspace(0.0, began_s, _BEFORE, endpoint=False) if began_s > 0 else np.zeros(0)
+    during = began_s + (end_s - began_s) * np.linspace(0.0, 1.0, _DURING) ** 1.5
+    return np.concatenate((before, during))
+
+
+def _course(members: Members, chosen: slice, model: Model, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
+    gel = gel_fraction(np.nan_to_num(seen.conversion) * LIMIT, members.polydispersity[chosen][:, None, None], members.scission_ratio)
+    return Course(
+        ahead_s, seen.temp_k, seen.residual.max(axis=2), gel.min(axis=2), gel.max(axis=2), gel @ model.shape.share, seen.evolution_kg_s,
+        seen.blister, driven,
+    )  # fmt: skip
+
+
+def ends_at(course: Course, target: Target, earliest_s: float, solved: NDArray[np.bool_]) -> float | None:
+    """Return when the members together meet the endpoint, by the recipe's rule; None when they do not before the course ends."""
+    dry = (course.worst[solved] <= target.residual_max).mean(axis=0)
+    inside = ((course.low_gel >= target.insoluble_low) & (course.high_gel <= target.insoluble_high))[solved].mean(axis=0)
+    margin = np.minimum(dry, inside) - target.probability
+    ripe = np.minimum(margin, np.median(course.mean_gel[solved], axis=0) - target.insoluble_aim)
+    return _crossing(course.at_s, np.minimum(margin, ripe), earliest_s, target.persist_s)
+
+
+def own_ends(course: Course, target: Target, earliest_s: float) -> Array:
+    """Return when each member by itself would be dry enough and at the aim, infinite when never, (members,)."""
+    ready = np.minimum(np.log(target.residual_max / np.maximum(course.worst, 1e-12)), course.mean_gel - target.insoluble_aim)
+    times = [_crossing(course.at_s, row, earliest_s, target.persist_s) for row in ready]
+    return np.array([np.inf if at_s is None else at_s for at_s in times])
+
+
+def _crossing(at_s: Array, margin: Array, earliest_s: float, persist_s: float) -> float | None:
+    """Return the first moment from which ``margin`` is not negative, in between by a straight line, and ``persist_s`` later."""
+    met = np.flatnonzero((margin >= 0) & (at_s >= earliest_s))
+    if not met.size:
+        return None
+    first = int(met[0])
+    crossing_s = float(at_s[first])
+    if first and margin[first - 1] < 0:
+        share = margin[first] / (margin[first] - margin[first - 1])
+        crossing_s -= share * float(at_s[first] - at_s[first - 1])
+    elif first:
+        crossing_s = float(at_s[first - 1])
+    return float(min(max(crossing_s + persist_s, earliest_s), max(float(at_s[-1]), earliest_s)))
+
+
+def _tail(members: Members, slow: Slow, equipment: Equipment, start: Start, legs: tuple[Leg, ...]) -> Schedule | None:
+    return schedule.follow(legs, members.model, slow, equipment, start, 0.0) if legs else None
+
+
+def _without_cure(
+    members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], at_s: float
+) -> Forecast:
+    course = run(members, chosen, slow, state, equipment, start, legs)
+    solved = course.solved()
+    end_s = course.schedule.ends_s[-1]
+    return _put(at_s, Interval(end_s, end_s, end_s), None, 1.0, _fan(course, solved, course.at_s <= end_s), None, end_s)
+
+
+class _Fan(NamedTuple):
+    at_s: list[float]
+    temp_c: list[Interval]
+    residual: list[Interval]
+    insoluble: list[Interval]
+
+
+def _fan(course: Course, solved: NDArray[np.bool_], kept: NDArray[np.bool_]) -> _Fan:
+    temps = course.temp_k[solved][:, kept].transpose(1, 0, 2).reshape(int(kept.sum()), -1)
+    gel = np.concatenate((course.low_gel[solved], course.mean_gel[solved], course.high_gel[solved]))[:, kept].T
+    return _Fan(course.at_s[kept].tolist(), intervals(temps - ZERO_C_K), intervals(course.worst[solved][:, kept].T), intervals(gel))
+
+
+def _put(
+    at_s: float, finish: Interval, endpoint: Interval | None, p_endpoint: float, fan: _Fan, tail: Schedule | None, end_s: float
+) -> Forecast:
+    """Return the forecast, the fan going on through the tail, in which the product hardly changes."""
+    if tail is not None and tail.ends_s[-1] > 0:
+        for after_s in np.linspace(0.0, tail.ends_s[-1], _AFTER + 1)[1:].tolist():
+            wall_c = celsius(float(np.interp(after_s, tail.knots[:, 0], tail.knots[:, 1])))
+            fan.at_s.append(end_s + after_s)
+            fan.temp_c.append(Interval(wall_c, wall_c, wall_c))
+            fan.residual.append(fan.residual[-1])
+            fan.insoluble.append(fan.insoluble[-1])
+    return Forecast(at_s, finish, endpoint, p_endpoint, tuple(fan.at_s), tuple(fan.temp_c), tuple(fan.residual), tuple(fan.insoluble))
+
+
+def _pressure_pa(leg: Leg) -> float:
+    return (ATMOSPHERE_MBAR if leg.n2_flow_nm3_h > 0 else leg.pressure_mbar) * PA_PER_MBAR
+
+
+def _with_vapour(knots: Array, members: Members) -> Array:
+    """Return the pilot's knots with the solvent's partial pressure: in a vacuum what the cold wall allows, little in flowing N2."""
+    dew_pa = saturation_pressure_pa(members.solvent, _WALL_C)
+    pressure = knots[:, 2]
+    vapour_pa = np.where(
+        pressure > 0.5 * ATMOSPHERE_MBAR * PA_PER_MBAR, _INERT_VAPOUR_PA, np.minimum(np.minimum(pressure, FULL_VAPOUR_PA), dew_pa)
+    )
+    return np.ascontiguousarray(np.column_stack((knots, vapour_pa)))

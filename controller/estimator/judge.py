@@ -1,15 +1,19 @@
 """What the members say together, and whether it may be used."""
 
-from typing import Final
+from math import hypot
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator import curing, observer
-from controller.estimator.ensemble import MEMBERS, Members, State
-from controller.estimator.model import ZONE_NAMES, EstimatorMemory, Target
+from controller.estimator import layers
+from controller.estimator.belief import Belief
+from controller.estimator.curing import LIMIT, gel_fraction
+from controller.estimator.members import MEMBERS, SENSORS, Members
+from controller.estimator.model import POSITIONS, EstimatorMemory
+from controller.estimator.quantiles import intervals
 from controller.image import Estimate, Interval, ZoneEstimate
-from controller.units import celsius
+from controller.units import PA_PER_MBAR, celsius
 
 Array = NDArray[np.float64]
 
@@ -18,46 +22,89 @@ BLIND_LIMIT_S: Final = 1800.0  # time without any temperature after which the fi
 FILM_C: Final = (0.0, 300.0)  # range of the model
 RESIDUAL_MAX: Final = 0.5
 CONFLICT_LIMIT: Final = 3
+REFUSED_LIMIT: Final = 10  # minutes in a row
+BLISTER_WARN: Final = 0.8
+BLISTER_POINT: Final = 0.8  # of the members: a wider tail would hold every recipe on what nobody believes
+_ASSAY: Final = 1.645 * 0.0003  # [assume] half width of 90 %: a laboratory finds residual solvent to 0.03 wt%
+_UNSOLVED_SHARE: Final = 0.1
+
+
+class Said(NamedTuple):
+    """Per member: (MEMBERS, positions), and what the whole roll makes of it, (MEMBERS,)."""
+
+    residual: Array
+    worst: Array
+    gel: Array
+    mean_gel: Array
+
+
+def say(members: Members, belief: Belief) -> Said:
+    """Return residual solvent (weight fraction) and insoluble content (fraction) of every member."""
+    residual = layers.mean_residual(members.model, belief.state)
+    gel = gel_fraction(belief.state.conversion * LIMIT, members.polydispersity[:, None], members.scission_ratio)
+    return Said(residual, residual.max(axis=1), gel, gel @ members.model.shape.share)
 
 
 def judge(
-    members: Members, state: State, memory: EstimatorMemory, target: Target | None, leaving_kg_h: Array | None, ahead: Interval | None
+    members: Members, belief: Belief, memory: EstimatorMemory, leaving_kg_h: Array | None, film_pa: Array, grows: NDArray[np.bool_]
 ) -> Estimate:
-    """Return the estimate: worst zone for the solvent, all zones and members for the insoluble content.
+    """Return the estimate: worst zone for the solvent, the roll's mean for the insoluble content, every zone for its window.
 
-    ``leaving_kg_h`` is what the members predict to leave now; without it the last estimate's evolution stands.
+    ``leaving_kg_h`` is what the members predict to leave now, without it the last estimate's evolution stands; ``film_pa`` (MEMBERS,
+    positions) is the solvent's pressure at the foil; where it ``grows``, a blister could.
     """
-    residual = state.solvent / (1 + state.solvent)
-    worst = residual.max(axis=0)
-    gel = curing.gel_fraction(state.conversion * curing.LIMIT, members.cure.polydispersity, members.cure.scission_ratio)
+    said = say(members, belief)
     leaving = np.zeros(MEMBERS) if leaving_kg_h is None else leaving_kg_h
-    rows = observer.intervals(np.vstack((residual, worst, leaving, gel)))
-    dryness, (worst_zone, evolution), insoluble = rows[:4], rows[4:6], rows[6:]
-    temps_c = [celsius(mean_k) for mean_k in state.temp_k.mean(axis=1).tolist()]
-    zones = tuple(map(ZoneEstimate, ZONE_NAMES, temps_c, dryness, insoluble))
+    pressing = np.where(grows, film_pa, 0.0).max(axis=1)
+    rows = intervals(np.vstack((said.residual.T, said.worst, leaving, said.gel.T, said.mean_gel)))
+    count = len(POSITIONS)
+    dryness = [_assayed(one) for one in rows[: count + 1]]
+    evolution, insoluble, mean_gel = rows[count + 1], rows[count + 2 : -1], rows[-1]
+    pressing_pa = float(np.quantile(pressing, BLISTER_POINT))
+    temps_c = [celsius(mean_k) for mean_k in belief.state.temps.mean(axis=0).tolist()]
     p_solvent = p_window = 0.0
+    target = memory.target
     if target is not None:
-        p_solvent = min(1.0, float((worst <= target.residual_max).mean()))
-        inside = (gel.min(axis=0) >= target.insoluble_low) & (gel.max(axis=0) <= target.insoluble_high)
-        p_window = float(inside.mean())
-    why = _why_invalid(memory, min(temps_c), max(temps_c), worst_zone.value)
+        p_solvent = float((said.worst <= target.residual_max).mean())
+        p_window = float(((said.gel.min(axis=1) >= target.insoluble_low) & (said.gel.max(axis=1) <= target.insoluble_high)).mean())
+    why = _why_invalid(memory, min(temps_c), max(temps_c), dryness[-1].value)
     return Estimate(
         film_min_c=min(temps_c),
         film_max_c=max(temps_c),
-        residual_solvent=worst_zone,
-        insoluble=observer.intervals(gel.reshape(1, -1))[0],
+        residual_solvent=dryness[-1],
+        insoluble=mean_gel,
         p_solvent_ok=p_solvent,
         p_insoluble_in_window=p_window,
         evolution_kg_h=memory.estimate.evolution_kg_h if leaving_kg_h is None else evolution,
-        time_to_endpoint_s=ahead,
+        time_to_endpoint_s=_ahead(memory),
         valid=not why,
         why_invalid=why,
-        zones=zones,
+        zones=tuple(map(ZoneEstimate, POSITIONS, temps_c, dryness, insoluble)),
+        blister=pressing_pa / max(memory.pressure_pa, 1.0),
+        floor_mbar=pressing_pa / BLISTER_WARN / PA_PER_MBAR,
+        pressure_rise=memory.estimate.pressure_rise,
+        forecast=memory.forecast,
     )
+
+
+def _assayed(belief: Interval) -> Interval:
+    """Return the interval in which a laboratory would find the value."""
+    middle = belief.value
+    return Interval(middle, max(0.0, middle - hypot(middle - belief.low, _ASSAY)), middle + hypot(belief.high - middle, _ASSAY))
+
+
+def _ahead(memory: EstimatorMemory) -> Interval | None:
+    """Return the forecast's time to the endpoint as it is now."""
+    forecast = memory.forecast
+    if forecast is None or forecast.endpoint_s is None:
+        return None
+    gone_s = memory.at_s - forecast.made_at_s
+    return Interval(*(max(0.0, end - gone_s) for end in forecast.endpoint_s))
 
 
 def _why_invalid(memory: EstimatorMemory, coldest_c: float, hottest_c: float, residual: float) -> str:
     """Return the reasons why the estimate must not be used, or an empty text."""
+    lying = [sensor for sensor, count in zip(SENSORS, memory.refused, strict=True) if count >= REFUSED_LIMIT]
     reasons = (
         (memory.no_temperature_s > HOLD_S, f"no GOOD temperature for {memory.no_temperature_s:.0f} s"),
         (memory.no_pressure_s > HOLD_S, f"no GOOD pressure for {memory.no_pressure_s:.0f} s"),
@@ -65,5 +112,7 @@ def _why_invalid(memory: EstimatorMemory, coldest_c: float, hottest_c: float, re
         (not FILM_C[0] <= coldest_c <= hottest_c <= FILM_C[1], f"film at {coldest_c:.0f}-{hottest_c:.0f} degC, model holds for 0-300"),
         (not residual <= RESIDUAL_MAX, f"residual solvent {100 * residual:.0f} wt%, model holds up to 50"),
         (memory.window.conflicts >= CONFLICT_LIMIT, "the solvent flux contradicts every member"),
+        (len(lying) > 1, f"load thermocouples {', '.join(lying)} contradict every member"),
+        (memory.unsolved > _UNSOLVED_SHARE * MEMBERS, f"the model could not be solved for {memory.unsolved} of {MEMBERS} members"),
     )
     return "; ".join(text for bad, text in reasons if bad)

@@ -2,16 +2,17 @@
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from enum import IntEnum
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from controller.equipment import Strict
 from controller.estimator.parameters import spread, value
-from controller.image import Estimate, Interval
+from controller.estimator.pressure_rise import Leak, Rise
+from controller.image import Estimate, Forecast, Interval
 
-ZONE_NAMES: Final = ("outer", "middle", "core", "edge")
-OUTER, MIDDLE, CORE, EDGE = range(4)
+POSITIONS: Final = ("core", "middle", "outer", "edge")  # of the deep model
 
 Block = Annotated[
     bytes,
@@ -29,16 +30,29 @@ class EstimatorSettings(Strict):
 
     solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
     period_s: Annotated[float, Field(ge=1, le=60, description="process time between two updates, s")] = 10.0
+    forecast_s: Annotated[float, Field(ge=10, le=3600, description="process time between two forecasts, s")] = 60.0
     gel_time_240c_h: Annotated[float, Field(ge=0.05, le=100, description="to the gel point at 240 degC, h")] = value("gel_time_240c")
     gel_time_ln_sd: Annotated[float, Field(ge=0.01, le=2, description="of the coupons alone; the law's spread is added")] = 0.12
     activation_energy_kj_mol: Annotated[float, Field(ge=40, le=300, description="of the crosslinking, kJ/mol")] = value("activation_energy")
+    gel_time_energy_correlation: Annotated[
+        float, Field(ge=-0.999, le=0.999, description="of ln gel time and energy, from the calibration")
+    ] = 0.0
     activation_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="after coupons at two temperatures, kJ/mol")] = 8.0
-    order: Annotated[float, Field(ge=0, le=3, description="of the crosslinking, in the sites left")] = value("order")
+    order: Annotated[float, Field(ge=1, le=3, description="of the crosslinking, in the sites left")] = value("order")
+    order_sd: Annotated[float, Field(ge=0, le=1, description="its spread")] = 0.15
     polydispersity: Annotated[float, Field(ge=1, le=6, description="Mw/Mn of the primary chains")] = value("polydispersity")
     polydispersity_sd: Annotated[float, Field(ge=0, le=3, description="its spread")] = spread("polydispersity")
     scission_ratio: Annotated[float, Field(ge=0, le=0.9, description="p0/q0, chain cuts per crosslinked unit")] = 0.0
     diffusion_m2_s: Annotated[float, Field(ge=1e-18, le=1e-9, description="dry film at 200 degC, m2/s")] = value("diffusion_dry")
     diffusion_ln_sd: Annotated[float, Field(ge=0.01, le=3, description="after weighed coupons")] = 0.8
+    diffusion_energy_kj_mol: Annotated[float, Field(ge=40, le=130, description="of diffusion in the dry film, kJ/mol")] = value(
+        "diffusion_energy_dry"
+    )
+    diffusion_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="its spread, kJ/mol")] = spread("diffusion_energy_dry")
+    diffusion_energy_correlation: Annotated[
+        float, Field(ge=-0.999, le=0.999, description="of ln diffusion and its energy, from the calibration")
+    ] = 0.0
+    condenser_in_chamber: Annotated[bool, Field(description="true: it takes vapour with the vacuum valve shut")] = False
     flux_gain_ln_sd: Annotated[float, Field(ge=0.001, le=1, description="of the solvent instruments")] = spread("flux_gain")
 
 
@@ -65,6 +79,32 @@ class Target:
     insoluble_low: float
     insoluble_high: float
     probability: float
+    insoluble_aim: float = 0.0
+    persist_s: float = 0.0
+
+
+class LegKind(IntEnum):
+    """How a leg of the batch moves the wall and when it ends."""
+
+    HOLD = 0  # no heat, for a time
+    RAMP = 1  # the set point moves at a rate, waits for the oven, ends at its target
+    SOAK = 2  # time counts while the load is inside the band
+    CURE = 3  # as SOAK, and until the endpoint
+    COOL = 4  # until the whole load is below the target
+
+
+class Leg(NamedTuple):
+    """One stretch of what is left of a batch."""
+
+    kind: LegKind
+    least_s: float  # that have to pass (in band, for SOAK and CURE)
+    most_s: float  # the recipe's limit
+    target_c: float = 0.0
+    rate_c_per_min: float = 0.0
+    band_c: float = 0.0
+    pressure_mbar: float = 0.0
+    n2_flow_nm3_h: float = 0.0  # above 0: at ambient pressure in flowing N2
+    start_c: float | None = None  # set point with which the leg begins, None: the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +119,15 @@ class FluxWindow:
     conflicts: int  # windows in a row that no member explains
     balance_kg: float  # solvent seen leaving since the start of the batch, as the instruments show it
     balance_sd_kg: float  # its standard deviation from blind and uncertain windows
+    balanced_kg: float  # balance when it was last held against the members
+
+
+NO_RISE: Final = Rise()
 
 
 @dataclass(frozen=True, slots=True)
 class EstimatorMemory:
-    """The belief about one batch. Immutable, and JSON gives back every bit of it.
-
-    ``block`` holds float64 rows of one value per member, see ``ensemble.unpack``: per zone temperature in K, solvent per polymer mass and
-    crosslink conversion; then logarithms of the
-    three diffusion scales and of the instruments' gain, and solvent predicted to leave since the window opened, in kg.
-    """
+    """The belief about one batch. Immutable, and JSON gives back every bit of it. ``block`` holds the members, see ``belief.unpack``."""
 
     load: LoadState
     at_s: float
@@ -100,9 +139,14 @@ class EstimatorMemory:
     no_pressure_s: float  # since the last GOOD pressure
     blind_s: float  # whole time without temperature beyond the hold time
     window: FluxWindow
-    forecast_at_s: float | None
     target: Target | None
     estimate: Estimate
+    looked_at_s: float = 0.0  # when the load thermocouples were last held against the members
+    refused: tuple[int, int, int] = (0, 0, 0)  # readings in a row of each load thermocouple that no member explains
+    unsolved: int = 0  # members that the solver could not carry on in the last update
+    rise: Rise = NO_RISE
+    cold_leak: Leak | None = None
+    forecast: Forecast | None = None
 
 
 NOTHING: Final = Interval(0.0, 0.0, 0.0)

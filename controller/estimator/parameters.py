@@ -47,6 +47,7 @@ _ROWS: Final = (
     # roll
     Parameter("k_vacuum", 1e-2, "W/m.K", 4.5e-4, 5e-2, 1.2, True, "[calc] radial, 18/20/100 um: tape path and radiation"),
     Parameter("k_nitrogen", 5e-2, "W/m.K", 2e-2, 0.12, 0.7, True, "[calc] radial, 18/20/100 um in N2 at 1 atm"),
+    Parameter("k_radial", 1.0, "", 0.05, 20.0, 1.0, True, "[calc] scale of both conductivities: ln-sd 1.2 in vacuum, 0.7 in N2"),
     Parameter("k_half_pressure", 355.0, "Pa", 50.0, 2000.0, 0.0, False, "[calc] 100 um gap, 1.1e-2 W/m.K at 100 Pa; Knudsen"),
     Parameter("external_h", 8.0, "W/m2.K", 2.0, 40.0, 0.5, True, "[assume] radiation and N2 convection at 200 degC"),
     Parameter("radiation_share", 0.6, "", 0.2, 0.95, 0.0, False, "[assume] what is left of external_h without gas, at 200 degC"),
@@ -58,6 +59,10 @@ _ROWS: Final = (
     Parameter("core_heat_per_area", 1.0e4, "J/m2.K", 0.0, 6e4, 0.0, False, "[assume] aluminium tube, 4 mm wall"),
     Parameter("bore_view", 0.5, "", 0.0, 1.0, 0.0, False, "[assume] share of external_h that reaches the open bore of the core"),
     Parameter("thermocouple_offset", 0.0, "K", -5.0, 5.0, 1.5, False, "[assume] class 1 sensor and its contact"),
+    Parameter("contact_outer", 0.4, "", 0.0, 0.9, 0.2, False, "[assume] share of the wall in the reading: it lies on the outermost turn"),
+    Parameter("contact_edge", 0.4, "", 0.0, 0.9, 0.2, False, "[assume] the same: it lies on the outermost centimetre"),
+    Parameter("contact_core", 0.05, "", 0.0, 0.4, 0.05, False, "[assume] the same; it sits in the core tube"),
+    Parameter("thermocouple_model_error", 1.0, "K", 0.1, 5.0, 0.0, False, "[assume] four nodes against a real roll, per look"),
     # vapour in the gap
     Parameter("gap_factor", 1.0, "", 0.2, 4.0, 0.6, True, "[assume] real gap against the one of the load record"),
     Parameter("way_out", 1.0, "", 0.05, 20.0, 0.8, True, "[assume] circulation pushes gas through the gap, tape closes it"),

@@ -1,7 +1,7 @@
-"""One update of the belief: heat the roll, dry and cure the film, look at the solvent that left, say what is believed.
+"""One update of the belief: carry every member on, look at thermocouples and solvent, say what is believed.
 
-Pure and deterministic: same settings, memory, inputs and target give the same estimate on the same machine. numpy's exp may differ in the
-last digit between processor generations, so that a replay made elsewhere is compared with a tolerance of 1e-9.
+Pure and deterministic: same settings, memory, inputs, target and forecast give the same estimate on the same machine. Compiled code may
+differ in the last digits between processor generations, so that a replay made elsewhere is compared with a tolerance of 1e-9.
 """
 
 from dataclasses import replace
@@ -10,52 +10,47 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator import curing, film, flux, observer, roll, vapour
-from controller.estimator.ensemble import MEMBERS, Members, State, members_of, pack, unpack
-from controller.estimator.forecast import endpoint
+from controller.estimator import flux, layers, learning, pressure_rise, vapour
+from controller.estimator.belief import Belief, fresh, pack, unpack
 from controller.estimator.judge import HOLD_S, judge
-from controller.estimator.model import NO_BATCH, ZONE_NAMES, EstimatorMemory, EstimatorSettings, FluxWindow, LoadState, Target
-from controller.estimator.readings import read
-from controller.image import Estimate, Inputs, Interval
+from controller.estimator.layers import Drive
+from controller.estimator.members import MEMBERS, Members, members_of
+from controller.estimator.model import NO_BATCH, EstimatorMemory, EstimatorSettings, FluxWindow, LoadState, Target
+from controller.estimator.parameters import value
+from controller.estimator.readings import Readings, read
+from controller.image import Estimate, Forecast, Inputs, PressureRise
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
 
 Array = NDArray[np.float64]
 
-MAX_STEP_S: Final = 60.0
+OUTAGE_S: Final = 120.0  # a longer gap of process time is carried over as an outage
 MAX_OUTAGE_S: Final = 86400.0
-FORECAST_S: Final = 60.0
+LOOK_S: Final = 60.0  # between two looks at the load thermocouples
+COLD_C: Final = 60.0  # an isolation below says what leaks, because nothing evaporates
+_GATE_K: Final = 15.0  # beyond what is possible, then a thermocouple is not believed
+_COLD_K: Final = kelvin(15.0)  # the hall
+_RISE_MODEL_ERROR: Final = 0.2  # [assume] of the evolution during an isolation against the one before it
 
 
 class Carried(NamedTuple):
-    """A state one step on, with what the step computed on its way."""
+    """A belief one step on, with what the step found on its way."""
 
-    state: State
-    warm: film.Warm
-    way_out: Array
-    site_rate: Array
-    left_kg: Array  # solvent that left in this step, (members,)
+    belief: Belief
+    left_kg: Array  # (MEMBERS,) solvent that left
+    unsolved: int
+    film_pa: Array  # (MEMBERS, positions) solvent's pressure at the foil
+    rubbery: NDArray[np.bool_]
     vapour_pa: float  # partial pressure in the chamber
 
 
 def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: float) -> EstimatorMemory:
     """Return the belief about a load that has just come into the oven at ``temp_c``, before any reading."""
     members = members_of(settings, load)
-    zones = np.ones((len(ZONE_NAMES), MEMBERS))
-    state = State(
-        temp_k=kelvin(temp_c) * zones,
-        solvent=members.residual / (1 - members.residual) * zones,
-        conversion=0.0 * zones,
-        log_dry=members.log_dry,
-        log_swollen=members.log_swollen,
-        log_slope=members.log_slope,
-        log_way=members.log_way,
-        log_gain=members.log_gain,
-        leaving_kg=np.zeros(MEMBERS),
-    )
+    belief = fresh(members, temp_c)
     memory = EstimatorMemory(
         load=load,
         at_s=at_s,
-        block=pack(state),
+        block=pack(belief),
         wall_k=kelvin(temp_c),
         pressure_pa=ATMOSPHERE_MBAR * PA_PER_MBAR,
         vapour_pa=0.0,
@@ -63,31 +58,49 @@ def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: flo
         no_pressure_s=0.0,
         blind_s=0.0,
         window=flux.OPENING,
-        forecast_at_s=None,
         target=None,
         estimate=NO_BATCH,
+        looked_at_s=at_s,
     )
-    estimate = judge(members, state, memory, None, np.zeros(MEMBERS), None)
+    estimate = judge(members, belief, memory, np.zeros(MEMBERS), *_at_foil(members, belief))
     return replace(memory, estimate=estimate._replace(valid=False, why_invalid="waiting for the first readings"))
 
 
 def step(
-    settings: EstimatorSettings, memory: EstimatorMemory | None, inputs: Inputs, target: Target | None
+    settings: EstimatorSettings, memory: EstimatorMemory | None, inputs: Inputs, target: Target | None, forecast: Forecast | None = None
 ) -> tuple[EstimatorMemory | None, Estimate]:
     """Return memory and estimate after this scan; between two updates both are returned as they are.
 
-    Without a batch (``memory`` None) the estimate says so. A gap of process time above two minutes is carried over as an outage.
+    Without a batch (``memory`` None) the estimate says so. ``forecast`` is one that has just been made of this batch (see ``forecast``).
     """
     if memory is None:
         return None, NO_BATCH
+    if forecast is not None:
+        memory = replace(memory, forecast=forecast, estimate=memory.estimate._replace(forecast=forecast))
+    memory, result = _isolation(settings, memory, inputs)
     elapsed_s = inputs.at_s - memory.at_s
-    if 0 <= elapsed_s < settings.period_s and target == memory.target:
+    if 0 <= elapsed_s < settings.period_s and target == memory.target and result is None:
         return memory, memory.estimate
-    if elapsed_s > 2 * MAX_STEP_S:
+    if elapsed_s > OUTAGE_S:
         memory = advance(settings, memory, elapsed_s, inputs)
         elapsed_s = 0.0
-    after = _update(settings, memory, inputs, target, max(elapsed_s, 0.0))
+    if target != memory.target:
+        memory = replace(memory, target=target, forecast=None)
+    after = _update(settings, memory, inputs, max(elapsed_s, 0.0), result)
     return after, after.estimate
+
+
+def _isolation(settings: EstimatorSettings, memory: EstimatorMemory, inputs: Inputs) -> tuple[EstimatorMemory, PressureRise | None]:
+    """Return the memory with what an isolation shows in this scan, and the result when one has ended."""
+    if memory.rise.from_s is None and inputs.vac_valve_closed.value is not True:
+        return memory, None
+    solvent = members_of(settings, memory.load).solvent
+    rise, result = pressure_rise.step(memory.rise, inputs, solvent, memory.load.chamber_m3, memory.cold_leak, settings.condenser_in_chamber)
+    if rise is memory.rise:
+        return memory, None
+    cold = result is not None and memory.estimate.film_max_c < COLD_C
+    memory = replace(memory, rise=rise, cold_leak=rise.leak if cold else memory.cold_leak)
+    return memory, None if cold else result
 
 
 def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: float, inputs: Inputs) -> EstimatorMemory:
@@ -99,114 +112,140 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
     members = members_of(settings, memory.load)
     readings = read(memory, inputs)
     span_s = min(max(outage_s, 0.0), MAX_OUTAGE_S)
-    count = max(1, int(np.ceil(span_s / MAX_STEP_S)))
-    state = unpack(memory.block)
-    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa)
-    for number in range(count if span_s > 0 else 0):
-        wall_k = memory.wall_k + (readings.wall_k - memory.wall_k) * (number + 1) / count
-        state = _carry(members, state, wall_k, readings.pressure_pa, vapour_pa, span_s / count).state
     before = unpack(memory.block)
-    outage_kg = float(((before.solvent - state.solvent) * members.roll.share).sum(axis=0).mean()) * members.polymer_kg
-    unseen_kg = outage_kg + float(before.leaving_kg.mean())  # the window that was open is lost with it
-    state = state._replace(leaving_kg=np.zeros(MEMBERS))
+    carried = _carry(
+        members, before, memory.wall_k, readings, vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa), span_s
+    )
+    unseen_kg = float((carried.left_kg + before.leaving_kg).mean())  # the window that was open is lost with it
+    belief = carried.belief._replace(leaving_kg=np.zeros(MEMBERS))
     lost_s = outage_s if outage_s > MAX_OUTAGE_S or not readings.temperature else 0.0
-    return replace(
+    after = replace(
         memory,
         at_s=inputs.at_s,
-        block=pack(state),
+        block=pack(belief),
         wall_k=readings.wall_k,
         pressure_pa=readings.pressure_pa,
-        vapour_pa=vapour_pa,
+        vapour_pa=carried.vapour_pa,
         blind_s=memory.blind_s + lost_s,
         window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), unseen_kg, 0),
-        forecast_at_s=None,
-        estimate=judge(members, state, memory, memory.target, None, None),
+        looked_at_s=inputs.at_s,
+        unsolved=carried.unsolved,
+        rise=pressure_rise.Rise(leak=memory.rise.leak),
+        forecast=None,
     )
+    return replace(after, estimate=judge(members, belief, after, None, carried.film_pa, carried.rubbery))
 
 
-def _update(settings: EstimatorSettings, memory: EstimatorMemory, inputs: Inputs, target: Target | None, dt_s: float) -> EstimatorMemory:
+def _update(
+    settings: EstimatorSettings, memory: EstimatorMemory, inputs: Inputs, dt_s: float, result: PressureRise | None
+) -> EstimatorMemory:
     """Return the memory after ``dt_s``; 0 only judges again, for another target."""
     members = members_of(settings, memory.load)
     readings = read(memory, inputs)
     vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa)
-    carried = _carry(members, unpack(memory.block), readings.wall_k, readings.pressure_pa, vapour_pa, dt_s)
-    state, window = carried.state, memory.window
+    carried = _carry(members, unpack(memory.block), memory.wall_k, readings, vapour_pa, dt_s)
+    belief, memory = carried.belief, replace(memory, unsolved=carried.unsolved)
+    leaving_kg_h = carried.left_kg * (3600 / dt_s) if dt_s > 0 else None
     if dt_s > 0:
-        roll.correct(state.temp_k, members.thermocouple_offset_k, inputs, readings.wall_k, dt_s)
-        rise_pa = readings.pressure_pa - memory.pressure_pa
+        memory, belief = _warmth(memory, belief, inputs)
         window = flux.observe(
-            window,
+            memory.window,
             members.solvent,
             inputs,
             memory.load.chamber_m3,
             readings.pressure_pa,
-            rise_pa,
+            readings.pressure_pa - memory.pressure_pa,
             carried.vapour_pa - memory.vapour_pa,
             dt_s,
         )
-        state = state._replace(leaving_kg=state.leaving_kg + carried.left_kg)
-        state, window = _learn(members, state, window)
-    late = memory.forecast_at_s is None or inputs.at_s - memory.forecast_at_s >= FORECAST_S or target != memory.target
-    ahead = _forecast(members, carried, state, target) if late else memory.estimate.time_to_endpoint_s
+        belief = belief._replace(leaving_kg=belief.leaving_kg + carried.left_kg)
+        belief, window = _solvent(members, belief, window)
+        memory = replace(memory, window=window)
+    if result is not None:
+        if result.valid and leaving_kg_h is not None:
+            error = (result.solvent_sd_kg_h**2 + (_RISE_MODEL_ERROR * max(result.solvent_kg_h, 0.0)) ** 2) ** 0.5
+            belief, _ = learning.from_solvent(members, belief, leaving_kg_h, result.solvent_kg_h, error)
+        memory = replace(memory, estimate=memory.estimate._replace(pressure_rise=result))
     after = replace(
         memory,
         at_s=inputs.at_s,
-        block=pack(state),
+        block=pack(belief),
         wall_k=readings.wall_k,
         pressure_pa=readings.pressure_pa,
         vapour_pa=carried.vapour_pa,
         no_temperature_s=0.0 if readings.temperature else memory.no_temperature_s + dt_s,
         no_pressure_s=0.0 if readings.pressure else memory.no_pressure_s + dt_s,
         blind_s=memory.blind_s + (dt_s if memory.no_temperature_s > HOLD_S else 0.0),
-        window=window,
-        forecast_at_s=inputs.at_s if late else memory.forecast_at_s,
-        target=target,
     )
-    return replace(after, estimate=judge(members, state, after, target, carried.left_kg * (3600 / dt_s) if dt_s > 0 else None, ahead))
+    return replace(after, estimate=judge(members, belief, after, leaving_kg_h, carried.film_pa, carried.rubbery))
 
 
-def _carry(members: Members, state: State, wall_k: float, pressure_pa: float, vapour_pa: float, dt_s: float) -> Carried:
-    """Return the state after ``dt_s``; film and cure work at the step's mean temperature."""
-    heated = roll.heat(members.roll, state.temp_k, wall_k, pressure_pa, dt_s) if dt_s > 0 else state.temp_k.copy()
-    mean_k = 0.5 * (state.temp_k + heated)
-    inverse_k = 1 / mean_k
-    warm = film.warm(members.film, mean_k, inverse_k, state.log_dry, state.log_swollen, state.log_slope)
-    film_pa = film.vapour_pressure_pa(members.film, warm, state.solvent)
-    vapour_pa = min(vapour_pa, float(film_pa.max(axis=0).mean()))  # the film is its only source
-    way_out = vapour.way_out(members.gap, film_pa, wall_k, pressure_pa, vapour_pa) * np.exp(state.log_way)
-    solvent = film.dry(members.film, warm, state.solvent, way_out, vapour_pa, dt_s)
-    left_kg = (state.solvent - solvent) * (members.roll.share * members.polymer_kg)
-    heated -= left_kg * (1e3 * members.solvent.evaporation_kj_mol / members.film.molar_mass_kg_mol) / members.roll.capacity
-    site_rate = curing.site_rate(members.cure, mean_k, inverse_k, solvent / (1 + solvent), state.conversion)
-    conversion = curing.crosslink(members.cure, state.conversion, site_rate, dt_s)
-    return Carried(
-        state._replace(temp_k=heated, solvent=solvent, conversion=conversion), warm, way_out, site_rate, left_kg.sum(axis=0), vapour_pa
-    )
+def _carry(members: Members, belief: Belief, wall_k: float, readings: Readings, vapour_pa: float, dt_s: float) -> Carried:
+    """Return the belief after ``dt_s``, the wall going evenly from ``wall_k`` to its reading."""
+    film_pa, rubbery = _at_foil(members, belief)
+    vapour_pa = min(vapour_pa, float(film_pa.max(axis=1).mean()))  # the film is its only source
+    if dt_s <= 0:
+        return Carried(belief, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa)
+    drive = Drive(wall_k, readings.wall_k, readings.pressure_pa, vapour_pa)
+    after = layers.advance(members.model, belief.slow, belief.state, drive, dt_s)
+    return Carried(belief._replace(state=after.state), after.left_kg, int(after.failed.sum()), film_pa, rubbery, vapour_pa)
 
 
-def _learn(members: Members, state: State, window: FluxWindow) -> tuple[State, FluxWindow]:
-    """Return state and window after the members were held against a window, if it is full."""
+def _at_foil(members: Members, belief: Belief) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the solvent's pressure over the film at the foil in Pa and where the film is rubbery there, (MEMBERS, positions)."""
+    return layers.blister(members.model, belief.slow, belief.state, 1.0)
+
+
+def _warmth(memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[EstimatorMemory, Belief]:
+    """Return memory and belief after a look at the load thermocouples, once a minute.
+
+    A thermocouple that is hotter than everything that could heat it, or colder than the hall, is left out and counted. One that lags by
+    more than the members foresaw is believed: a roll can be wound more loosely than any of them.
+    """
+    if inputs.at_s - memory.looked_at_s < LOOK_S:
+        return memory, belief
+    refused = list(memory.refused)
+    for number, sample in enumerate((inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c)):
+        if sample.value is None:
+            continue
+        read_k = kelvin(sample.value)
+        temps = belief.state.temps
+        if not min(float(temps.min()), memory.wall_k, _COLD_K) - _GATE_K <= read_k <= max(float(temps.max()), memory.wall_k) + _GATE_K:
+            refused[number] += 1
+            continue
+        refused[number] = 0
+        belief, _ = learning.from_thermocouple(belief, number, read_k, value("thermocouple_model_error"), memory.wall_k)
+    return replace(memory, looked_at_s=inputs.at_s, refused=(refused[0], refused[1], refused[2])), belief
+
+
+def _solvent(members: Members, belief: Belief, window: FluxWindow) -> tuple[Belief, FluxWindow]:
+    """Return belief and window after the members were held against a window of solvent, if it is full."""
     if window.elapsed_s < flux.SHORTEST_S:
-        return state, window
-    predicted = state.leaving_kg * np.exp(state.log_gain)
+        return belief, window
+    predicted = belief.leaving_kg * np.exp(belief.log_gain)
     expected = float(predicted.mean())
     if not flux.full(window, expected):
-        return state, window
+        return belief, window
     conflicts = window.conflicts
     if flux.usable(window):
-        belief = observer.Belief(state.solvent, state.log_dry, state.log_swollen, state.log_slope, state.log_way, state.log_gain)
-        belief, conflict = observer.learn(belief, predicted, window.observed_kg, flux.deviation_kg(window, expected))
-        conflicts = conflicts + 1 if conflict else 0
-        window = flux.reopened(window, expected, conflicts)
-        gone = (members.residual / (1 - members.residual) - (belief.solvent * members.roll.share).sum(axis=0)) * members.polymer_kg
-        belief, _ = observer.learn(belief, gone * np.exp(belief.log_gain), window.balance_kg, flux.balance_deviation_kg(window))
-        state = state._replace(**belief._asdict())
+        deviation = flux.deviation_kg(window, expected)
+        belief, looked = learning.from_solvent(members, belief, predicted, window.observed_kg, _CORRELATED * deviation)
+        window = flux.reopened(window, expected, conflicts + 1 if looked.nearest * _CORRELATED > _CONFLICT else 0)
+        if flux.balance_tells(window):
+            belief = _balance(members, belief, window)
+            window = replace(window, balanced_kg=window.balance_kg)
     else:
         window = flux.reopened(window, expected, conflicts)
-    return state._replace(leaving_kg=np.zeros(MEMBERS)), window
+    return belief._replace(leaving_kg=np.zeros(MEMBERS)), window
 
 
-def _forecast(members: Members, carried: Carried, state: State, target: Target | None) -> Interval | None:
-    if target is None:
-        return None
-    return endpoint(members, carried.warm, state.solvent, carried.way_out, carried.vapour_pa, state.conversion, carried.site_rate, target)
+def _balance(members: Members, belief: Belief, window: FluxWindow) -> Belief:
+    """Return the belief after all solvent seen so far was held against all that the members have lost."""
+    model = members.model
+    gone = (members.residual / (1 - members.residual) - layers.mean_u(model, belief.state) @ model.shape.share) * model.polymer_kg
+    shown = gone * np.exp(belief.log_gain)
+    return learning.from_solvent(members, belief, shown, window.balance_kg, flux.balance_deviation_kg(window))[0]
+
+
+_CORRELATED: Final = 2.0**0.5  # consecutive windows share their errors, so that the error's variance counts double
+_CONFLICT: Final = 6.0  # deviations between a window and its nearest member

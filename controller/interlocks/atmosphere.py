@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from controller.image import Inputs, Process
+from controller.interlocks import gauges as watching
 from controller.interlocks.limits import Limits
 
 OPEN_S: Final = 0.5
@@ -22,6 +23,7 @@ class Proof(NamedTuple):
     volumes_since_heat: float = 0.0  # I19
     vacuum_proven: bool = False
     inert_proven: bool = False
+    gauges: watching.Watch = watching.Watch()
 
     @property
     def proven(self) -> bool:
@@ -29,7 +31,16 @@ class Proof(NamedTuple):
         return self.vacuum_proven or self.inert_proven
 
 
-def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool) -> Proof:
+def step(
+    proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool, throttle_pct: float = 0.0
+) -> Proof:
+    """Return the proof after this scan (see ``_prove``), with the watch over the gauges that it rests on."""
+    watch = watching.step(proof.gauges, limits, chamber_m3, inputs, throttle_pct)
+    proof = _prove(proof, limits, chamber_m3, inputs, process, heating)
+    return proof if watch is proof.gauges or watch == proof.gauges else proof._replace(gauges=watch)
+
+
+def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool) -> Proof:
     """Return the proof after this scan.
 
     It starts again at nothing when a door switch or the vent does not say "closed", when the PLC was restarted (nobody watched), or when a
@@ -43,7 +54,7 @@ def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proces
     if opened and open_s < OPEN_S:  # a switch may flicker; heat is forbidden meanwhile by I3
         return proof._replace(open_s=open_s)
     if opened or boot_id != proof.boot_id:
-        return Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened)
+        return Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges)
     pressure = process.pressure_mbar
     counted = proof.evacuated and pressure >= limits.cycle_high_mbar
     evacuated = not counted and (proof.evacuated or pressure <= limits.cycle_low_mbar)
@@ -68,4 +79,5 @@ def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proces
         0.0 if heating else proof.volumes_since_heat + sent,
         low_s >= limits.proof_s and cycles >= limits.proof_cycles and proof.leak_ok,
         o2_ok and purged,
+        proof.gauges,
     )

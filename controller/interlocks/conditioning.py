@@ -1,6 +1,7 @@
 """Voting and choice of sensors: from samples to PVs that a step may calculate with (I21, I9, gauge choice)."""
 
 from controller.image import Inputs, Process, ZonePv
+from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
 from controller.tags import Quality, Sample
 
@@ -9,8 +10,14 @@ GAUGE_SWITCH_MBAR = 5.0  # below it the capacitance gauge's 0.2 % of full scale 
 PIRANI_ALONE_MBAR = 100.0
 
 
-def condition(limits: Limits, inputs: Inputs) -> Process:
-    """Return the PVs of ``inputs``: 2oo3 voting per zone, one pressure, an O2 value only where it is evidence."""
+NO_WATCH = Watch()
+
+
+def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH) -> Process:
+    """Return the PVs of ``inputs``: 2oo3 voting per zone, one pressure, an O2 value only where it is evidence.
+
+    ``watch`` is what the last scan knew of the pressure gauges: two that have contradicted each other for ``gauge_s`` are no pressure.
+    """
     zones = (
         _zone(limits, inputs.z1_tc_a_c, inputs.z1_tc_b_c, inputs.z1_tc_c_c, inputs.z1_limit_c),
         _zone(limits, inputs.z2_tc_a_c, inputs.z2_tc_b_c, inputs.z2_tc_c_c, inputs.z2_limit_c),
@@ -20,8 +27,9 @@ def condition(limits: Limits, inputs: Inputs) -> Process:
     gaps = [abs(zone.temp_c - zone.limit_c) for zone in zones if zone.temp_c is not None and zone.limit_c is not None]
     fitted = [sample for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.quality is not Quality.ABSENT]
     load = [sample.value for sample in fitted if sample.value is not None]
-    load_lost = len(load) < len(fitted)
-    pressure = _pressure(inputs)
+    missing = len(load) < len(fitted)
+    load_lost = missing and _required_lost(limits, inputs)
+    pressure = _pressure(limits, inputs, watch)
     return Process(
         zones=zones,
         temp_c=sum(temps) / len(temps) if temps else None,
@@ -34,7 +42,13 @@ def condition(limits: Limits, inputs: Inputs) -> Process:
         zones_valid=(zones[0].valid, zones[1].valid, zones[2].valid),
         zone_max_c=max(temps) if temps else None,
         limit_gap_c=max(gaps) if gaps else None,
+        load_missing=missing,
     )
+
+
+def _required_lost(limits: Limits, inputs: Inputs) -> bool:
+    load = {"outer": inputs.load_outer_c, "edge": inputs.load_edge_c, "core": inputs.load_core_c}
+    return any(load[name].value is None and load[name].quality is not Quality.ABSENT for name in limits.load_required)
 
 
 def _hottest(limits: Limits, temps: list[float], load: list[float]) -> float | None:
@@ -65,9 +79,11 @@ def _zone(limits: Limits, a: Sample[float], b: Sample[float], c: Sample[float], 
     return ZonePv(sum(values) / len(values), len(values), limit.value)
 
 
-def _pressure(inputs: Inputs) -> float | None:
+def _pressure(limits: Limits, inputs: Inputs, watch: Watch) -> float | None:
+    if watch.contradict_s >= limits.gauge_s and not watch.frozen:
+        return None  # one of the two lies, and nothing tells which
     capacitance, pirani = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
-    if capacitance is None:  # a Pirani gauge means little towards ambient pressure
+    if capacitance is None or watch.frozen:  # a Pirani gauge means little towards ambient pressure
         return pirani if pirani is not None and pirani < PIRANI_ALONE_MBAR else None
     if pirani is not None and capacitance < GAUGE_SWITCH_MBAR:
         return pirani

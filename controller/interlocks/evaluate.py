@@ -1,5 +1,8 @@
 """Walk the table once per scan: delays, latches, first-out; then limit what the scan wanted to write."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import compress
 from typing import Final, NamedTuple
 
 from controller.equipment import Equipment
@@ -114,43 +117,64 @@ def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool
     A row becomes active when its cause has stood for its delay. It clears with its cause (AUTO), when the cause is gone and
     ``acknowledge`` or ``reset`` comes (OPERATOR), or when the cause is gone and ``reset`` comes (MANUAL).
     """
-    dt_s = view.inputs.dt_s
-    stood = list(memory.stood_s)
-    cause = set()
-    blind = view.inputs.plc_alive.value is None
-    for index, (when, on_bad, without_plc) in enumerate(_WALK):
-        if blind and not without_plc:  # a lost wire is no pressed emergency stop: what stood stays, nothing new is read into silence
-            if RULES[index].id in memory.cause:
-                cause.add(RULES[index].id)
-            continue
-        found = when(view)
-        if on_bad if found is None else found:
-            stood[index] += dt_s
-            delay = RULES[index].delay_s
-            if stood[index] >= (delay(view.limits) if callable(delay) else delay):
-                cause.add(RULES[index].id)
-        elif stood[index]:
-            stood[index] = 0.0
-    active = {rule for rule in memory.active if rule in cause or not _clears(BY_ID[rule], reset, acknowledge)} | cause
-    effects = 0
-    for rule_id in active:
-        effects |= _EFFECTS[rule_id]
+    dt_s, was_s = view.inputs.dt_s, memory.stood_s
+    if view.inputs.plc_alive.value is None:  # a lost wire is no pressed emergency stop: what stood stays, nothing new is read into silence
+        standing = _WITHOUT_PLC.standing(view)
+        stood_s = [0.0 if rule.without_plc else stood for rule, stood in zip(RULES, was_s, strict=True)]
+        cause = {rule for rule in memory.cause if not BY_ID[rule].without_plc}
+    else:
+        standing, stood_s, cause = _ALL.standing(view), list(_NONE), set()
+    for index in standing:
+        rule = RULES[index]
+        stood_s[index] = was_s[index] + dt_s
+        if stood_s[index] >= (rule.delay_s(view.limits) if callable(rule.delay_s) else rule.delay_s):
+            cause.add(rule.id)
+    latched = [rule for rule in memory.active - cause if not _clears(BY_ID[rule], reset, acknowledge)]
+    active = frozenset(cause.union(latched))
+    effects, ranked = _summed(active)
     changes, first_out = _changes(memory, view, active, effects)
-    verdict = Verdict(effects, tuple(sorted(active, key=_RANK.__getitem__)), first_out)
-    return InterlockMemory(tuple(stood), frozenset(active), frozenset(cause), first_out, memory.slopes), verdict, changes
+    verdict = Verdict(effects, ranked, first_out)
+    after = slopes(memory.slopes, view.process, dt_s)
+    return InterlockMemory(tuple(stood_s), active, frozenset(cause), first_out, after), verdict, changes
 
 
-_WALK: Final = tuple((rule.when, rule.on_bad, rule.without_plc) for rule in RULES)
+class _Walk:
+    """The rows that are judged in one scan, taken apart once."""
+
+    def __init__(self, indices: Sequence[int]) -> None:
+        self._indices = indices
+        self._conditions = [RULES[index].when for index in indices]
+        self._on_bad = [RULES[index].on_bad for index in indices]
+
+    def standing(self, view: View) -> list[int]:
+        """Return the indices of the rows whose cause stands, in table order."""
+        found = [when(view) for when in self._conditions]
+        if None in found:
+            found = [on_bad if one is None else one for one, on_bad in zip(found, self._on_bad, strict=True)]
+        return list(compress(self._indices, found))
+
+
+_ALL: Final = _Walk(range(len(RULES)))
+_WITHOUT_PLC: Final = _Walk([index for index, rule in enumerate(RULES) if rule.without_plc])
 _EFFECTS: Final = {rule.id: int(rule.effect) for rule in RULES}
 _RANK: Final = {rule.id: index for index, rule in enumerate(RULES)}
 _STOPPING: Final = int(STOPPING)
+
+
+@lru_cache(maxsize=1024)
+def _summed(active: frozenset[str]) -> tuple[int, tuple[str, ...]]:
+    """Return the effects of the active rows together, and the rows in table order; between two changes it is always the same."""
+    effects = 0
+    for rule in active:
+        effects |= _EFFECTS[rule]
+    return effects, tuple(sorted(active, key=_RANK.__getitem__))
 
 
 def _clears(rule: Rule, reset: bool, acknowledge: bool) -> bool:
     return rule.reset is Reset.AUTO or reset or (acknowledge and rule.reset is Reset.OPERATOR)
 
 
-def _changes(memory: InterlockMemory, view: View, active: set[str], effects: int) -> tuple[tuple[Change, ...], str]:
+def _changes(memory: InterlockMemory, view: View, active: frozenset[str], effects: int) -> tuple[tuple[Change, ...], str]:
     first_out = memory.first_out if effects & _STOPPING else ""
     if active == memory.active:
         return (), first_out
@@ -171,9 +195,17 @@ def slopes(before: Slopes, process: Process, dt_s: float) -> Slopes:
         return before
     share = dt_s / (SLOPE_FILTER_S + dt_s)
     z1, z2, z3 = process.zones
-    temps = (z1.temp_c, z2.temp_c, z3.temp_c)
-    after = [
-        slope if temp is None or was is None else slope + share * ((temp - was) / dt_s * 60.0 - slope)
-        for temp, slope, was in zip(temps, before.slope_c_per_min, before.temp_c, strict=True)
-    ]
-    return Slopes((after[0], after[1], after[2]), temps)
+    s1, s2, s3 = before.slope_c_per_min
+    w1, w2, w3 = before.temp_c
+    after = (
+        _slope(s1, w1, z1.temp_c, dt_s, share),
+        _slope(s2, w2, z2.temp_c, dt_s, share),
+        _slope(s3, w3, z3.temp_c, dt_s, share),
+    )
+    return Slopes(after, (z1.temp_c, z2.temp_c, z3.temp_c))
+
+
+def _slope(slope_c_per_min: float, was_c: float | None, temp_c: float | None, dt_s: float, share: float) -> float:
+    if temp_c is None or was_c is None:
+        return slope_c_per_min
+    return slope_c_per_min + share * ((temp_c - was_c) / dt_s * 60.0 - slope_c_per_min)

@@ -1,6 +1,6 @@
 """The thresholds of the interlock table, each with unit and range. Defaults are placeholders that a site's hazard study replaces."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,20 @@ class Limits(Strict):
 
     overpressure_warn_mbar: Annotated[float, Field(ge=900, le=1100, description="warning (I4W)")] = 1050.0
     overpressure_mbar: Annotated[float, Field(ge=900, le=1200, description="abort, N2 closed (I4)")] = 1100.0
+    gauge_range_mbar: Annotated[
+        float, Field(ge=20, le=200, description="up to here the Pirani gauge is compared, mbar; above, it only says: not vacuum (I4G)")
+    ] = 100.0
+    gauge_ratio: Annotated[
+        float, Field(ge=1.5, le=10, description="gauges further apart than this factor contradict: a Pirani is gas dependent (I4G)")
+    ] = 2.5
+    gauge_band_mbar: Annotated[float, Field(ge=0.2, le=50, description="and by more than this, mbar (I4G)")] = 2.0
+    gauge_s: Annotated[float, Field(ge=1, le=120, description="for so long, s (I4G)")] = 20.0
+    gauge_move_mbar: Annotated[
+        float, Field(ge=10, le=100, description="N2 fed into the shut chamber, as a pressure, that the gauge must follow, mbar (I4F)")
+    ] = 30.0
+    gauge_still_s: Annotated[
+        float, Field(ge=20, le=600, description="pumping at open throttle in which the gauge must have moved, s (I4F)")
+    ] = 60.0
     proof_mbar: Annotated[float, Field(ge=1, le=100, description="highest pressure that counts as vacuum (I5, I6)")] = 100.0
     proof_s: Annotated[float, Field(ge=0, le=7200, description="how long it must stand, s (I5)")] = 60.0
     proof_cycles: Annotated[int, Field(ge=1, le=20, description="vacuum and N2 cycles before heat (I5)")] = 2
@@ -42,10 +56,20 @@ class Limits(Strict):
     evolution_share: Annotated[
         float, Field(gt=0, le=1, description="share of the equipment's solvent capacity at which ramps wait (I18)")
     ] = 0.9
+    blister_warn: Annotated[
+        float, Field(ge=0.5, le=2, description="solvent's vapour pressure at the foil over the chamber's, warning (I18B)")
+    ] = 1.0
     inner_share: Annotated[float, Field(ge=0, le=2, description="of load minus walls, by which inner layers may be hotter (I19)")] = 0.5
     ambient_band_mbar: Annotated[float, Field(ge=1, le=100, description="above ambient by more: no air, no door (I19)")] = 20.0
     room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8, description="warning (I20W)")] = 19.5
     room_o2_pct: Annotated[float, Field(ge=15, le=20.8, description="hold, N2 closed (I20)")] = 18.0
+    load_required: Annotated[
+        tuple[Literal["outer", "edge", "core"], ...],
+        Field(strict=False, max_length=3, description="load thermocouples without which no soak counts and no air is let in (I21L)"),
+    ] = ("outer", "edge", "core")
+    load_substitute: Annotated[
+        bool, Field(description="true: while the estimate is valid its film temperature stands in for a lost load thermocouple (I21S)")
+    ] = False
     vote_c: Annotated[float, Field(ge=1, le=50, description="further than this from the median is voted out (I21)")] = 10.0
     disagree_warn_c: Annotated[float, Field(ge=1, le=100, description="control against limit thermocouple, warning (I22W)")] = 10.0
     disagree_c: Annotated[float, Field(ge=1, le=100, description="hold (I22)")] = 25.0

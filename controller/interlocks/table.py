@@ -12,6 +12,7 @@ from controller.block import HeatBlock, PlcState
 from controller.equipment import Equipment
 from controller.image import Estimate, Inputs, Outputs, PhaseView, Process
 from controller.interlocks.atmosphere import Proof
+from controller.interlocks.gauges import contradict
 from controller.interlocks.limits import Limits
 from controller.units import ATMOSPHERE_MBAR
 
@@ -170,6 +171,22 @@ def _heat_refused_by(v: View) -> object:
     return None if bits is None else (HeatBlock(int(bits)).name or int(bits))
 
 
+def _substituted(v: View) -> bool:
+    return v.limits.load_substitute and v.process.load_lost and v.estimate.valid and v.phase.heating
+
+
+def _blisters(v: View) -> bool:
+    return v.estimate.valid and bool(_over(v, "I18B", v.estimate.blister, v.limits.blister_warn, 0.05))
+
+
+def _gauges_shown(v: View) -> str:
+    return f"PT-301 {_shown(v.inputs.pressure_cap_mbar.value)}, PT-302 {_shown(v.inputs.pressure_pirani_mbar.value)} mbar"
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
 def _too_fast(v: View) -> bool:
     return v.estimate.valid and v.estimate.evolution_kg_h.value > v.limits.evolution_share * v.equipment.solvent_kg_h
 
@@ -214,6 +231,12 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I4", "over-pressure, or the relief has lifted", ABORT | P_HEAT | Effect.NO_N2, MANUAL, 0, False,
          lambda v: v.inputs.relief_ok.value is False or _above(v.process.pressure_mbar, v.limits.overpressure_mbar),
          lambda v: v.process.pressure_mbar, hard_wired=True),
+    Rule("I4G", "pressure gauges contradict each other", HOLD | P_HEAT, OPERATOR, lambda x: x.gauge_s, False,
+         lambda v: contradict(v.limits, v.inputs), _gauges_shown),
+    Rule("I4F", "pressure gauge does not follow N2 or pump: frozen, or the gas goes elsewhere", HOLD | P_HEAT, OPERATOR, 0, False,
+         lambda v: v.proof.gauges.frozen, _gauges_shown),
+    Rule("I4N", "pressure not known and the exhaust not open: no N2, the relief could lift", Effect.NO_N2, AUTO, 0, False,
+         lambda v: v.process.pressure_mbar is None and v.inputs.exhaust_valve_open.value is not True),
     Rule("I5", "atmosphere not proven", P_HEAT, AUTO, 0, True, lambda v: not v.proof.proven),
     Rule("I6", "pressure rises while hot on the vacuum path", HOLD | P_HEAT | Effect.PURGE, MANUAL, 5, True, _vacuum_lost,
          lambda v: v.process.pressure_mbar),
@@ -255,6 +278,8 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.inputs.condensate_kg.value),
     Rule("I18", "solvent comes faster than condenser and pump take it", W, AUTO, 30, False, _too_fast,
          lambda v: v.estimate.evolution_kg_h.value),
+    Rule("I18B", "solvent's vapour pressure in the rubbery film above the chamber's: blisters", W, AUTO, 60, False, _blisters,
+         lambda v: v.estimate.blister),
     Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, lambda v: v.process.hottest_c),
     Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
          lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
@@ -264,6 +289,9 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I21", "a zone has fewer than two valid thermocouples", HOLD | P_HEAT | P_START, OPERATOR, 1, True,
          lambda v: min(v.process.zones_valid) < 2),
     Rule("I21L", "a load thermocouple is lost: no soak counts, no air is let in", W, AUTO, 5, False, lambda v: v.process.load_lost),
+    Rule("I21M", "a load thermocouple that is not required is lost", W, AUTO, 5, False,
+         lambda v: v.process.load_missing and not v.process.load_lost),
+    Rule("I21S", "a lost load thermocouple is replaced by the estimate: soaks count on it", W, AUTO, 0, False, _substituted),
     Rule("I22W", "control and limit thermocouples disagree", W, AUTO, 120, False,
          lambda v: _over(v, "I22W", v.process.limit_gap_c, v.limits.disagree_warn_c, 2.0)),
     Rule("I22", "control and limit thermocouples contradict each other", HOLD | P_HEAT, OPERATOR, 5, False,

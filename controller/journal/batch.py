@@ -8,14 +8,19 @@ import numpy as np
 
 from controller.errors import JournalError
 from controller.journal.charts import COLUMNS as DRAWN
-from controller.journal.charts import Marks, Span
+from controller.journal.drawing import Marks, Span
 from controller.journal.entry import KINDS, Stored
 from controller.journal.reader import Batch, JournalReader
+from controller.journal.samples import POSITIONS
 from controller.journal.table import Table, read
 
 _TOLD: Final = tuple(kind for kind in KINDS if kind not in ("sample", "checkpoint"))
 _AROUND: Final = 50  # entries before and after the batch in which the same scan's other entries are looked for
 _MEASURED: Final = ("condensate_kg", "p_solvent_ok", "p_insoluble_in_window", "est_valid")
+_BELIEVED: Final = (
+    "blister", "floor_mbar", "evolution_kg_h", "evolution_low_kg_h", "evolution_high_kg_h", *(f"film_{place}_c" for place in POSITIONS),
+    *(f"{name}_{place}{end}" for name in ("residual", "insoluble") for place in POSITIONS for end in ("", "_low", "_high")),
+)  # fmt: skip
 RUNNING, UNFINISHED = "RUNNING", "UNFINISHED"
 
 
@@ -98,7 +103,7 @@ def gather(reader: JournalReader, batch_id: str | int | None) -> Record:
     entries = tuple(_of_batch(reader, start, end, last))
     result = batch.result or (RUNNING if last == reader.last_seq() else UNFINISHED)
     until = min(last, end.seq + _AROUND) if end else last
-    table = read(reader, batch.start_seq, until, (*DRAWN, *_MEASURED))
+    table = read(reader, batch.start_seq, until, (*DRAWN, *_MEASURED, *_BELIEVED))
     return Record(batch, result, start, end, _boot(reader, start), entries, _until(table, end))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 # kind -> what its payload says. All payloads are canonical JSON objects but that of ``sample``, which is packed (see ``samples``).
 KINDS: Final[dict[str, str]] = {
-    "boot": "the core started: boot (number), version, rate, outage_s, config_sha256, columns (of the samples that follow)",
+    "boot": "the core started: boot (number), version, rate, outage_s, config_sha256, solvent_kg_h, columns (of the samples that follow)",
     "shutdown": "the core stopped on purpose: why",
     "batch_start": "batch_id, recipe (text as run), recipe_id, revision, recipe_sha256, load (record), user",
     "batch_end": "batch_id, result (COMPLETE, STOPPED or ABORTED), why, batch_s, endpoint_at_s (from start), residual_solvent, insoluble",
@@ -16,6 +16,8 @@ KINDS: Final[dict[str, str]] = {
     "phase": "index, kind, name, event (start or end), why",
     "alarm": "rule, event (raise, clear or ack), effect, text, value, first_out, user",
     "decision": "what, why and what it rests on",
+    "forecast": "of the rest of the batch: batch_s (since the start, when made), progress (batch_s over the whole), all of image.Forecast",
+    "pressure_rise": "at_s and result of a pressure-rise test, see image.PressureRise",
     "intent": "number, changes (output name -> [from, to]); written before the PLC is",
     "outcome": "number (of the intent), ok, after_s, why",
     "plc": "event (connected, lost, rebooted, refused), what was seen",

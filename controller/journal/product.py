@@ -1,10 +1,21 @@
-"""What the laboratory found after the batch: coupons and product properties, checked and judged."""
+"""What the laboratory found: coupons, which the report shows and the calibration learns from, and product properties, judged.
 
+One file for both, TOML or JSON: ``lot``, ``resin``, ``solvent`` and ``date``, a list ``coupons`` and a table ``lab`` of product properties.
+"""
+
+import hashlib
+import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
+from pydantic import Field, StringConstraints, ValidationError
+
+from controller.equipment import Strict
 from controller.errors import FileError, Problem
+from controller.validation import problems_of
 
 
 class Property(NamedTuple):
@@ -29,13 +40,37 @@ LIMITS: Final[dict[str, Property]] = {
 INSOLUBLE: Final = Property("solvent-insoluble content of the film", "%", 1.0, 99.0)
 
 
-class Coupon(NamedTuple):
-    """A piece of the roll that the laboratory examined; a value is None when it was not measured."""
+MAX_BYTES: Final = 1_000_000
+Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Hours = Annotated[float, Field(ge=0, le=2000)]
+Celsius = Annotated[float, Field(ge=-20, le=400)]
+Point = Annotated[tuple[Hours, Celsius], Field(strict=False)]
 
-    position: str
-    insoluble_pct: float | None
-    residual_wt_pct: float | None
-    assay: tuple[tuple[str, str], ...]  # how it was measured: a value means nothing without it
+
+class Coupon(Strict):
+    """A piece of film that the laboratory examined; a value is None when it was not measured.
+
+    Where its film temperature comes from: ``batch`` and ``zone`` (of the roll, by the journal), or ``history`` (points of hours and degC,
+    straight lines between), or neither, and then nothing can be calibrated with it.
+    """
+
+    position: Word  # where on the roll or in the oven, in words
+    name: Word | None = None
+    lot: Word | None = None  # when it is not that of the file
+    batch: Word | Annotated[int, Field(ge=1)] | None = None  # number; FILE:number when several journals have it
+    zone: Literal["outer", "middle", "core", "edge", "roll"] | None = None
+    history: Annotated[tuple[Point, ...], Field(strict=False, min_length=2, max_length=5000)] | None = None
+    temperature_sd_c: Annotated[float, Field(ge=0, le=20)] | None = None  # of the whole history; coupons of one oven share the error
+    insoluble_pct: Percent | None = None
+    insoluble_sd_pct: Annotated[float, Field(ge=0.05, le=30)] | None = None  # standard deviation of the value, points
+    residual_wt_pct: Percent | None = None
+    residual_sd_wt_pct: Annotated[float, Field(ge=0.001, le=10)] | None = None  # without: 0.05 wt% and 5 % of the value
+    residual_limit_wt_pct: Annotated[float, Field(ge=0, le=10)] | None = None  # of detection; without: 1.645 standard deviations
+    predry_residual_wt_pct: Annotated[float, Field(ge=0.5, le=60)] | None = None  # of the coupon before its history; without: 20, sd 5
+    predry_sd_wt_pct: Annotated[float, Field(ge=0, le=20)] | None = None  # its standard deviation; without: 1
+    film_um: Annotated[float, Field(ge=1, le=200)] | None = None  # dry thickness; without: 20
+    assay: Annotated[dict[Word, str | int | float], Field(min_length=1)]  # how it was measured: a value means nothing without it
 
 
 class Judged(NamedTuple):
@@ -52,74 +87,71 @@ class Lab(NamedTuple):
 
     coupons: tuple[Coupon, ...]
     properties: tuple[Judged, ...]
+    lot: str | None = None
+    resin: str | None = None
+    solvent: str = "NMP"  # the film was cast from
+    date: str | None = None
+
+
+Result = Annotated[float, Field(ge=-1e6, le=1e6)] | None
+
+
+class _Properties(Strict):
+    """The keys of ``LIMITS``."""
+
+    tear_initiation_kg: Result = None
+    dimensional_change_pct: Result = None
+    solder_resistance_c: Result = None
+    adhesion_g_per_mm: Result = None
+    curvature_radius_cm: Result = None
+    roughness_um: Result = None
+    modulus_retention_pct: Result = None
+
+
+class _LabFile(Strict):
+    lot: Word | None = None
+    resin: Word | None = None
+    solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
+    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    coupons: Annotated[tuple[Coupon, ...], Field(strict=False, max_length=200)] = ()
+    lab: _Properties = _Properties()
+
+
+_KEYS: Final = tuple({*_LabFile.model_fields, *Coupon.model_fields, *LIMITS})
 
 
 def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
-    """Return laboratory results from a mapping with the keys ``coupons`` (list) and ``lab`` (property -> value).
-
-    A coupon has ``position``, ``insoluble_pct``, ``residual_wt_pct`` and ``assay`` (extraction temperature, time, concentration ...).
+    """Return laboratory results from a mapping with the keys of the file; ``name`` is what errors call it.
 
     Raises:
         FileError: a key is not known, or a value is no number or outside its bounds; all such mistakes are named.
     """
-    problems: list[Problem] = []
-    given = given or {}
-    _only(given, ("coupons", "lab"), "", problems)
-    coupons = tuple(_coupon(one, f"coupons.{i}", problems) for i, one in enumerate(_list(given.get("coupons", ()), problems)))
-    results = _mapping(given.get("lab", {}), "lab", problems)
-    _only(results, tuple(LIMITS), "lab.", problems)
-    values = {key: _number(results[key], f"lab.{key}", -1e6, 1e6, problems) for key in LIMITS if key in results}
-    if problems:
-        raise FileError(name, problems)
-    judged = [judge(LIMITS[key], value) for key, value in values.items() if value is not None]
-    judged += [judge(INSOLUBLE, coupon.insoluble_pct, coupon.position) for coupon in coupons if coupon.insoluble_pct is not None]
-    return Lab(coupons, tuple(judged))
+    try:
+        found = _LabFile.model_validate(dict(given or {}))
+    except ValidationError as error:
+        raise FileError(name, problems_of(error, _KEYS)) from error
+    except RecursionError:
+        raise FileError(name, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
+    judged = [judge(LIMITS[key], value) for key, value in found.lab.model_dump(exclude_none=True).items()]
+    judged += [judge(INSOLUBLE, coupon.insoluble_pct, coupon.position) for coupon in found.coupons if coupon.insoluble_pct is not None]
+    return Lab(found.coupons, tuple(judged), found.lot, found.resin, found.solvent, found.date)
+
+
+def read_lab_file(path: Path) -> tuple[Lab, str]:
+    """Return the laboratory results in the file at ``path``, TOML or (``.json``) JSON, and its SHA-256. Raises FileError."""
+    try:
+        raw = path.read_bytes()
+        if len(raw) > MAX_BYTES:
+            raise FileError(str(path), [Problem("size", len(raw), f"at most {MAX_BYTES} bytes")])
+        text = raw.decode("utf-8")
+        given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(str(path), [Problem("file", str(error)[:200], "must be readable TOML or JSON in UTF-8")]) from error
+    if not isinstance(given, dict):
+        raise FileError(str(path), [Problem("file", given, "must be a table of keys and values")])
+    return read_lab(given, str(path)), hashlib.sha256(raw).hexdigest()
 
 
 def judge(what: Property, value: float, where: str = "") -> Judged:
     """Return ``value`` beside the limits of ``what``."""
     return Judged(what, value, what.low <= value <= what.high, where)
-
-
-def _coupon(found: object, key: str, problems: list[Problem]) -> Coupon:
-    one = _mapping(found, key, problems)
-    _only(one, ("position", "insoluble_pct", "residual_wt_pct", "assay"), f"{key}.", problems)
-    position = one.get("position")
-    if not isinstance(position, str) or not 0 < len(position) <= 100:
-        problems.append(Problem(f"{key}.position", position, "a text of 1 to 100 characters: where on the roll"))
-    assay = _mapping(one.get("assay", {}), f"{key}.assay", problems)
-    if not assay:
-        problems.append(Problem(f"{key}.assay", "(missing)", "how it was measured: extraction temperature, time, concentration"))
-    return Coupon(
-        str(position),
-        _number(one.get("insoluble_pct"), f"{key}.insoluble_pct", 0.0, 100.0, problems),
-        _number(one.get("residual_wt_pct"), f"{key}.residual_wt_pct", 0.0, 100.0, problems),
-        tuple((str(name), str(value)) for name, value in assay.items()),
-    )
-
-
-def _number(value: object, key: str, low: float, high: float, problems: list[Problem]) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        problems.append(Problem(key, value, f"a number from {low:g} to {high:g}"))
-        return None
-    return float(value)
-
-
-def _mapping(found: object, key: str, problems: list[Problem]) -> Mapping[str, Any]:
-    if isinstance(found, Mapping):
-        return found
-    problems.append(Problem(key, found, "a table of keys and values"))
-    return {}
-
-
-def _list(found: object, problems: list[Problem]) -> Sequence[object]:
-    if isinstance(found, Sequence) and not isinstance(found, str | bytes):
-        return found
-    problems.append(Problem("coupons", found, "a list of coupons"))
-    return ()
-
-
-def _only(found: Mapping[str, object], known: tuple[str, ...], prefix: str, problems: list[Problem]) -> None:
-    problems += [Problem(f"{prefix}{key}", found[key], f"unknown key; known are {', '.join(known)}") for key in found if key not in known]

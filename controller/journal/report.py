@@ -10,11 +10,13 @@ from controller.journal import batch as facts
 from controller.journal.batch import Record
 from controller.journal.chain import verify
 from controller.journal.charts import trends
+from controller.journal.estimate_page import Believed
 from controller.journal.figures import belief_at_end, figures
 from controller.journal.product import Coupon, Lab, read_lab
 from controller.journal.reader import JournalReader
+from controller.journal.reference import Reference, read_reference
 from controller.journal.table import thin
-from controller.journal.words import elapsed, interval, label, number, percent, shown, terse, utc
+from controller.journal.words import elapsed, interval, label, lateness, moments, number, percent, shown, signed, terse, utc
 
 _POINTS: Final = 1400  # per trend: two for each tenth of a millimetre on paper
 _VERDICTS: Final = {  # result -> class, mark, sentence
@@ -27,20 +29,23 @@ _VERDICTS: Final = {  # result -> class, mark, sentence
 
 
 def report(
-    journal_path: Path | str, out_path: Path | str, batch_id: str | int | None = None, coupons: Mapping[str, Any] | None = None
-) -> Path:
+    journal_path: Path | str, out_path: Path | str, batch_id: str | int | None = None, coupons: Mapping[str, Any] | None = None,
+    reference_path: Path | None = None,
+) -> Path:  # fmt: skip
     """Write the record of a batch (the newest without a ``batch_id``) to ``out_path`` and return it.
 
-    ``coupons`` are laboratory results as ``product.read_lab`` describes them. The core may run meanwhile.
+    ``coupons`` are laboratory results as ``product.read_lab`` describes them, ``reference_path`` a file of curves to draw beside the
+    estimate as ``reference.read_reference`` reads it. The core may run meanwhile.
 
     Raises:
         JournalError: the journal cannot be read or holds no such batch.
-        FileError: the laboratory results are wrong.
+        FileError: the laboratory results or the reference are wrong.
     """
     lab = read_lab(coupons)
+    reference = None if reference_path is None else read_reference(reference_path)
     with JournalReader(journal_path) as reader:
         record = facts.gather(reader, batch_id)
-    page = _page(record, lab, journal_path)
+    page = _page(record, lab, journal_path, reference)
     out = Path(out_path)
     partial = out.with_name(f"{out.name}.part")
     partial.write_text(page, encoding="utf-8")
@@ -48,7 +53,7 @@ def report(
     return out
 
 
-def _page(record: Record, lab: Lab, journal_path: Path | str) -> str:
+def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Reference | None) -> str:
     import jinja2
     from markupsafe import Markup
 
@@ -59,7 +64,8 @@ def _page(record: Record, lab: Lab, journal_path: Path | str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": utc, "elapsed": elapsed, "label": label, "shown": shown, "terse": terse, "number": number}
+    environment.filters |= {"clock": utc, "elapsed": elapsed, "label": label, "shown": shown, "terse": terse, "number": number,
+                            "moments": moments, "lateness": lateness, "signed": signed}  # fmt: skip
     started = record.start.fields()
     drawing = trends(thin(record.table, _POINTS), record.start.at_s, facts.marks_of(record)) if len(record.table.at_s) > 1 else ""
     intents = facts.intents(record)
@@ -68,7 +74,8 @@ def _page(record: Record, lab: Lab, journal_path: Path | str) -> str:
         record=record, start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence, figures=figures(record), lab=lab,
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
         intents=intents, failed=[one for one in intents if one.ok is not True], beside=[_beside(record, one) for one in lab.coupons],
-        drawing=Markup(drawing), chain=verify(journal_path), journal=Path(journal_path).name, printed=wall_ns(),
+        drawing=Markup(drawing), believed=Believed.of(record, reference),
+        chain=verify(journal_path), journal=Path(journal_path).name, printed=wall_ns(),
     )  # fmt: skip
 
 

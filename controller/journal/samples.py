@@ -14,10 +14,12 @@ import struct
 from operator import itemgetter
 from typing import Final, get_type_hints
 
-from controller.image import SIGNALS, Estimate, Inputs, Outputs, Setpoints
+from controller.image import SIGNALS, Estimate, Inputs, Interval, Outputs, Setpoints, ZoneEstimate
 from controller.tags import Quality, Sample
 
 LAYOUT: Final = 1
+POSITIONS: Final = ("core", "middle", "outer", "edge")  # of the estimate's zones; one that an estimate does not have is NaN
+_ENDS: Final = ("", "_low", "_high")
 EXTRA: Final[dict[str, str]] = {  # column -> unit
     "sp_temp_c": "degC",
     "sp_pressure_mbar": "mbar",
@@ -34,9 +36,19 @@ EXTRA: Final[dict[str, str]] = {  # column -> unit
     "insoluble_low": "1",
     "insoluble_high": "1",
     "evolution_kg_h": "kg/h",
+    "evolution_low_kg_h": "kg/h",
+    "evolution_high_kg_h": "kg/h",
     "p_solvent_ok": "1",
     "p_insoluble_in_window": "1",
     "time_to_endpoint_s": "s",
+    "time_to_finish_s": "s",  # as forecast: 50, 5 and 95 %
+    "time_to_finish_low_s": "s",
+    "time_to_finish_high_s": "s",
+    "blister": "1",
+    "floor_mbar": "mbar",
+    **{f"film_{position}_c": "degC" for position in POSITIONS},
+    **{f"residual_{position}{end}": "1" for position in POSITIONS for end in _ENDS},
+    **{f"insoluble_{position}{end}": "1" for position in POSITIONS for end in _ENDS},
     "est_valid": "",
     "unit_state": "",
     "phase_index": "",
@@ -51,6 +63,7 @@ _HEADER: Final = struct.Struct("<BBB")
 _in_order: Final = itemgetter(*(Inputs._fields.index(field) for field in (*WORDS, *_REST)))
 _pack: Final = struct.Struct(f"<BBB{len(WORDS)}d{len(_REST) + len(EXTRA)}f{len(SIGNALS)}s").pack
 _NAN: Final = math.nan
+_NOTHING: Final = ZoneEstimate("", _NAN, Interval(_NAN, _NAN, _NAN), Interval(_NAN, _NAN, _NAN))
 _FLOAT32_MAX: Final = 3.4028234663852886e38
 
 
@@ -60,6 +73,8 @@ def pack(inputs: Inputs, estimate: Estimate, setpoints: Setpoints, outputs: Outp
     if None in values:
         values = tuple([_NAN if value is None else value for value in values])
     until_s = estimate.time_to_endpoint_s
+    zones = {zone.name: zone for zone in estimate.zones}
+    core, middle, outer, edge = [zones.get(position, _NOTHING) for position in POSITIONS]
     extra = (
         setpoints.temp_c,
         setpoints.pressure_mbar,
@@ -69,20 +84,34 @@ def pack(inputs: Inputs, estimate: Estimate, setpoints: Setpoints, outputs: Outp
         estimate.film_max_c,
         *estimate.residual_solvent,
         *estimate.insoluble,
-        estimate.evolution_kg_h[0],
+        *estimate.evolution_kg_h,
         estimate.p_solvent_ok,
         estimate.p_insoluble_in_window,
         _NAN if until_s is None else until_s[0],
+        *_finish(estimate, inputs.at_s),
+        estimate.blister,
+        estimate.floor_mbar,
+        core.temp_c, middle.temp_c, outer.temp_c, edge.temp_c,
+        *core.residual_solvent, *middle.residual_solvent, *outer.residual_solvent, *edge.residual_solvent,
+        *core.insoluble, *middle.insoluble, *outer.insoluble, *edge.insoluble,
         estimate.valid,
         unit_state,
         outputs.phase_index,
         outputs.soak_s,
-    )
+    )  # fmt: skip
     try:
         return _pack(LAYOUT, len(WORDS), len(SIGNALS), *values, *extra, bytes(qualities))
     except OverflowError:  # a finite number beyond binary32: no such thing exists in the oven, and the scan must go on
         numbers = [value if abs(value) <= _FLOAT32_MAX else math.copysign(math.inf, value) for value in (*values, *extra)]
         return _pack(LAYOUT, len(WORDS), len(SIGNALS), *numbers, bytes(qualities))
+
+
+def _finish(estimate: Estimate, at_s: float) -> tuple[float, float, float]:
+    """Return the time to the end of the batch as the last forecast has it, s: median, 5 and 95 %, at least 0; NaN without one."""
+    if estimate.forecast is None:
+        return _NAN, _NAN, _NAN
+    (value, low, high), gone_s = estimate.forecast.finish_s, at_s - estimate.forecast.made_at_s
+    return max(0.0, value - gone_s), max(0.0, low - gone_s), max(0.0, high - gone_s)
 
 
 def unpack(payload: bytes, columns: tuple[str, ...] = COLUMNS) -> dict[str, float]:

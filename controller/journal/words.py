@@ -19,6 +19,21 @@ def elapsed(seconds: float | None) -> str:
     return f"{'−' if seconds < 0 and whole else ''}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def moments(belief: Interval | None) -> str:
+    """Return a moment as forecast and the ends of its interval; a dash for None."""
+    return "–" if belief is None else f"{elapsed(belief.value)} [{elapsed(belief.low)} to {elapsed(belief.high)}]"
+
+
+def lateness(seconds: float | None) -> str:
+    """Return by how many minutes something came late (positive) or early; a dash for None."""
+    return "–" if seconds is None else f"{signed(seconds / 60, 1)} min"
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a number with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def label(key: str) -> str:
     """Return a key as words, its unit in brackets: ``predry_c`` becomes ``predry (°C)``."""
     for unit, suffix in sorted(SUFFIX_OF_UNIT.items(), key=lambda pair: -len(pair[1])):

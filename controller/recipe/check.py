@@ -8,24 +8,36 @@ from typing import Final
 
 from controller.equipment import Equipment
 from controller.errors import Problem
-from controller.recipe.model import CyclePurge, Evacuate, LeakTest, LoadRecord, PhaseBase, PurgeFlow, Recipe, ThermalPhase
-
-from controller.recipe.model import Ramp, Cool  # isort: skip
+from controller.recipe.model import (
+    Cool,
+    CyclePurge,
+    Evacuate,
+    LeakTest,
+    LoadRecord,
+    PhaseBase,
+    PressureRiseTest,
+    PurgeFlow,
+    Ramp,
+    Recipe,
+    TestedPhase,
+    ThermalPhase,
+)
+from controller.recipe.proving import Proving
 from controller.solvents import SOLVENTS
 
 PREDRY_BELOW_BOILING_C: Final = (70.0, 130.0)
 RESIDUAL_WT_PCT: Final = (10.0, 40.0)
-MIN_CYCLES: Final = 2
+PROVING: Final = Proving()
 INSOLUBLE_PCT: Final = (1.0, 99.0)
 CLIFF_PCT: Final = 30.0  # below it the insoluble content hangs on the gel point
 FILM_KG_M3: Final = {"PAI": 1410.0, "PI": 1420.0}  # Engineering Plastics Handbook
 
 
-def check_recipe(recipe: Recipe, equipment: Equipment) -> list[Problem]:
-    """Return what this oven cannot or must not run; empty when the recipe is fit."""
-    problems = [*_check_header(recipe, equipment), *_check_order(recipe)]
+def check_recipe(recipe: Recipe, equipment: Equipment, proving: Proving = PROVING) -> list[Problem]:
+    """Return what this oven cannot or must not run; empty when the recipe is fit. ``proving``: the interlocks' limits of the proof."""
+    problems = [*_check_header(recipe, equipment), *_check_order(recipe, proving)]
     for index, phase in enumerate(recipe.phase):
-        problems += _check_phase(f"phase.{index}", phase, recipe, equipment)
+        problems += _check_phase(f"phase.{index}", phase, equipment, proving)
     return problems
 
 
@@ -94,7 +106,7 @@ def _check_header(recipe: Recipe, equipment: Equipment) -> list[Problem]:
     return problems
 
 
-def _check_order(recipe: Recipe) -> list[Problem]:
+def _check_order(recipe: Recipe, proving: Proving) -> list[Problem]:
     problems = []
     kinds = [phase.kind for phase in recipe.phase]
     if kinds.count("END") != 1 or kinds[-1] != "END":
@@ -103,13 +115,13 @@ def _check_order(recipe: Recipe) -> list[Problem]:
         if not isinstance(phase, ThermalPhase) or phase.kind == "COOL":
             continue
         before = recipe.phase[:index]
-        cycled = any(isinstance(earlier, CyclePurge) and earlier.cycles >= MIN_CYCLES for earlier in before)
+        cycled = any(isinstance(earlier, CyclePurge) and earlier.cycles >= proving.cycles for earlier in before)
         if phase.atmosphere == "VACUUM" and not (cycled and any(isinstance(earlier, LeakTest) for earlier in before)):
             problems.append(
                 Problem(
                     f"phase.{index}.kind",
                     phase.kind,
-                    f"heat in vacuum needs a LEAK_TEST and a CYCLE_PURGE of >= {MIN_CYCLES} cycles before it (I5)",
+                    f"heat in vacuum needs a LEAK_TEST and a CYCLE_PURGE of >= {proving.cycles} cycles before it (I5)",
                 )
             )
             break
@@ -129,16 +141,21 @@ def _check_order(recipe: Recipe) -> list[Problem]:
     return problems
 
 
-def _check_phase(key: str, phase: object, recipe: Recipe, equipment: Equipment) -> list[Problem]:
+def _check_phase(key: str, phase: object, equipment: Equipment, proving: Proving) -> list[Problem]:
     problems = []
     if isinstance(phase, ThermalPhase):
-        problems += _check_thermal(key, phase, equipment)
+        problems += _check_thermal(key, phase, equipment, proving)
     if isinstance(phase, LeakTest | Evacuate):
-        problems += _inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, 100.0, "mbar (this oven)")
+        problems += _inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, proving.proof_mbar, "mbar (this oven)")
     if isinstance(phase, CyclePurge):
-        problems += _inside(f"{key}.low_mbar", phase.low_mbar, equipment.min_mbar, 55.0, "mbar (a cycle counts from below 60 mbar)")
+        problems += _inside(f"{key}.low_mbar", phase.low_mbar, equipment.min_mbar, proving.purge_low_mbar,
+                            f"mbar (a cycle counts from below {proving.cycle_low_mbar:g} mbar)")  # fmt: skip
         problems += _inside(
-            f"{key}.high_mbar", phase.high_mbar, 320.0, equipment.max_mbar, "mbar (a cycle counts from above 300 mbar; this oven)"
+            f"{key}.high_mbar",
+            phase.high_mbar,
+            proving.purge_high_mbar,
+            equipment.max_mbar,
+            f"mbar (a cycle counts from above {proving.cycle_high_mbar:g} mbar; this oven)",
         )
     if isinstance(phase, PurgeFlow):
         problems += _inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
@@ -151,7 +168,7 @@ def _check_phase(key: str, phase: object, recipe: Recipe, equipment: Equipment) 
     return problems
 
 
-def _check_thermal(key: str, phase: ThermalPhase, equipment: Equipment) -> list[Problem]:
+def _check_thermal(key: str, phase: ThermalPhase, equipment: Equipment, proving: Proving) -> list[Problem]:
     problems = _inside(f"{key}.target_c", phase.target_c, 20 if phase.kind != "COOL" else 15, equipment.max_c, "degC (this oven)")  # type: ignore[attr-defined]
     if isinstance(phase, Ramp | Cool):
         problems += _inside(f"{key}.rate_c_per_min", phase.rate_c_per_min, 0, equipment.max_rate_c_per_min, "degC/min (this oven)")
@@ -161,9 +178,35 @@ def _check_thermal(key: str, phase: ThermalPhase, equipment: Equipment) -> list[
     if getattr(phase, other) is not None:
         problems.append(Problem(f"{key}.{other}", getattr(phase, other), f"has no meaning with atmosphere = {phase.atmosphere!r}"))
     if phase.pressure_mbar is not None:
-        problems += _inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, 80.0, "mbar (this oven; I6 trips at 100 mbar)")
+        problems += _inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, proving.vacuum_mbar,
+                            f"mbar (this oven; I6 trips at {proving.proof_mbar:g} mbar)")  # fmt: skip
     if phase.n2_flow_nm3_h is not None:
         problems += _inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
+    if isinstance(phase, TestedPhase):
+        problems += _check_periodic(key, phase, proving)
+    if isinstance(phase, PressureRiseTest):
+        problems += _check_rise(key, phase, "max_mbar", phase.max_mbar, "isolate_s", phase.isolate_s, phase.timeout_min, proving)
+    return problems
+
+
+def _check_periodic(key: str, phase: TestedPhase, proving: Proving) -> list[Problem]:
+    """Check the three keys of periodic pressure-rise tests: all or none, and each isolation shorter than half of the interval."""
+    every, isolate, top = phase.pressure_rise_every_min, phase.pressure_rise_s, phase.pressure_rise_max_mbar
+    given = {"pressure_rise_every_min": every, "pressure_rise_s": isolate, "pressure_rise_max_mbar": top}
+    if all(value is None for value in given.values()):
+        return []
+    if every is None or isolate is None or top is None:
+        return [Problem(f"{key}.{name}", None, f"needed with {', '.join(set(given) - {name})}") for name in given if given[name] is None]
+    return _check_rise(key, phase, "pressure_rise_max_mbar", top, "pressure_rise_s", isolate, every, proving)
+
+
+def _check_rise(key: str, phase: ThermalPhase, top_name: str, top_mbar: float, time_name: str, isolate_s: float, minutes: float,
+                proving: Proving) -> list[Problem]:  # fmt: skip
+    if phase.atmosphere != "VACUUM":
+        return [Problem(f"{key}.{time_name}", isolate_s, "only with atmosphere = 'VACUUM'")]
+    low, high = (phase.pressure_mbar or 0.0) + 1.0, proving.vacuum_mbar
+    problems = _inside(f"{key}.{top_name}", top_mbar, low, high, f"mbar (above pressure_mbar; I6 trips at {proving.proof_mbar:g} mbar)")
+    problems += _inside(f"{key}.{time_name}", isolate_s, 30.0, 30.0 * minutes, "s (at most half of its interval or timeout)")
     return problems
 
 

@@ -17,6 +17,7 @@ Minutes = Annotated[float, Field(gt=0, le=6000)]
 Temperature = Annotated[float, Field(ge=15, le=350)]
 Pressure = Annotated[float, Field(ge=1e-3, le=1040)]
 Flow = Annotated[float, Field(gt=0, le=200)]
+IsolationS = Annotated[float, Field(ge=30, le=1800)]
 
 
 class Kind(IntEnum):
@@ -32,6 +33,7 @@ class Kind(IntEnum):
     COOL = 8
     VENT = 9
     END = 10
+    PRESSURE_RISE = 11
 
 
 class OnTimeout(StrEnum):
@@ -58,6 +60,14 @@ class ThermalPhase(PhaseBase):
     atmosphere: Literal["VACUUM", "N2_FLOW"]
     pressure_mbar: Pressure | None = None
     n2_flow_nm3_h: Flow | None = None
+
+
+class TestedPhase(ThermalPhase):
+    """A phase that may isolate its vacuum from time to time for a pressure-rise test; all three keys or none."""
+
+    pressure_rise_every_min: Minutes | None = None
+    pressure_rise_s: IsolationS | None = None
+    pressure_rise_max_mbar: Pressure | None = None
 
 
 class LeakTest(PhaseBase):
@@ -103,7 +113,7 @@ class Ramp(ThermalPhase):
     holdback_c: Annotated[float, Field(ge=1, le=100)] = 10.0
 
 
-class Soak(ThermalPhase):
+class Soak(TestedPhase):
     """Guaranteed soak: time counts only while every load thermocouple is inside the band."""
 
     kind: Literal["SOAK"]
@@ -112,7 +122,7 @@ class Soak(ThermalPhase):
     band_c: Annotated[float, Field(ge=0.5, le=50)] = 5.0
 
 
-class Cure(ThermalPhase):
+class Cure(TestedPhase):
     """Soak until the model says that the endpoint is reached, not before ``min_min`` in band and not beyond ``timeout_min``.
 
     While the model is outside its validity the phase ends after ``fallback_min`` in band instead, and says so.
@@ -123,6 +133,15 @@ class Cure(ThermalPhase):
     min_min: Minutes
     fallback_min: Minutes
     band_c: Annotated[float, Field(ge=0.5, le=50)] = 5.0
+
+
+class PressureRiseTest(ThermalPhase):
+    """Isolate the chamber once, heat going on, and open it again: the pressure tells leak and solvent apart."""
+
+    kind: Literal["PRESSURE_RISE"]
+    target_c: Temperature
+    isolate_s: IsolationS
+    max_mbar: Pressure
 
 
 class Cool(ThermalPhase):
@@ -148,7 +167,7 @@ class End(Strict):
 
 
 Phase = Annotated[
-    LeakTest | Evacuate | CyclePurge | PurgeFlow | Ramp | Soak | Cure | Cool | Vent | End,
+    LeakTest | Evacuate | CyclePurge | PurgeFlow | Ramp | Soak | Cure | PressureRiseTest | Cool | Vent | End,
     Field(discriminator="kind"),
 ]
 

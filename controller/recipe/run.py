@@ -7,17 +7,20 @@ heat keeps them (see ``_safe``).
 from typing import Final, NamedTuple
 
 from controller.image import Atmosphere, Setpoints
+from controller.recipe import guard, isolation
+from controller.recipe.cold import cycle_purge, flow_purge
+from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
 from controller.recipe.model import LeakTest, LoadRecord, Phase, Recipe, ThermalPhase
-from controller.recipe.phases import PhaseMemory, PhaseScan, Step, cycle_purge, flow_purge, gas_only, run, timeout_rule
+from controller.recipe.phases import run, timeout_rule
 from controller.recipe.states import TABLE, Trigger, UnitState
 from controller.units import ATMOSPHERE_MBAR
 
 HOLD_HEAT_S: Final = 900.0  # T_hold: how long a held batch may stay hot before it is cooled
-REPROVE_CYCLES: Final = 2
 RESTART_LIMIT_S: Final = 7200.0  # for proving the atmosphere again [assume]
 RESUME_LEAD_C: Final = 2.0  # set point above the oven when a suspended sequence goes on [assume]
 SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
 COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
+O2_SHARE: Final = 0.5  # of the O2 that proves the inert path, to which a purge goes on
 NOTHING: Final = gas_only(Atmosphere.OFF)
 
 
@@ -134,7 +137,7 @@ def _running(memory: UnitMemory, scan: PhaseScan, suspended: str) -> tuple[UnitM
     if suspended:
         return _suspended(memory, phase, scan, suspended)
     done = run(phase, memory.phase, scan)
-    wanted = done.setpoints
+    wanted, seen = done.setpoints, _seen(phase, memory.phase, done, scan)
     memory = memory._replace(
         phase=done.memory._replace(elapsed_s=done.memory.elapsed_s + scan.dt_s),
         setpoints=wanted,
@@ -144,20 +147,44 @@ def _running(memory: UnitMemory, scan: PhaseScan, suspended: str) -> tuple[UnitM
         leak_ok=done.leak_ok,
     )
     if done.done:
-        return _next(memory, done, scan.inputs.at_s)
+        return _with(seen, _next(memory, done, scan.inputs.at_s))
     if done.failed:
-        return memory, done.waiting, (Note("decision", {"what": f"{phase.kind} failed", "why": done.why, "rule": done.failed}),)
+        return memory, done.waiting, (*seen, Note("decision", {"what": f"{phase.kind} failed", "why": done.why, "rule": done.failed}))
     timeout_s = getattr(phase, "timeout_min", 0.0) * 60.0
     if timeout_s and memory.phase.elapsed_s >= timeout_s:
-        return _timed_out(memory, phase, done, scan.inputs.at_s)
-    return memory, done.waiting, ()
+        return _with(seen, _timed_out(memory, phase, done, scan.inputs.at_s))
+    return memory, done.waiting, seen
+
+
+def _with(seen: tuple[Note, ...], moved: tuple[UnitMemory, str, tuple[Note, ...]]) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    memory, waiting, notes = moved
+    return memory, waiting, (*seen, *notes) if seen else notes
+
+
+def _seen(phase: Phase, before: PhaseMemory, done: Step, scan: PhaseScan) -> tuple[Note, ...]:
+    """Return the journal's notes of an isolation or of the guard that began or ended in this scan."""
+    after = done.memory
+    if (before.isolated_s > 0) is (after.isolated_s > 0) and before.guarded is after.guarded:
+        return ()
+    notes = []
+    if (before.isolated_s > 0) is not (after.isolated_s > 0):
+        pressure = scan.process.pressure_mbar
+        what = "isolated" if after.isolated_s > 0 else f"opened after {before.isolated_s:.0f} s"
+        at = "unknown pressure" if pressure is None else f"{pressure:.2f} mbar"
+        notes.append(Note("decision", {"what": "pressure-rise test", "why": f"{phase.kind}: {what} at {at}"}))
+    if before.guarded is not after.guarded:
+        acts = "begins" if after.guarded else "ends"
+        why = guard.why(after._replace(guarded=True), scan)
+        notes.append(Note("decision", {"what": f"guard {acts}", "why": f"{phase.kind}: {why}", "blister": scan.estimate.blister}))
+    return tuple(notes)
 
 
 def _suspended(memory: UnitMemory, phase: Phase, scan: PhaseScan, by: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
     """Wait for something outside: the phase's time runs on, the set point follows the oven down, a leak test starts anew."""
     temp_sp_c = memory.temp_sp_c if scan.process.temp_c is None else min(memory.temp_sp_c, scan.process.temp_c + RESUME_LEAD_C)
     kept = PhaseMemory(elapsed_s=memory.phase.elapsed_s) if phase.kind == "LEAK_TEST" else memory.phase
-    memory = memory._replace(phase=kept._replace(elapsed_s=kept.elapsed_s + scan.dt_s), temp_sp_c=temp_sp_c, leak_ok=None)
+    wanted, kept = isolation.opened(memory.setpoints, kept)
+    memory = memory._replace(phase=kept._replace(elapsed_s=kept.elapsed_s + scan.dt_s), temp_sp_c=temp_sp_c, leak_ok=None, setpoints=wanted)
     waiting = f"suspended by {by}"
     if memory.phase.elapsed_s >= getattr(phase, "timeout_min", 0.0) * 60.0:
         return _timed_out(memory, phase, Step(memory.phase, memory.setpoints, waiting=waiting), scan.inputs.at_s)
@@ -193,7 +220,9 @@ def _timed_out(memory: UnitMemory, phase: Phase, done: Step, at_s: float) -> tup
 
 
 def _held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[Note, ...]]:
-    before = memory.setpoints
+    before, kept = isolation.opened(memory.setpoints, memory.phase)
+    if kept is not memory.phase:
+        memory = memory._replace(phase=kept, setpoints=before)
     zones = scan.process.temp_c
     if memory.state is UnitState.HOLDING:  # one scan: take over where the phase stood
         capped = min(before.temp_c, zones) if zones is not None else before.temp_c
@@ -219,14 +248,15 @@ def _restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[Unit
         sp = scan.process.temp_c if scan.process.temp_c is not None and memory.temp_sp_c > 0 else memory.temp_sp_c
         memory = memory._replace(temp_sp_c=min(sp, memory.temp_sp_c) if memory.temp_sp_c > 0 else sp)
         return _moved(memory, Trigger.DONE, "atmosphere proven" if proven else "no heat in this phase")
+    want = scan.proving
     if phase.atmosphere == "VACUUM":
         m = memory.reproof
-        if m.cycles >= REPROVE_CYCLES:
-            done = Step(m, gas_only(Atmosphere.VACUUM, phase.pressure_mbar or 0.0), waiting="vacuum proof (I5)")
+        if m.cycles >= want.cycles:
+            done = Step(*guard.vacuum(gas_only(Atmosphere.VACUUM, phase.pressure_mbar or 0.0), m, scan), waiting="vacuum proof (I5)")
         else:
-            done = cycle_purge(50.0, 400.0, REPROVE_CYCLES, m, scan)
+            done = cycle_purge(want.purge_low_mbar, want.purge_high_mbar, want.cycles, m, scan)
     else:
-        done = flow_purge(scan.max_n2_flow_nm3_h, 5.0, 1.0, memory.reproof, scan)
+        done = flow_purge(scan.max_n2_flow_nm3_h, want.purge_volumes, O2_SHARE * want.o2_pct, memory.reproof, scan)
     return memory._replace(reproof=done.memory, setpoints=done.setpoints), f"proving the atmosphere: {done.waiting}", ()
 
 

@@ -18,7 +18,7 @@ class Chamber:
 
     __slots__ = ("_p", "cold_wall_c", "condensed_mol", "condenser_c", "exhausted_mol", "leak_factor", "lel_flow_mol_s", "n2",
                  "n2_flow_nm3_h", "n2_supply", "n2_used_nm3", "o2", "other", "pressure_pa", "pumped_mol", "relief_lifted", "vapour",
-                 "vapour_pa", "wall_mol")  # fmt: skip
+                 "vapour_mol_pa", "vapour_pa", "wall_mol")  # fmt: skip
 
     def __init__(self, parameters: Parameters) -> None:
         """Fill with air at ambient pressure."""
@@ -30,13 +30,14 @@ class Chamber:
         self.n2_flow_nm3_h, self.n2_used_nm3, self.n2_supply, self.leak_factor = 0.0, 0.0, 1.0, 1.0
         self.lel_flow_mol_s, self.relief_lifted = 0.0, False
         self.pressure_pa, self.vapour_pa = p.ambient_mbar * PA_PER_MBAR, 0.0
+        self.vapour_mol_pa = mol / self.pressure_pa
 
     def saturation_pa(self, temp_c: float) -> float:
         """Return the solvent's vapour pressure, Pa (Antoine through LANDOLT's 336-477 K data; extrapolated below)."""
         p = self._p
         return p.psat_factor * exp(p.antoine_a - p.antoine_b_k / (temp_c + 273.15 + p.antoine_c_k))
 
-    def step(self, dt_s: float, field: Field, n2_sp_nm3_h: float, throttle_pct: float, walls_c: list[float], door_open: bool) -> None:
+    def step(self, dt_s: float, field: Field, walls_c: list[float], door_open: bool) -> None:
         """Advance everything but the film's own sources (see ``add``) by ``dt_s``."""
         p = self._p
         mean_c = (walls_c[0] + walls_c[1] + walls_c[2]) / 3.0
@@ -49,7 +50,7 @@ class Chamber:
         ambient_pa = p.ambient_mbar * PA_PER_MBAR
         self.lel_flow_mol_s = 0.0
 
-        self._nitrogen(dt_s, n2_sp_nm3_h * field.n2.position)
+        self._nitrogen(dt_s, field.n2_flow.position * field.n2.position)
         pressure = (self.n2 + self.o2 + self.vapour + self.other) * pa_per_mol
         if pressure < ambient_pa:
             leak = p.leak_mbar_l_s * 0.1 * self.leak_factor * (1.0 - pressure / ambient_pa) / (R_J_PER_MOL_K * (p.ambient_c + 273.15))
@@ -57,9 +58,9 @@ class Chamber:
         if field.vent.position > 0.0 or door_open:
             self._exchange(dt_s, field.vent.position, pressure, ambient_pa, pa_per_mol, door_open)
         if self.vapour > 0.0 or self.wall_mol > 0.0:
-            self._condense(dt_s, pa_per_mol, field.chiller.speed)
+            self._condense(dt_s, pa_per_mol, field)
         if field.vac.position > 0.0 and field.pump.speed > 0.0:
-            self._pump(dt_s, field, throttle_pct, pa_per_mol)
+            self._pump(dt_s, field, field.throttle.position, pa_per_mol)
         pressure = (self.n2 + self.o2 + self.vapour + self.other) * pa_per_mol
         if field.exhaust.position > 0.0 and pressure > ambient_pa:  # a check valve lets nothing back
             x = dt_s * field.exhaust.position * (1.0 if field.exhaust_fan.speed > 0.5 else 0.3) / p.exhaust_s
@@ -69,11 +70,17 @@ class Chamber:
             self._release(1.0 - ambient_pa / pressure, dt_s, pa_per_mol, condenser=False)
         self.pressure_pa = (self.n2 + self.o2 + self.vapour + self.other) * pa_per_mol
         self.vapour_pa = self.vapour * pa_per_mol
+        self.vapour_mol_pa = 1.0 / pa_per_mol
 
     def add(self, vapour_mol: float, other_mol: float) -> None:
         """Take what the films gave off (a film that takes vapour up gives a negative amount)."""
         self.vapour += vapour_mol
         self.other += other_mol
+
+    @property
+    def sunk_mol(self) -> float:
+        """Return the solvent that has left the gas so far, mol."""
+        return self.wall_mol + self.condensed_mol + self.pumped_mol + self.exhausted_mol
 
     @property
     def o2_pct(self) -> float:
@@ -116,15 +123,15 @@ class Chamber:
             self._release(share, dt_s, pa_per_mol, condenser=False)
             self._air(before * share)
 
-    def _condense(self, dt_s: float, pa_per_mol: float, chiller: float) -> None:
-        """Condense on the condenser and on the coldest wall, and let the wall's film evaporate again."""
+    def _condense(self, dt_s: float, pa_per_mol: float, field: Field) -> None:
+        """Condense on the condenser, which sits behind the vacuum valve, and on the coldest wall, whose film evaporates again."""
         p = self._p
         total_pa = (self.n2 + self.o2 + self.vapour + self.other) * pa_per_mol
         inert_mbar = max(0.0, total_pa - self.vapour * pa_per_mol) / PA_PER_MBAR
         barrier = p.condenser_half_mbar / (p.condenser_half_mbar + inert_mbar)
         over = self.vapour - self.saturation_pa(self.condenser_c) / pa_per_mol
-        if over > 0.0 and chiller > 0.8:
-            x = p.condenser_m3_s * barrier * dt_s / p.chamber_m3
+        if over > 0.0 and field.chiller.speed > 0.8:
+            x = p.condenser_m3_s * field.vac.position * barrier * dt_s / p.chamber_m3
             taken = over * x / (1.0 + x)
             self.vapour -= taken
             self.condensed_mol += taken
@@ -136,7 +143,7 @@ class Chamber:
 
     def _pump(self, dt_s: float, field: Field, throttle_pct: float, pa_per_mol: float) -> None:
         p = self._p
-        mbar = (self.n2 + self.o2 + self.vapour + self.other) * pa_per_mol / PA_PER_MBAR
+        mbar = self.pressure_pa / PA_PER_MBAR  # of the last step: in a steady state the speed then does not depend on the step
         speed = p.pump_m3_h * field.pump.speed * max(0.0, 1.0 - p.pump_end_mbar / mbar)
         if field.roots.speed > 0.0:
             speed += p.roots_m3_h * field.roots.speed * p.roots_cut_in_mbar / (p.roots_cut_in_mbar + 3.0 * mbar)

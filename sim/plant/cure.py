@@ -1,43 +1,84 @@
-"""Crosslinking of one film and the gel that it gives: the plant's own law.
+"""Crosslinking of the films and the gel that it gives: the plant's own law.
 
-Rate: chemistry and mobility in series (Rabinowitch), mobility falling exponentially below the glass transition; order in the sites left.
+Rate: chemistry and mobility in series (Rabinowitch), mobility by a WLF form on both sides of the glass transition (Wise, Cook and Goodwin,
+Polymer 38 (1997) 3251); the glass transition by DiBenedetto in the conversion and Gordon-Taylor in the solvent; order in the sites left.
 Gel: Schulz-Zimm primary chains of polydispersity (k+1)/k, s = [1 + delta (1-s)/(k+1)]^-(k+1) (Macosko and Miller 1976; Charlesby and Pinner
 1959 for k = 1), scission by thinning the crosslinks that count.
 """
 
 from math import exp
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from controller.units import R_J_PER_MOL_K, kelvin
+from sim.plant.jit import compiled
 from sim.plant.parameters import Parameters
 
+Array = npt.NDArray[np.float64]
 _T_REF_K = 513.15  # 240 degC
+_K0, _E_K, _KD, _C1, _C2, _TG0, _RISE, _LAMBDA, _GT, _TG1, _MAX, _ORDER = range(12)
 
 
-class Cure:
-    """Crosslinking rate of a film that has ``Parameters``; the state is a plain delta held by the caller."""
+class CureLaw(NamedTuple):
+    """The numbers of the rate as the kernel takes them (as an array, in this order)."""
 
-    __slots__ = ("_delta_max", "_e_k", "_k0_1_s", "_mobility_1_s", "_order", "_tg_dry_k", "_tg_per_delta", "_tg_solvent_k", "_vitrify_k")
+    k0_1_s: float
+    e_k: float
+    mobility_1_s: float
+    wlf_1: float
+    wlf_2_k: float
+    tg_dry_k: float
+    tg_rise_k: float
+    dibenedetto: float
+    gordon_taylor: float
+    tg_solvent_k: float
+    delta_max: float
+    order: float
 
-    def __init__(self, parameters: Parameters) -> None:
-        """Scale the rate so that a dry film would gel in about ``gel_h_240c`` at 240 degC (vitrification adds a little)."""
-        p = parameters
-        self._k0_1_s = 1.0 / (p.gel_h_240c * 3600.0)
-        self._e_k = p.cure_j_mol / R_J_PER_MOL_K
-        self._mobility_1_s = p.vitrify_factor * self._k0_1_s
-        self._delta_max, self._order = p.delta_max, p.cure_order
-        self._tg_dry_k, self._tg_solvent_k = kelvin(p.tg_dry_c), kelvin(p.tg_solvent_c)
-        self._tg_per_delta, self._vitrify_k = p.tg_per_delta_c, p.vitrify_c
+    @property
+    def array(self) -> Array:
+        """Return the numbers for the kernel."""
+        return np.array(self, dtype=np.float64)
 
-    def rate(self, temp_k: float, solvent_fraction: float, delta: float) -> float:
-        """Return d delta/dt in 1/s at ``temp_k`` with ``solvent_fraction`` (by weight) in the film."""
-        chemistry = self._k0_1_s * exp(self._e_k * (1.0 / _T_REF_K - 1.0 / temp_k))
-        tg_k = 1.0 / ((1.0 - solvent_fraction) / (self._tg_dry_k + self._tg_per_delta * delta) + solvent_fraction / self._tg_solvent_k)
-        below = (temp_k - tg_k) / self._vitrify_k
-        mobility = self._mobility_1_s * (exp(below) if below < 6.0 else 400.0)
-        left = 1.0 - delta / self._delta_max
-        if left <= 0.0:
-            return 0.0
-        return float(chemistry * mobility / (chemistry + mobility) * left**self._order)
+
+def law_of(p: Parameters) -> CureLaw:
+    """Return the rate's law for ``p``: chemistry alone would gel a dry film in ``gel_h_240c`` at 240 degC."""
+    k0_1_s = p.rate_factor / (p.gel_h_240c * 3600.0)
+    return CureLaw(
+        k0_1_s, p.cure_j_mol / R_J_PER_MOL_K, p.vitrify_factor * k0_1_s, p.vitrify_wlf, p.vitrify_wlf_k, kelvin(p.tg_dry_c), p.tg_rise_k,
+        p.tg_dibenedetto, p.tg_gordon_taylor, kelvin(p.tg_solvent_c), p.delta_max, p.cure_order,
+    )  # fmt: skip
+
+
+@compiled("float64(float64, float64, float64, float64[::1])")
+def rate(temp_k: float, solvent_fraction: float, delta: float, law: Array) -> float:
+    """Return d delta/dt in 1/s at ``temp_k`` with ``solvent_fraction`` (by weight) in the film."""
+    left = 1.0 - delta / law[_MAX]
+    if left <= 0.0:
+        return 0.0
+    chemistry = law[_K0] * exp(law[_E_K] * (1.0 / _T_REF_K - 1.0 / temp_k))
+    reacted = 1.0 - left
+    dry_k = law[_TG0] + law[_RISE] * law[_LAMBDA] * reacted / (1.0 - (1.0 - law[_LAMBDA]) * reacted)
+    solvent = law[_GT] * solvent_fraction
+    tg_k = (solvent * law[_TG1] + (1.0 - solvent_fraction) * dry_k) / (solvent + 1.0 - solvent_fraction)
+    above = temp_k - tg_k
+    mobility = law[_KD] * exp(law[_C1] * above / (law[_C2] + abs(above)))
+    return chemistry * mobility / (chemistry + mobility) * left ** law[_ORDER]  # type: ignore[no-any-return]
+
+
+@compiled("void(float64[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64, float64[::1], float64[::1])")
+def advance(deltas: Array, free: Array, bound: Array, cells: Array, temps_c: Array, dt_s: float, law: Array, gains: Array) -> None:
+    """Advance ``deltas`` ([film]) by ``dt_s`` at the films' mean solvent content (midpoint rule); ``gains`` is what each gained."""
+    for i in range(deltas.shape[0]):
+        wet = 0.0
+        for j in range(cells.shape[0]):
+            wet += cells[j] * (free[i, j] + bound[i, j])
+        fraction, temp_k = wet / (1.0 + wet), temps_c[i] + 273.15
+        middle = deltas[i] + 0.5 * dt_s * rate(temp_k, fraction, deltas[i], law)
+        gains[i] = dt_s * rate(temp_k, fraction, middle, law)
+        deltas[i] += gains[i]
 
 
 def gel_fraction(delta: float, pdi: float, scission: float = 0.0) -> float:

@@ -1,4 +1,8 @@
-"""What the transmitters show: the truth with lag, noise, offset, gas dependence and quantisation."""
+"""What the transmitters show: the truth with lag, noise, offset, drift, gas dependence and quantisation.
+
+The load thermocouples touch only what a hand can reach: outer turn, an edge of the outermost layer, winding core; nothing shows the layers
+inside, and the two on the outside also feel the wall.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,7 +12,7 @@ import numpy as np
 from controller.units import PA_PER_MBAR
 from sim.plant.actuators import Actuators
 from sim.plant.parameters import Parameters
-from sim.plant.roll import CORE, EDGE, LAYERS
+from sim.plant.roll import LAYERS
 
 if TYPE_CHECKING:
     from sim.plant.plant import Plant
@@ -23,6 +27,9 @@ O2_LAG_S = 6.0  # analyser and its sample line at normal flow [assume]
 O2_LOWEST_MBAR = 800.0  # below this the sample pump draws nothing [assume]
 LEL_LAG_S = 8.0  # catalytic or infrared sensor in the duct [assume]
 CONDENSATE_LAG_S = 90.0  # the liquid runs down and drips [assume]
+CONTACT = 0.98  # of a thermocouple taped to the roll; the rest is the wall's radiation [assume]
+GAUGE_MBAR = 0.02  # resolution of the capacitance gauge: 16 bit of 1300 mbar
+LEL_PCT = 0.1  # resolution of the exhaust's solvent sensor
 SCALE_KG = 0.002  # resolution of the condensate scale
 
 
@@ -34,6 +41,8 @@ class Instruments:
         p = self._p = parameters
         self._rng = np.random.default_rng(seed)
         self._offsets = [0.4 * x for x in self._rng.standard_normal(16).tolist()]  # thermocouples class 1 after trimming [assume]
+        self._drifts_k_h = [p.tc_drift_k_h * x for x in self._rng.uniform(0.5, 1.5, 16).tolist()]
+        self._drifted_at_s = 0.0
         self._gauge_zero_mbar = 0.03 * float(self._rng.standard_normal())
         self._gauge_gain = 1.0 + 0.001 * float(self._rng.standard_normal())
         self._pirani_gain = 1.0 + 0.05 * float(self._rng.standard_normal())
@@ -50,6 +59,7 @@ class Instruments:
         at = self._at
         if at + _NOISES > len(self._noise):
             self._noise, at = self._rng.standard_normal(_NOISES * _BLOCK).tolist(), 0
+            self._drift(plant.at_s)
         self._at = at + _NOISES
         noise = self._noise[at : at + _NOISES]
         self._temperatures(plant, dt_s, noise)
@@ -59,6 +69,11 @@ class Instruments:
         for name, distort in self.distortions.items():
             values[name] = distort(values[name], plant.at_s)
         return values
+
+    def _drift(self, at_s: float) -> None:
+        """Let the thermocouples drift; slow, so once per block of noise."""
+        hours, self._drifted_at_s = (at_s - self._drifted_at_s) / 3600.0, at_s
+        self._offsets = [offset + drift * hours for offset, drift in zip(self._offsets, self._drifts_k_h, strict=True)]
 
     def _temperatures(self, plant: "Plant", dt_s: float, noise: list[float]) -> None:
         v, o = self.values, self._offsets
@@ -85,7 +100,9 @@ class Instruments:
             outer = edge = core = w2
         else:
             temps = heat.temps_c
-            outer, edge, core = temps[LAYERS - 1], temps[EDGE], temps[CORE]
+            outer, edge, core = temps.item(LAYERS, 1), temps.item(LAYERS, 0), temps.item(0, 0)
+            outer += (1.0 - CONTACT) * (w2 - outer)
+            edge += (1.0 - CONTACT) * (w1 - edge)
         k = dt_s / (LOAD_LAG_S + dt_s)
         a, b, c = self._loads
         a, b, c = a + k * (outer - a), b + k * (edge - b), c + k * (core - c)
@@ -100,7 +117,8 @@ class Instruments:
     def _gas(self, plant: "Plant", dt_s: float, n: list[float]) -> None:
         v, p, c = self.values, self._p, plant.chamber
         mbar = c.pressure_pa / PA_PER_MBAR
-        v["pressure_cap_mbar"] = max(0.0, mbar * (self._gauge_gain + 0.0004 * n[18]) + self._gauge_zero_mbar + 0.01 * n[19])
+        gauge_mbar = mbar * (self._gauge_gain + 0.0004 * n[18]) + self._gauge_zero_mbar + 0.01 * n[19]
+        v["pressure_cap_mbar"] = max(0.0, round(gauge_mbar / GAUGE_MBAR) * GAUGE_MBAR)
         heavy = c.vapour / (c.n2 + c.o2 + c.vapour + c.other)
         # vapour conducts heat better than N2 at low pressure, and above 50 mbar a Pirani hardly sees the pressure
         factor = (1.0 + 0.6 * heavy) * (1.0 + 0.12 * mbar / (mbar + 50.0)) * self._pirani_gain
@@ -119,7 +137,7 @@ class Instruments:
         duct_mol_s = flow_m3_h / 3600.0 * p.ambient_mbar * PA_PER_MBAR / (8.314 * (p.ambient_c + 273.15))
         lel = min(120.0, 1e4 * c.lel_flow_mol_s / (duct_mol_s * p.lel_pct))
         self._lel += (lel - self._lel) * dt_s / (LEL_LAG_S + dt_s)
-        v["exhaust_lel_pct"] = min(100.0, max(0.0, self._lel + 0.2 * n[27]))
+        v["exhaust_lel_pct"] = min(100.0, max(0.0, round((p.lel_gain * self._lel + 0.2 * n[27]) / LEL_PCT) * LEL_PCT))
         v["exhaust_flow_m3_h"] = max(0.0, flow_m3_h * (1.0 + 0.01 * n[28]))
         collected = c.condensed_mol * p.solvent_kg_mol
         self._drips_kg += (collected - self._drips_kg) * dt_s / (CONDENSATE_LAG_S + dt_s)

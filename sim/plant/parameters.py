@@ -1,11 +1,21 @@
 """Every number of the simulated oven, roll and film, with its unit and where it comes from.
 
-``[assume]`` marks an engineering assumption that a site would replace by its own data. ``draw`` varies the product's numbers from batch to
-batch, so that nobody who watches the plant can know them.
+``[assume]`` marks an engineering assumption that a site would replace by its own data. Numbers that differ from lot to lot or batch to
+batch have no default here: theirs is the centre in ``hyperprior.toml``, with spread, range and source.
 """
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sim.plant.hyperprior import Hyperprior, read
+
+HYPERPRIOR: Hyperprior = read(Path(__file__).with_name("hyperprior.toml"))
+
+
+def drawn(name: str) -> float:
+    """Return a field whose default is the centre of ``name`` in the hyper-prior; KeyError when it is not there."""
+    return field(default=HYPERPRIOR.centre(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +26,7 @@ class Parameters:
     chamber_m3: float = 1.8  # free volume [assume]
     ambient_c: float = 23.0  # hall [assume]
     ambient_mbar: float = 1013.25  # standard atmosphere
-    leak_mbar_l_s: float = 4.0e-3  # air leak at full pressure difference; 3.7e-3 is the practice for 1 m3 (10 um Hg/h)
+    leak_mbar_l_s: float = drawn("leak_mbar_l_s")
     gas_wall_share: float = 0.85  # share of the wall temperature in the gas temperature, rest is the cold wall [assume]
     cold_wall_share: float = 0.35  # how far the coldest wall follows the heated walls above ambient [assume]
     cold_wall_lag_s: float = 1800.0  # of the coldest wall (door flange) [assume]
@@ -48,27 +58,30 @@ class Parameters:
     element_j_k: float = 6.0e3  # heating element: a lag of about 30 s [assume]
     element_w_k: float = 200.0  # element to wall [assume]
     wall_j_k: float = 9.0e4  # 180 kg of steel at 500 J/kgK [assume]
-    loss_w_k: float = 15.0  # insulation [assume]
+    loss_w_k: float = drawn("loss_w_k")
     zone_coupling_w_k: float = 20.0  # between neighbours [assume]
     cooling_w_k: float = 45.0  # cooling coil at 1 atm with circulation [assume]
     cooling_c: float = 18.0  # cooling water [assume]
     # foil, core and roll
+    residual_factor: float = drawn("residual_factor")
     foil_kg_m3: float = 8900.0  # copper [text]
     foil_j_kg_k: float = 380.0  # copper [text]
     foil_w_m_k: float = 380.0  # copper [text]
     film_kg_m3: float = 1410.0  # PAI [src: Engineering Plastics Handbook]
     film_j_kg_k: float = 1150.0  # 1.0-1.3 kJ/kgK
     core_j_m2_k: float = 6.0e3  # aluminium tube, 2.5 mm wall, per m2 of its surface [assume]
-    k_radial_n2: float = 0.05  # W/mK, wound roll in N2 at 1 atm, 18 um Cu + 20 um film + 100 um gap [calc]
-    k_radial_tape: float = 0.014  # W/mK, what is left in vacuum: the tape's path [calc]
+    k_radial_n2: float = drawn("k_radial_n2")
+    k_radial_tape: float = drawn("k_radial_tape")
     k_half_mbar: float = 2.0  # pressure at which the gap's gas conduction is half [calc: 100 Pa gives 1.1e-2]
     k_ref_gap_um: float = 100.0  # gap of the two numbers above
-    emissivity: float = 0.6  # of roll against wall, effective [assume]
+    emissivity: float = drawn("emissivity")
     h_rest_w_m2_k: float = 2.5  # gas conduction at low pressure, above 0.1 mbar [assume]
     h_natural_w_m2_k: float = 4.0  # natural convection at 1 atm [assume]
-    h_fan_w_m2_k: float = 10.0  # added by circulation at 1 atm [assume]
-    edge_share: float = 0.06  # share of film and foil that counts as the roll's edges [assume]
-    edge_coupling: float = 1.5  # edge to layer conductance over that of the layer's end face [assume]
+    h_fan_w_m2_k: float = 8.0  # added by circulation at 1 atm [assume]
+    edge_share: float = 1.0 / 6.0  # of the width, each of the two edge nodes [grid]
+    tape_middle: float = 0.4  # radial vacuum conductance of the roll's middle, where no tape is, over the mean [assume]
+    tension: float = 0.5  # how much better the innermost turns touch than the outermost, relative [assume: winding tension]
+    core_w_k: float = 0.5  # aluminium tube, W m/K along the core: 200 W/mK x 2.5 mm [text]
     mandrel_w_k: float = 1.0  # winding core to oven through its supports [assume]
     # solvent (NMP)
     solvent_kg_mol: float = 0.09913
@@ -77,67 +90,65 @@ class Parameters:
     antoine_a: float = 21.1352  # ln Pa; A, B, C through 3.362/22.45/92.44 kPa at 100/150/200 degC (LANDOLT)
     antoine_b_k: float = 3809.75
     antoine_c_k: float = -80.428
-    psat_factor: float = 1.04  # bias of the real solvent against that curve [assume]
+    psat_factor: float = drawn("psat_factor")
     lel_pct: float = 1.3  # vol % [src: product pages]
     # film: free and bound solvent
-    sorption: float = 7.0  # kg/kg, free solvent's activity is x/(1+x) with x = sorption u_free [assume]
-    sorption_slope_k: float = 250.0  # its temperature dependence, as exp(slope (1/T - 1/473 K)) [assume]
-    bound_capacity: float = 0.028  # kg solvent per kg polymer on sites [assume]
+    chi: float = drawn("chi")
+    chi_slope_k: float = 180.0  # chi(T) = chi + slope (1/T - 1/473 K) [assume: a poorer solvent when cold]
+    bound_capacity: float = drawn("bound_capacity")
     bound_half: float = 0.04  # kg/kg free solvent at which half the sites are taken [assume]
-    bound_rate_1_s: float = 1.5e-3  # release at 240 degC [assume]
-    bound_j_mol: float = 95.0e3  # activation energy of the release [assume]
-    diffusivity_m2_s: float = 4.0e-14  # dry film, 200 degC; literature spread is three decades [assume]
-    diffusivity_j_mol: float = 25.0e3  # jump energy beside the free-volume term [assume]
-    free_volume: float = 0.032  # dry film, 200 degC, per specific hole volume [assume]
-    free_volume_1_k: float = 6.0e-5  # thermal expansion of the holes in the glass [assume]
-    free_volume_solvent: float = 0.16  # added per weight fraction of solvent [assume]
-    free_volume_need: float = 0.5  # critical hole size: exp(-need / free volume) [assume]
+    bound_rate_1_s: float = drawn("bound_rate_1_s")
+    bound_j_mol: float = 110.0e3  # activation energy of the release [assume]
+    diffusivity_m2_s: float = drawn("diffusivity_m2_s")
+    diffusivity_j_mol: float = 20.0e3  # energy to leave the neighbours, beside the free volume [assume]
+    fv_ratio: float = 0.6  # xi, size of the solvent's jumping unit over the polymer's [assume: 0.5-0.7 for NMP-sized molecules]
+    fv_solvent_cm3_g: float = 0.88  # V1*, specific volume at 0 K [assume: 0.9 of the liquid's]
+    fv_polymer_cm3_g: float = 0.74  # V2*, specific volume at 0 K [assume: 1/1.41 with thermal contraction undone]
+    fv_k11_cm3_g_k: float = 1.0e-3  # K11/gamma [assume: polar solvents 0.7e-3-1.5e-3]
+    fv_k21_tg1_k: float = -100.0  # K21 - Tg1 [assume]
+    fv_k12_cm3_g_k: float = 6.0e-4  # K12/gamma [assume: stiff chains 4e-4-7e-4]
+    fv_k22_k: float = 50.0  # K22, the WLF constant C2 [text]
+    fv_glass: float = 0.1  # how fast holes shrink below Tg over above [assume; gives 98 kJ/mol in the dry glass at 200 degC]
     # vapour in the gap
     n2_vapour_m2_s: float = 2.0e-5  # diffusivity of NMP in N2 at 200 degC and 1 atm [assume: Fuller's method gives this order]
+    gap_factor: float = drawn("gap_factor")
     gas_pa_s: float = 2.6e-5  # viscosity of N2 at 200 degC [text]
-    fan_pa: float = 160.0  # pressure difference that circulation puts over the roll's width at 1 atm [assume]
-    tape_open: float = 0.7  # share of the edge left open by the tape [assume]
+    vapour_pa_s: float = 1.0e-5  # viscosity of NMP vapour at 200 degC [assume: what the gap's reference pressures were computed with]
+    fan_pa: float = 8.0  # pressure difference that circulation puts over the roll's width at 1 atm [assume]
+    tape_open: float = drawn("tape_open")
     # curing
-    gel_h_240c: float = 2.8  # 1 over the chemical rate at 240 degC; vitrification and depletion make it 3.2 h to the gel point
-    cure_j_mol: float = 147.0e3  # anchors 115-177 kJ/mol in the literature
+    gel_h_240c: float = drawn("gel_h_240c")
+    cure_j_mol: float = drawn("cure_j_mol")
     delta_max: float = 25.0  # crosslinked units per weight-average chain at full reaction [assume]
     cure_order: float = 1.3  # in the sites left [assume]
-    delta_start: float = 0.05  # branching from the predry [assume]
-    scission: float = 0.03  # chain scissions per crosslink [assume]
-    pdi: float = 2.2  # polydispersity of the primary chains, 1.5-3 [assume]
-    tg_dry_c: float = 275.0  # glass transition of the dry film [src: 280 degC, Engineering Plastics Handbook]
+    delta_start: float = drawn("delta_start")
+    scission: float = drawn("scission")
+    pdi: float = drawn("pdi")
+    tg_dry_c: float = drawn("tg_dry_c")
     tg_solvent_c: float = -105.0  # of the solvent [assume]
-    tg_per_delta_c: float = 3.0  # rise with crosslinking [assume]
-    vitrify_c: float = 9.0  # mobility falls e-fold per this much below Tg [assume]
-    vitrify_factor: float = 300.0  # mobility-limited over chemical rate at Tg and 240 degC [assume]
-    cure_gas_mol_kg: float = 0.04  # H2O and CO2 per kg polymer and unit of delta [assume]
+    tg_gordon_taylor: float = 2.6  # weight of the solvent in the mixture's Tg [assume: 150 degC at 20 wt%]
+    tg_rise_k: float = 45.0  # rise of Tg at full reaction [assume]
+    tg_dibenedetto: float = 0.5  # curvature of that rise [assume]
+    vitrify_factor: float = 5600.0  # mobility-limited over chemical rate at Tg and 240 degC [assume]
+    vitrify_wlf: float = 24.0  # C1 of the mobility [assume: below the universal 40, segments not chains]
+    vitrify_wlf_k: float = 51.6  # C2 of the mobility [text: universal WLF constant]
+    rate_factor: float = drawn("rate_factor")
+    cure_gas_mol_kg: float = drawn("cure_gas_mol_kg")
+
+    # instruments that differ from batch to batch
+    lel_gain: float = drawn("lel_gain")
+    tc_drift_k_h: float = drawn("tc_drift_k_h")
 
 
-def draw(seed: int) -> Parameters:
-    """Return the parameters of batch ``seed``: the nominal ones, moved by a spread around a centre that is itself a little off."""
-    rng = random.Random(seed)
+def draw(seed: int, lot: int | None = None) -> Parameters:
+    """Return the parameters of batch ``seed`` of resin lot ``lot`` (None: the lot has the batch's number).
 
-    def factor(ln_sd: float, centre: float = 1.0) -> float:
-        return centre * rng.lognormvariate(0.0, ln_sd)
+    The same lot gives the same resin; oven, winding, predry and instruments vary with the batch.
+    """
+    lot_rng, batch_rng = random.Random(f"lot {seed if lot is None else lot}"), random.Random(f"batch {seed}")
+    return replace(Parameters(), **HYPERPRIOR.draw("lot", lot_rng), **HYPERPRIOR.draw("batch", batch_rng))
 
-    p = Parameters()
-    return replace(
-        p,
-        leak_mbar_l_s=p.leak_mbar_l_s * factor(0.4),
-        loss_w_k=p.loss_w_k * factor(0.1),
-        k_radial_n2=p.k_radial_n2 * factor(0.2, 0.9),
-        k_radial_tape=p.k_radial_tape * factor(0.3),
-        emissivity=min(0.9, p.emissivity * factor(0.15)),
-        psat_factor=p.psat_factor * factor(0.02),
-        sorption=p.sorption * factor(0.15),
-        bound_capacity=p.bound_capacity * factor(0.2),
-        bound_rate_1_s=p.bound_rate_1_s * factor(0.25),
-        diffusivity_m2_s=p.diffusivity_m2_s * factor(0.35, 1.15),
-        gel_h_240c=min(3.4, max(2.3, p.gel_h_240c * factor(0.12))),
-        cure_j_mol=min(155e3, max(140e3, p.cure_j_mol + rng.gauss(0.0, 3e3))),
-        pdi=min(3.0, max(1.5, rng.gauss(2.2, 0.3))),
-        delta_start=p.delta_start * factor(0.3),
-        scission=p.scission * factor(0.3),
-        tg_dry_c=p.tg_dry_c + rng.gauss(0.0, 5.0),
-        tape_open=min(1.0, p.tape_open * factor(0.1)),
-    )
+
+def draw_lot(lot: int) -> Parameters:
+    """Return the parameters of resin lot ``lot`` in a batch without variation: what a laboratory has in its hands."""
+    return replace(Parameters(), **HYPERPRIOR.draw("lot", random.Random(f"lot {lot}")))

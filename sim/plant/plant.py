@@ -1,22 +1,25 @@
 """The true oven: heaters, gas and roll stepped together, and the truth that the judge and the batch verdict look at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from controller.units import PA_PER_MBAR
 from sim.plant.actuators import Actuators, Field
 from sim.plant.chamber import Chamber
-from sim.plant.film import Film
+from sim.plant.films import PERIOD_S, Film, Films
 from sim.plant.heaters import Heaters
+from sim.plant.history import History
 from sim.plant.instruments import Instruments
 from sim.plant.parameters import Parameters
-from sim.plant.roll import CORE, EDGE, LAYERS, Roll, RollHeat
+from sim.plant.roll import Roll, RollHeat
 
+GAS_STEP_S = 1.0  # the longest step of the gas: pump, condenser and wall share the vapour, each by its own term
 OVERTEMP_C = 288.0  # the independent excess-temperature limiter: oven maximum 260 degC + 28 degC
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What no instrument shows. Fractions by weight; nodes are the layers from the core outwards, then the edges."""
+    """What no instrument shows. Fractions by weight; nodes are layer after layer from the core outwards, edge, middle, edge in each."""
 
     at_s: float
     node_temps_c: tuple[float, ...]
@@ -35,6 +38,8 @@ class Truth:
     door_closed: bool
     door_locked: bool
     loaded: bool
+    gap_pa: tuple[float, ...]  # vapour between the turns, by node
+    wall_solvent_kg: float  # condensed on the coldest wall
 
 
 class Plant:
@@ -52,11 +57,13 @@ class Plant:
         self.chamber = Chamber(self.parameters)
         self.roll: Roll | None = None
         self.heat: RollHeat | None = None
+        self.chemistry: Films | None = None
         self.films: list[Film] = []
+        self.history = History()
         self.door_closed, self.door_locked = True, True
         self.estop_ok, self.limiter_ok, self.remote = True, True, True
         self.latent_j = 0.0
-        self._latent_w, self._turn, self._flux_kg_s, self._gas_mol_s = [0.0] * (LAYERS + 1), 0, 0.0, 0.0
+        self._sunk_mol = 0.0
         self.instruments = Instruments(self.parameters, seed)
         if roll is not None:
             self._put(roll)
@@ -84,12 +91,14 @@ class Plant:
         self.limiter_ok = max(self.heaters.walls_c) < OVERTEMP_C
 
     def _put(self, roll: Roll | None) -> None:
-        self.roll, self.heat, self.films = roll, None, []
-        self._latent_w, self._flux_kg_s, self._gas_mol_s = [0.0] * (LAYERS + 1), 0.0, 0.0
-        if roll is not None:
-            self.heat = RollHeat(self.parameters, roll, self.parameters.ambient_c)
-            self.heat.conduct(self.heaters.walls_c, self.chamber.pressure_pa / PA_PER_MBAR, 0.0)
-            self.films = [Film(self.parameters, roll, share) for share in self.heat.shares]
+        self.roll, self.heat, self.chemistry, self.films, self.history = roll, None, None, [], History()
+        if roll is None:
+            return
+        p = self.parameters
+        wound = replace(roll, gap_um=roll.gap_um * p.gap_factor, residual_wt_pct=min(60.0, roll.residual_wt_pct * p.residual_factor))
+        self.heat = RollHeat(p, wound, p.ambient_c)
+        self.chemistry = Films(p, wound, self.heat.shares)
+        self.films = self.chemistry.views
 
     # ---- what time does ----
 
@@ -99,7 +108,7 @@ class Plant:
         return self.estop_ok and self.limiter_ok and self.door_closed and not self.chamber.relief_lifted
 
     def step(self, dt_s: float, actuators: Actuators) -> None:
-        """Advance by ``dt_s`` (up to 2 s) with what the PLC drives."""
+        """Advance by ``dt_s`` (up to 5 s) with what the PLC drives."""
         p, chamber, field, heaters = self.parameters, self.chamber, self.field, self.heaters
         self.at_s += dt_s
         self.door_locked = actuators.door_locked and self.door_closed
@@ -107,35 +116,37 @@ class Plant:
             self.limiter_ok = False
         s1, s2, s3 = field.step(dt_s, actuators, self.chain_ok)
         fan = field.circulation.speed
-        heat = self.heat
-        if heat is None:
-            roll_w = [0.0, 0.0, 0.0]
+        heat, films = self.heat, self.chemistry
+        if heat is None or films is None:
+            roll_w, vapour_mol, gas_mol = [0.0, 0.0, 0.0], 0.0, 0.0
         else:
-            self._product(dt_s, heat, fan)
+            vapour_mol, gas_mol = self._product(dt_s, heat, films, fan)
             roll_w = heat.walls_w
         density = min(1.0, chamber.pressure_pa / (p.ambient_mbar * PA_PER_MBAR))
         cooling = density * (0.2 + 0.8 * fan) if actuators.cooling else 0.0
         power_w = (s1 * p.zone_w, s2 * p.zone_w, s3 * p.zone_w)
         heaters.step(dt_s, power_w, roll_w, cooling, 0.0 if self.door_closed else 60.0)
-        chamber.step(dt_s, field, actuators.n2_flow_sp_nm3_h, actuators.vac_throttle_pct, heaters.walls_c, not self.door_closed)
+        parts = ceil(dt_s / GAS_STEP_S - 1e-9)
+        for _ in range(parts):
+            chamber.add(vapour_mol / parts, gas_mol / parts)
+            chamber.step(dt_s / parts, field, heaters.walls_c, not self.door_closed)
 
-    def _product(self, dt_s: float, heat: RollHeat, fan: float) -> None:
-        # Film chemistry is slow against a scan, so one film is looked at per step and its rates hold until its next turn.
-        chamber, films, latent = self.chamber, self.films, self._latent_w
-        chamber.add(self._flux_kg_s * dt_s / self.parameters.solvent_kg_mol, self._gas_mol_s * dt_s)
-        self.latent_j += dt_s * (latent[0] + latent[1] + latent[2] + latent[3] + latent[4])
-        heat.step(dt_s, self.heaters.walls_c, latent)
-        for film in films:
-            film.pending_s += dt_s
-        turn = self._turn = (self._turn + 1) % (LAYERS + 1)
-        film = films[turn]
-        before_kg_s, before_mol_s = film.flux_kg_s, film.gas_mol_s
-        film.update(heat.temps_c[turn], chamber.pressure_pa, chamber.vapour_pa, fan)
-        latent[turn] = film.flux_kg_s * self.parameters.solvent_j_kg
-        self._flux_kg_s += film.flux_kg_s - before_kg_s
-        self._gas_mol_s += film.gas_mol_s - before_mol_s
-        if turn == EDGE:
+    def _product(self, dt_s: float, heat: RollHeat, films: Films, fan: float) -> tuple[float, float]:
+        """Advance the roll and return the vapour and the curing gas that it gave off, mol."""
+        chamber, p = self.chamber, self.parameters
+        if films.due(dt_s):
+            sunk_mol = chamber.sunk_mol
+            loss_1_s = max(0.0, sunk_mol - self._sunk_mol) / PERIOD_S / (chamber.vapour + 1e-9)
+            self._sunk_mol = sunk_mol
+            kg_pa = chamber.vapour_mol_pa * p.solvent_kg_mol
+            inert_pa = max(1e-3, chamber.pressure_pa - chamber.vapour_pa)
+            films.turn(dt_s, heat.film_c, inert_pa, chamber.vapour_pa, fan, kg_pa, min(1.0, loss_1_s))
             heat.conduct(self.heaters.walls_c, chamber.pressure_pa / PA_PER_MBAR, fan)
+            self.history.look(self.at_s, heat.film_c.tolist())
+        vapour_kg, gas_mol = films.deliver(dt_s, 0.9 * chamber.vapour * p.solvent_kg_mol)
+        self.latent_j += dt_s * films.latent_total_w
+        heat.step(dt_s, self.heaters.walls_c, films.latent_w)
+        return vapour_kg / p.solvent_kg_mol, gas_mol
 
     def read(self, dt_s: float, actuators: Actuators) -> dict[str, float]:
         """Return what the instruments show after ``dt_s``, one value per field signal; the same dict every time."""
@@ -146,14 +157,14 @@ class Plant:
     @property
     def load_max_c(self) -> float:
         """Return the hottest temperature in the roll, degC; the walls' mean when empty."""
-        return max(self.heat.temps_c) if self.heat is not None else sum(self.heaters.walls_c) / 3.0
+        return float(self.heat.temps_c.max()) if self.heat is not None else sum(self.heaters.walls_c) / 3.0
 
     @property
     def solvent_totals_kg(self) -> dict[str, float]:
         """Return where all the solvent is, kg; the sum is constant while the roll stays in."""
         c, m = self.chamber, self.parameters.solvent_kg_mol
         return {
-            "film": sum(film.solvent_kg for film in self.films),
+            "film": 0.0 if self.chemistry is None else self.chemistry.solvent_kg,
             "gas": c.vapour * m,
             "wall": c.wall_mol * m,
             "condensed": c.condensed_mol * m,
@@ -163,7 +174,7 @@ class Plant:
 
     def truth(self) -> Truth:
         """Return the state of product and oven; not for every scan."""
-        temps = tuple(self.heat.temps_c[:CORE]) if self.heat is not None else ()
+        temps = tuple(self.heat.film_c.tolist()) if self.heat is not None else ()
         residuals = tuple(film.residual for film in self.films)
         gels = tuple(film.insoluble for film in self.films)
         area = sum(film.area_m2 for film in self.films)
@@ -171,7 +182,7 @@ class Plant:
         return Truth(
             at_s=self.at_s,
             node_temps_c=temps,
-            core_c=self.heat.temps_c[CORE] if self.heat is not None else z2,
+            core_c=float(self.heat.temps_c[0].mean()) if self.heat is not None else z2,
             zone_temps_c=(z1, z2, z3),
             residuals=residuals,
             insolubles=gels,
@@ -179,11 +190,13 @@ class Plant:
             insoluble_mean=sum(g * f.area_m2 for g, f in zip(gels, self.films, strict=True)) / area if area else 0.0,
             insoluble_min=min(gels, default=0.0),
             insoluble_max=max(gels, default=0.0),
-            film_solvent_kg=sum(film.solvent_kg for film in self.films),
+            film_solvent_kg=self.solvent_totals_kg["film"],
             o2_pct=self.chamber.o2_pct,
             pressure_mbar=self.chamber.pressure_pa / PA_PER_MBAR,
             vapour_lel_pct=self.chamber.vapour_lel_pct,
             door_closed=self.door_closed,
             door_locked=self.door_locked,
             loaded=self.roll is not None,
+            gap_pa=() if self.chemistry is None else tuple(self.chemistry.gap_pa.tolist()),
+            wall_solvent_kg=self.chamber.wall_mol * self.parameters.solvent_kg_mol,
         )

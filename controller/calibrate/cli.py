@@ -1,0 +1,46 @@
+"""``ovenctl calibrate``: options in, what is printed out."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from controller.calibrate import parameter_set, shown
+from controller.calibrate.evaluate import calibrate
+from controller.errors import FileError, Problem
+
+
+class Wanted(NamedTuple):
+    """The command line; ``files`` are the laboratory's file and journals, or with ``show`` parameter sets."""
+
+    files: list[Path]
+    out: Path | None
+    lot: str | None
+    prior: Path | None
+    held_out: list[str]
+    date: str
+    show: bool
+
+
+def run(wanted: Wanted) -> tuple[RenderableType, dict[str, Any]]:
+    """Return what to print for a person and for machines; with ``out`` a new file is written.
+
+    Raises:
+        FileError: something in a file or an option is wrong; then nothing is written.
+    """
+    if wanted.show:
+        rows = shown.drift([(path, *parameter_set.read(path)) for path in wanted.files])
+        return shown.drift_table(rows), {"drift": [row._asdict() for row in rows]}
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", wanted.date):
+        raise FileError("--date", [Problem("date", wanted.date, "YYYY-MM-DD")])
+    if wanted.out is not None and wanted.out.exists():
+        raise FileError(str(wanted.out), [Problem("--out", str(wanted.out), "must be a new file: a parameter set is never overwritten")])
+    lab, *journals = wanted.files
+    found = calibrate(lab, journals, wanted.date, lot=wanted.lot, prior_path=wanted.prior, held_out=wanted.held_out)
+    said = shown.as_json(found)
+    if wanted.out is None:
+        return Group(shown.tables(found), Text("nothing written; --out FILE writes the parameter set")), said
+    said["sha256"] = parameter_set.write(found.parameters, wanted.out)
+    return Group(shown.tables(found), Text(f"written: {wanted.out}, sha256 {said['sha256']}")), said

@@ -1,0 +1,219 @@
+"""The parameter set as a file: what the controller loads, the belief it was made from, and where all of it comes from.
+
+The section ``[estimator]`` has the keys of the configuration's ``[settings.estimator]``. A set is never changed: the next one has the next
+version number, names its parent by SHA-256 and goes into a new file.
+"""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from pydantic import Field, StringConstraints, ValidationError
+
+from controller.calibrate import dried
+from controller.calibrate.dried import Dried, Drying
+from controller.equipment import Strict
+from controller.errors import FileError, Problem
+from controller.estimator.calibration import ENERGY, NAMES, ORDER, TIME, WIDTH, Posterior, Prior, literature
+from controller.estimator.model import EstimatorSettings
+from controller.journal.product import Word
+from controller.validation import problems_of
+
+MAX_BYTES: Final = 1_000_000
+KEYS: Final = (
+    "solvent", "gel_time_240c_h", "gel_time_ln_sd", "activation_energy_kj_mol", "activation_energy_sd_kj_mol",
+    "gel_time_energy_correlation", "order", "order_sd", "polydispersity", "polydispersity_sd", *dried.KEYS,
+)  # fmt: skip
+# [assume] from lot to lot of one resin, standard deviations of ``NAMES``: a parent of another lot is believed with this added
+LOT_SD: Final = (0.2, 4.0, 0.25, 0.05)
+_TABLES: Final = ("journal", "coupon", "weighed")
+_NEAR_ZERO: Final = 0.1  # numbers below are held against each other absolutely
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+Row = Annotated[tuple[Number, Number, Number, Number], Field(strict=False)]
+
+
+class Belief(Strict):
+    """The posterior: ``mean``, ``sd`` and ``correlation`` in the order of ``names``."""
+
+    names: Annotated[tuple[str, ...], Field(strict=False)] = NAMES
+    mean: Row
+    sd: Row
+    correlation: Annotated[tuple[Row, Row, Row, Row], Field(strict=False)]
+    correlation_gel_time_energy: Annotated[float, Field(ge=-1, le=1)]  # of ln gel time and energy; ln k is minus ln gel time
+    best_known_c: Annotated[float, Field(ge=0, le=500)]  # temperature at which the rate constant is known best
+    best_known_ln_sd: Annotated[float, Field(ge=0, le=10)]
+    law_ln_sd: Annotated[float, Field(ge=0, le=2)]  # of the rate, coupon by coupon, as assumed
+    effective_coupons: Annotated[float, Field(ge=0, le=1000)]
+    sample_share: Annotated[float, Field(ge=0, le=1)]  # of the samples that carried weight
+
+
+class Evidenced(Strict):
+    """One coupon of the set; percent and degC. ``z`` is its deviation from what the other coupons foretell, in standard deviations."""
+
+    name: Word
+    source: Word
+    zone: str
+    effective_c: Number
+    insoluble_pct: Number
+    insoluble_sd_pct: Number
+    predicted_pct: Number
+    z: Number
+    share: Annotated[float, Field(ge=0, le=1)]  # of all that the coupons say about the rate
+
+
+class JournalOf(Strict):
+    """A journal that gave histories, as it was."""
+
+    file: str
+    entries: Annotated[int, Field(ge=1)]
+    head_sha256: Sha256
+    batches: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class ParameterSet(Strict):
+    """The whole file."""
+
+    format: Literal[1] = 1
+    version: Annotated[int, Field(ge=1, le=100_000)]
+    date: Day
+    lot: Word
+    resin: Word
+    parent: str  # file name; empty: the literature's prior
+    parent_sha256: Sha256 | Literal[""]
+    lab: str
+    lab_sha256: Sha256
+    held_out: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    learnt: Annotated[tuple[str, ...], Field(strict=False)] = ()  # marks of all coupons in it, those of its parents too
+    estimator: EstimatorSettings
+    posterior: Belief
+    drying: Drying
+    journal: Annotated[tuple[JournalOf, ...], Field(strict=False)] = ()
+    coupon: Annotated[tuple[Evidenced, ...], Field(strict=False, min_length=1)]
+    weighed: Annotated[tuple[Dried, ...], Field(strict=False)] = ()
+
+    @property
+    def covariance(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+        """Return the posterior's covariance, shape (4, 4)."""
+        return np.asarray(np.array(self.posterior.correlation) * np.outer(self.posterior.sd, self.posterior.sd), dtype=np.float64)
+
+    def prior_for(self, lot: str) -> Prior:
+        """Return this belief as the prior of ``lot``, wider for another lot than its own."""
+        wider = np.diag(np.square(LOT_SD)) if lot != self.lot else np.zeros((4, 4))
+        start = literature()
+        return Prior(np.array(self.posterior.mean), self.covariance + wider, start.low, start.high)
+
+
+def settings_of(posterior: Posterior, drying: Drying, solvent: str) -> EstimatorSettings:
+    """Return what is believed of crosslinking and drying as the settings of the estimator, no key set but ``KEYS``."""
+    mean, sd = posterior.mean, posterior.sd
+    return EstimatorSettings.model_validate(
+        {
+            "solvent": solvent,
+            "gel_time_240c_h": _rounded(np.exp(mean[TIME])),
+            "gel_time_ln_sd": max(0.01, _rounded(sd[TIME])),
+            "activation_energy_kj_mol": _rounded(mean[ENERGY]),
+            "activation_energy_sd_kj_mol": max(0.5, _rounded(sd[ENERGY])),
+            "gel_time_energy_correlation": min(0.999, max(-0.999, _rounded(posterior.correlation[TIME, ENERGY]))),
+            "order": _rounded(mean[ORDER]),
+            "order_sd": _rounded(sd[ORDER]),
+            "polydispersity": _rounded(mean[WIDTH]),
+            "polydispersity_sd": _rounded(sd[WIDTH]),
+            **dried.settings_of(drying),
+        }
+    )
+
+
+def write(found: ParameterSet, path: Path) -> str:
+    """Write ``found`` to a new file at ``path`` and return the file's SHA-256.
+
+    Raises:
+        FileError: there is such a file already; a set is never overwritten.
+    """
+    text = to_toml(found)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise FileError(str(path), [Problem("--out", str(path), "must be a new file: a parameter set is never overwritten")]) from None
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read(path: Path) -> tuple[ParameterSet, str]:
+    """Return the parameter set in the file at ``path`` and the file's SHA-256.
+
+    Raises:
+        FileError: every mistake in it; also when its sections do not agree, which happens when one was edited by hand.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FileError(str(path), [Problem("size", path.stat().st_size, f"at most {MAX_BYTES} bytes")])
+        raw = path.read_bytes()
+        found = ParameterSet.model_validate(tomllib.loads(raw.decode("utf-8")))
+    except ValidationError as error:
+        known = (
+            *ParameterSet.model_fields,
+            *Belief.model_fields,
+            *Evidenced.model_fields,
+            *Drying.model_fields,
+            *Dried.model_fields,
+            *KEYS,
+        )
+        raise FileError(str(path), problems_of(error, known)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(str(path), [Problem("file", str(error)[:200], "must be readable TOML in UTF-8")]) from error
+    if problems := list(_disagreements(found)):
+        raise FileError(str(path), problems)
+    return found, hashlib.sha256(raw).hexdigest()
+
+
+def to_toml(found: ParameterSet) -> str:
+    """Return ``found`` as TOML."""
+    content = found.model_dump(exclude_defaults=False, exclude={"estimator"})
+    content["estimator"] = found.estimator.model_dump(include=set(KEYS))
+    lines = [
+        "# Parameters of a resin lot from its coupons. [estimator] goes into the configuration as [settings.estimator].",
+        "# Not to be edited: the sections are checked against each other, and the next set names this one by its hash.",
+    ]
+    lines += [f"{key} = {_literal(value)}" for key, value in content.items() if not isinstance(value, dict) and key not in _TABLES]
+    for section in ("estimator", "posterior", "drying"):
+        lines += ["", f"[{section}]", *(f"{key} = {_literal(value)}" for key, value in content[section].items())]
+    for table in _TABLES:
+        for row in content[table]:
+            lines += ["", f"[[{table}]]", *(f"{key} = {_literal(value)}" for key, value in row.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_literal(one) for one in value)}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _rounded(value: object) -> float:
+    return float(f"{value:.5g}")
+
+
+def _disagreements(found: ParameterSet) -> list[Problem]:
+    belief, problems = found.posterior, []
+    if belief.names != NAMES:
+        problems.append(Problem("posterior.names", belief.names, f"must be {', '.join(NAMES)}"))
+    matrix = np.array(belief.correlation)
+    if not (np.allclose(np.diag(matrix), 1) and np.allclose(matrix, matrix.T) and np.linalg.eigvalsh(matrix).min() > 0):
+        problems.append(Problem("posterior.correlation", belief.correlation[0], "must be symmetric and positive with ones on the diagonal"))
+    if min(belief.sd) <= 0:
+        problems.append(Problem("posterior.sd", belief.sd, "must be above 0"))
+    if problems:
+        return problems
+    told = found.estimator.model_dump(include=set(KEYS), exclude_unset=True)
+    again = settings_of(Posterior(np.array(belief.mean), found.covariance, np.empty((4, 0)), 0.0), found.drying, found.estimator.solvent)
+    for key, value in again.model_dump(include=set(KEYS)).items():
+        near_zero = 0.0 if key == "diffusion_m2_s" else _NEAR_ZERO
+        if key not in told or (isinstance(value, float) and abs(told[key] - value) > 2e-4 * max(abs(value), near_zero)):
+            section = "drying" if key in dried.KEYS else "posterior"
+            problems.append(Problem(f"estimator.{key}", told.get(key, "(missing)"), f"does not agree with [{section}], which says {value}"))
+    return problems

@@ -1,0 +1,89 @@
+"""What a person should know before believing a calibration."""
+
+from typing import Final
+
+import numpy as np
+
+from controller.calibrate.dried import Dried
+from controller.calibrate.parameter_set import Evidenced, ParameterSet
+from controller.calibrate.selection import Piece
+from controller.calibrate.weighing import FILM_UM
+from controller.estimator import drying
+from controller.estimator.calibration import ENERGY, TIME, Posterior, Prior
+
+_OUTLIER: Final = 3.0  # standard deviations
+_SPAN_K: Final = 10.0  # of the coupons' temperatures, for an activation energy
+_SILENT: Final = 0.002  # share of the information
+_TOLD: Final = 0.2  # of the prior's area: less is no information
+
+
+def of_assay(pieces: list[Piece]) -> list[str]:
+    """Return what is missing of the assay's parameters."""
+    missing = [piece.name for piece in pieces if "concentration_wt_pct" not in piece.coupon.assay]
+    return [f"the assay of {', '.join(missing)} has no concentration_wt_pct (film in the solvent)"] if missing else []
+
+
+def of_belief(
+    prior: Prior,
+    posterior: Posterior,
+    rows: tuple[Evidenced, ...],
+    effective: float,
+    span_k: float,
+    parent: ParameterSet | None,
+) -> list[str]:
+    """Return what speaks against the posterior or parts of it: outliers, too narrow temperatures, too few coupons, a conflict."""
+    found = []
+    worst = sorted((row for row in rows if abs(row.z) > _OUTLIER), key=lambda row: -abs(row.z))
+    if worst:
+        told = ", ".join(f"{row.name} {row.z:+.1f} sd" for row in worst)
+        found.append(
+            f"{told} from what the other coupons foretell; the first may have moved the others. "
+            f"Check assay and history, or keep it back with --held-out '{worst[0].name}'"
+        )
+    learnt = 1 - float(posterior.sd[ENERGY]) ** 2 / float(prior.covariance[ENERGY, ENERGY])
+    if span_k < _SPAN_K or learnt < 0.3:
+        found.append(
+            f"the coupons that say something span {span_k:.1f} K: the activation energy is {100 * (1 - max(0.0, learnt)):.0f} % "
+            f"the prior's; for E take coupons at two temperatures 15 K apart or more, both with 20-85 % insoluble content"
+        )
+    if effective < 2:
+        found.append(f"{effective:.1f} effective coupons: an error of one of them would not show")
+    silent = [row.name for row in rows if row.share < _SILENT]
+    if silent:
+        found.append(f"near 0 or 100 % and almost without weight: {', '.join(silent)}")
+    if posterior.effective < 0.05:
+        found.append(
+            f"only {100 * posterior.effective:.1f} % of the samples carry weight: the intervals are rough; are the coupons consistent?"
+        )
+    for index, name in ((TIME, "gel time"), (ENERGY, "activation energy")):
+        edge = 0.02 * (prior.high[index] - prior.low[index])
+        at_edge = ((posterior.samples[index] < prior.low[index] + edge) | (posterior.samples[index] > prior.high[index] - edge)).mean()
+        if at_edge > 0.1:
+            found.append(f"the {name} stands at the end of its range; the true one may lie beyond")
+    if parent is not None:
+        moved = abs(float(posterior.mean[TIME] - prior.mean[TIME])) / float(np.sqrt(prior.covariance[TIME, TIME]))
+        if moved > 2.5:
+            found.append(
+                f"the gel time moved by {moved:.1f} sd of the prior {parent.lot} v{parent.version}: another resin, or another assay?"
+            )
+    return found
+
+
+def of_drying(alone: list[Piece], rows: tuple[Dried, ...], learnt: drying.Learnt | None) -> list[str]:
+    """Return what speaks against what the weighed coupons say of diffusion: no information, outliers, an unknown film."""
+    if learnt is None:
+        return []
+    found = []
+    if learnt.told < _TOLD:
+        found.append(
+            "the residual solvent of the coupons carries no information: the diffusion is the prior's; "
+            "take one coupon out early, with 0.3-3 wt% left, and say its spread"
+        )
+    if worst := sorted((row for row in rows if abs(row.z) > _OUTLIER), key=lambda row: -abs(row.z)):
+        told = ", ".join(f"{row.name} {row.z:+.1f} sd" for row in worst)
+        found.append(f"residual solvent of {told} from what the other coupons foretell: check weighing, film_um and history")
+    if thick := [piece.name for piece in alone if piece.coupon.film_um is None]:
+        found.append(f"film_um of {', '.join(thick)} is missing: {FILM_UM:g} um is taken, and the diffusion goes with its square")
+    if learnt.effective < drying.ENOUGH:
+        found.append(f"only {learnt.effective:.0f} samples of the diffusion carry weight: are the weighed coupons consistent?")
+    return found

@@ -1,0 +1,80 @@
+"""The equations of one member, compiled: its rates of change.
+
+The state of a member is one flat array, positions innermost, of ``(cells + 3) * positions`` numbers: u at the nodes from the foil to the
+free face (kg solvent per kg polymer), then per position the film's mean u, q = -ln(1 - conversion), and the temperature in K. The film is
+a vertex-centred finite-volume grid: the first node lies on the foil, the last one in the free face, and their volumes are half ones.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.estimator.compiled import compiled, inlined
+from controller.estimator.heat import heat_rates
+from controller.estimator.laws import cure_rate, diffusion_s, exp, film_pressure_pa, gap_diffusion_m2_s, gap_drive, glass_share
+from controller.estimator.member import Drive, Member, Shape
+
+Array = NDArray[np.float64]
+
+
+@inlined
+def _surface(member: Member, temp_k: float, u: float, drive: Drive, reach: float) -> float:
+    """Return the rate at which the film loses solvent through its free face, du_mean/dt in 1/s."""
+    saturation_pa = exp(member.log_saturation_a - member.antoine_b_k / (temp_k + member.antoine_c_k))
+    film_pa = film_pressure_pa(u, saturation_pa, member.density_ratio, member.chi)
+    inert_pa = max(drive.pressure_pa - drive.vapour_pa, 1.0)
+    diffusion = gap_diffusion_m2_s(temp_k, member.knudsen_root, member.molecular_pa, inert_pa)
+    driven = gap_drive(film_pa, drive.pressure_pa, drive.vapour_pa, diffusion, member.viscous_m2_pa_s)
+    return member.surface_scale * reach * driven / temp_k
+
+
+@inlined
+def _film_warmth(member: Member, shape: Shape, y: Array, warmth: Array) -> None:
+    """Write dry and swollen L^2/D and the glass's weight fraction, tiled over the faces, to rows 0 to 2 of ``warmth``."""
+    positions = shape.positions
+    faces = (shape.cells - 1) * positions
+    heat = y[(shape.cells + 2) * positions :]
+    dry, swollen, glass = warmth[0], warmth[1], warmth[2]
+    glass_dry_inverse, glass_solvent_inverse = 1.0 / member.glass_dry_k, 1.0 / member.glass_solvent_k
+    for p in range(positions):
+        inverse_k = 1.0 / heat[p]
+        dry[p] = member.dry_s * exp(member.dry_energy_k * (inverse_k - member.dry_reference_inverse_k))
+        swollen[p] = member.swollen_s * exp(member.swollen_energy_k * (inverse_k - member.swollen_reference_inverse_k))
+        glass[p] = glass_share(inverse_k, glass_dry_inverse, glass_solvent_inverse)
+    for row in (dry, swollen, glass):
+        for start in range(positions, faces, positions):
+            for p in range(positions):
+                row[start + p] = row[p]
+
+
+@compiled
+def rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth: Array, flux: Array) -> None:
+    """Write dy/dt to ``f``; ``warmth`` (4, faces) and ``flux`` (faces,) are room to work in."""
+    positions, cells = shape.positions, shape.cells
+    nodes, faces = cells * positions, (cells - 1) * positions
+    _film_warmth(member, shape, y, warmth)
+    dry, swollen, glass, resist = warmth[0], warmth[1], warmth[2], warmth[3]
+    beyond, distance_inverse = y[positions:], shape.distance_inverse
+    for k in range(faces):
+        series = diffusion_s(0.5 * (y[k] + beyond[k]), dry[k], swollen[k], glass[k], member.slope_rubber, member.slope_extra)
+        flux[k] = (beyond[k] - y[k]) * distance_inverse[k] / series
+        resist[k] = series
+    mean, left, temps = f[nodes : nodes + positions], f[nodes + positions : nodes + 2 * positions], f[nodes + 2 * positions :]
+    face, heat = y[faces:nodes], y[nodes + 2 * positions :]
+    for p in range(positions):
+        mean[p] = -_surface(member, heat[p], face[p], drive, shape.reach[p])
+    volume_inverse = shape.volume_inverse
+    for k in range(positions):
+        f[k] = flux[k] * volume_inverse[k]
+    inside, before, volume_inside = f[positions:faces], flux[positions:], volume_inverse[positions:]
+    for k in range(faces - positions):
+        inside[k] = (before[k] - flux[k]) * volume_inside[k]
+    last, last_flux, last_volume = f[faces:nodes], flux[faces - positions :], volume_inverse[faces:]
+    for p in range(positions):
+        last[p] = (mean[p] - last_flux[p]) * last_volume[p]
+    mean_u, left_log = y[nodes : nodes + positions], y[nodes + positions : nodes + 2 * positions]
+    for p in range(positions):
+        left[p] = cure_rate(
+            1.0 / heat[p], heat[p], mean_u[p], left_log[p], member.rate_s, member.energy_k, member.reference_inverse_k,
+            member.order, member.glass_dry_k, member.glass_solvent_k, member.rise_k, member.offset_k, member.width_k,
+        )  # fmt: skip
+    heat_rates(member, shape, drive, heat, mean, temps)

@@ -1,0 +1,92 @@
+"""Temperature histories of coupons as few steps of constant temperature, which the cure law then takes for any parameters.
+
+A step's temperature is the one at which the prior's activation energy gives the step's mean rate constant, so that a step of 8 K is as good
+as the curve: for an energy 20 kJ/mol off it is 0.2 % of the step's crosslinking.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.estimator.curing import REFERENCE_K, Cure, arrhenius, crosslink, site_rate
+from controller.estimator.parameters import value
+from controller.units import R_J_PER_MOL_K, kelvin
+
+Array = NDArray[np.float64]
+
+ENERGY_K: Final = 1e3 * value("activation_energy") / R_J_PER_MOL_K
+_SHARES: Final = 24  # steps of equal crosslinking, for the glass transition that rises with it
+_TRAVEL_K: Final = 8.0  # a step's temperature moves by no more
+_IDLE_K: Final = kelvin(170.0)  # below, the rate is less than 0.4 % of that at 240 degC
+_FINE_K: Final = 1.0  # of the straight pieces before they are put together
+
+
+class History(NamedTuple):
+    """One coupon's film temperature, straight lines between points; arrays are (points,), times strictly increasing."""
+
+    at_s: Array
+    temp_k: Array
+    fraction: Array  # weight fraction of solvent in the film, 0 for a dry one
+
+
+class Exposure(NamedTuple):
+    """What coupons went through; arrays are (steps, coupons), a coupon with fewer steps has steps without duration at the end."""
+
+    dt_s: Array
+    temp_k: Array
+    fraction: Array
+
+    @property
+    def effective_k(self) -> Array:
+        """Return the mean temperature of each coupon, weighted with the rate constant, in K; shape (coupons,)."""
+        weight = self.dt_s * arrhenius(self.temp_k, 1.0, ENERGY_K)
+        return np.asarray((weight * self.temp_k).sum(axis=0) / weight.sum(axis=0), dtype=np.float64)
+
+    def of(self, chosen: Sequence[int]) -> "Exposure":
+        """Return the coupons with the indices ``chosen``."""
+        picked = list(chosen)
+        return Exposure(self.dt_s[:, picked], self.temp_k[:, picked], self.fraction[:, picked])
+
+
+def exposure_of(histories: Sequence[History]) -> Exposure:
+    """Return ``histories`` as steps, one coupon each."""
+    parts = [_steps(history) for history in histories]
+    longest = max(part.shape[1] for part in parts)
+    padded = np.stack([np.pad(part, ((0, 0), (0, longest - part.shape[1])), mode="edge") for part in parts], axis=2)
+    for coupon, part in enumerate(parts):
+        padded[0, part.shape[1] :, coupon] = 0.0
+    return Exposure(padded[0], padded[1], padded[2])
+
+
+def _steps(history: History) -> Array:
+    """Return duration, temperature and solvent of the steps, shape (3, steps)."""
+    at_s = _fine(history)
+    temp_k, fraction = np.interp(at_s, history.at_s, history.temp_k), np.interp(at_s, history.at_s, history.fraction)
+    dt_s, middle_k, wet = np.diff(at_s), (temp_k[1:] + temp_k[:-1]) / 2, (fraction[1:] + fraction[:-1]) / 2
+    done = dt_s * arrhenius(middle_k, 1.0, ENERGY_K)
+    travel = np.abs(np.diff(temp_k)) * (middle_k > _IDLE_K)
+    progress = np.cumsum(done) * (_SHARES / done.sum()) + np.cumsum(travel) / _TRAVEL_K
+    first = np.flatnonzero(np.diff(np.floor(progress - progress[0]), prepend=-1.0))
+    duration, sums, solvent = (np.add.reduceat(part, first) for part in (dt_s, done, done * wet))
+    inverse_k = 1 / REFERENCE_K - np.log(sums / duration) / ENERGY_K
+    return np.stack((duration, 1 / inverse_k, solvent / sums))
+
+
+def _fine(history: History) -> Array:
+    """Return the points' times with so many more between them that the straight pieces are short."""
+    span_s = np.diff(history.at_s)
+    counts = np.ceil(np.maximum(np.abs(np.diff(history.temp_k)) / _FINE_K, 4 * _SHARES * span_s / span_s.sum())).astype(int)
+    counts = np.maximum(counts, 1)
+    starts = np.repeat(history.at_s[:-1], counts)
+    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.append(starts + place * np.repeat(span_s / counts, counts), history.at_s[-1])
+
+
+def conversion_of(exposure: Exposure, cure: Cure) -> Array:
+    """Return the conversion of the sites at the end, from none, shape (coupons, samples); ``cure`` holds arrays of shape (samples,)."""
+    conversion = np.zeros((exposure.dt_s.shape[1], len(cure.rate_s)))
+    for dt_s, temp_k, fraction in zip(exposure.dt_s[..., None], exposure.temp_k[..., None], exposure.fraction[..., None], strict=True):
+        conversion = crosslink(cure, conversion, site_rate(cure, temp_k, 1 / temp_k, fraction, conversion) * dt_s, 1.0)
+    return conversion

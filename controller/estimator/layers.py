@@ -1,0 +1,241 @@
+"""The deep model of film and roll: a film resolved over its thickness at every position of a roll, for all members at once.
+
+``build`` a model for a load, make an ``initial`` state, ``advance`` it by what the chamber does, or look ahead along a planned history with
+``trajectory``. Arrays: M members, P positions (rings from the core to the outer turns, then the edge zone), N nodes from the foil to the
+free face. u is kg solvent per kg polymer, w = u/(1+u). Valid for w < 0.5, 0-350 degC, 0.1 Pa to 1.2 bar.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.estimator.compiled import variants
+from controller.estimator.constants import COLUMN, nodes, scaled, shape_of, table_of
+from controller.estimator.constants import Slow as Slow
+from controller.estimator.constants import Uncertain as Uncertain
+from controller.estimator.laws import HARMLESS_U
+from controller.estimator.march import Seen, march
+from controller.estimator.member import Shape
+from controller.estimator.model import LoadState
+from controller.estimator.parameters import value
+from controller.estimator.rosenbrock import Tolerance
+from controller.estimator.winding import Winding, winding_of
+from controller.solvents import SOLVENTS, Solvent
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.int64]
+Truths = NDArray[np.bool_]
+
+DEFAULT = Tolerance(u_relative=1e-2, u_absolute=1e-4, left_log=1e-3, temp_k=6e-3, negative=1e-6)
+_FIRST_S = 60.0  # the first step of a trajectory
+_MOST_STEPS = 20000
+
+
+class Drive(NamedTuple):
+    """What the chamber does during one call of ``advance``: the wall moves evenly, the pressures stay."""
+
+    wall_start_k: float
+    wall_end_k: float
+    pressure_pa: float
+    vapour_pa: float  # partial pressure of the solvent
+
+
+class Model(NamedTuple):
+    """A load's model. ``table`` (M, numbers) holds the members' constants with all scales at 1."""
+
+    positions: tuple[str, ...]
+    cells: int
+    table: Array
+    shape: Shape
+    winding: Winding
+    polymer_kg: float
+    tolerance: Tolerance
+
+
+class State(NamedTuple):
+    """What evolves: ``block`` (M, (N + 2) P), C-contiguous; the properties are views of it."""
+
+    block: Array
+    positions: int
+
+    @property
+    def temps(self) -> Array:
+        """Return the temperatures in K, (M, P)."""
+        return self.block[:, : self.positions]
+
+    @property
+    def solvent(self) -> Array:
+        """Return u from the foil to the free face, (M, N, P)."""
+        return self.block[:, self.positions : -self.positions].reshape(len(self.block), -1, self.positions)
+
+    @property
+    def conversion(self) -> Array:
+        """Return the share of the crosslinkable sites that has reacted, (M, P)."""
+        return self.block[:, -self.positions :]
+
+
+class Advanced(NamedTuple):
+    """A state one call on."""
+
+    state: State
+    left_kg: Array  # (M,) solvent that left the roll
+    evaporated_kg: Array  # (M, P) the same by position
+    steps: Flags  # (M,) tried
+    failed: Truths  # (M,) true: could not be carried on and stays where it was
+
+
+class Trajectory(NamedTuple):
+    """What the members would show at the moments asked for; K moments. Rows of a failed member are not a number."""
+
+    temp_k: Array  # (M, K, P)
+    residual: Array  # (M, K, P) weight fraction of the film's mean u
+    conversion: Array  # (M, K, P)
+    evolution_kg_s: Array  # (M, K)
+    blister: Array  # (M, K) largest B over the positions where a blister could grow (see ``blister``), 0 where none is
+    steps: Flags  # (M,)
+    failed: Truths  # (M,)
+
+
+def build(
+    load: LoadState,
+    solvent: Solvent,
+    uncertain: Uncertain,
+    positions: tuple[str, ...] | int,
+    cells: int,
+    diffusion_m2_s: float | None = None,
+    tolerance: Tolerance = DEFAULT,
+) -> Model:
+    """Return the model of ``load``.
+
+    ``positions`` counts the rings and the edge zone, or names them from the core to the outer turns with "edge" last; ``cells`` nodes lie
+    across the film. ``diffusion_m2_s`` is that of the dry film at 200 degC. Raises ValueError for fewer than two positions, fewer than
+    three cells, or an order of the crosslinking below 1.
+    """
+    names = _names(positions)
+    if cells < 3:
+        raise ValueError(f"cells: {cells}; allowed is 3 or more")
+    if (uncertain.order < 1).any():
+        raise ValueError(f"order: {float(uncertain.order.min())}; allowed is 1 or more")
+    winding = winding_of(load, len(names) - 1)
+    polymer_kg_m2 = value("polymer_density") * 1e3 * load.film_um * 1e-6
+    polymer_kg = polymer_kg_m2 * winding.area_m2
+    heat_j_kg = 1e6 * solvent.evaporation_kj_mol / solvent.molar_mass_g_mol
+    return Model(
+        positions=names,
+        cells=cells,
+        table=table_of(
+            load, solvent, uncertain, winding, polymer_kg_m2, value("diffusion_dry") if diffusion_m2_s is None else diffusion_m2_s
+        ),
+        shape=shape_of(load, winding, nodes(cells), polymer_kg * heat_j_kg),
+        winding=winding,
+        polymer_kg=polymer_kg,
+        tolerance=tolerance,
+    )
+
+
+def _names(positions: tuple[str, ...] | int) -> tuple[str, ...]:
+    if isinstance(positions, int):
+        positions = (*(f"ring {number}" for number in range(1, positions)), "edge")
+    if len(positions) < 2 or positions[-1] != "edge" or len(set(positions)) < len(positions) or positions[0] == "outer" != positions[-2]:
+        raise ValueError(f"positions: {positions}; allowed are two or more different names from the core outwards, with 'edge' last")
+    return positions
+
+
+def initial(model: Model, temp_k: float, residual: Array) -> State:
+    """Return the state of a roll of even temperature and composition; ``residual`` is the weight fraction of solvent, (M,)."""
+    positions = len(model.positions)
+    block = np.zeros((residual.size, (model.cells + 2) * positions))
+    state = State(block, positions)
+    state.temps[:] = temp_k
+    block[:, positions:-positions] = (residual / (1 - residual))[:, None]
+    return state
+
+
+def advance(model: Model, slow: Slow, state: State, drive: Drive, dt_s: float) -> Advanced:
+    """Return the state after ``dt_s`` > 0 seconds; ``state`` is left alone."""
+    knots = np.array(
+        [[0.0, drive.wall_start_k, drive.pressure_pa, drive.vapour_pa], [dt_s, drive.wall_end_k, drive.pressure_pa, drive.vapour_pa]]
+    )
+    return _march(model, slow, state, knots, dt_s, dt_s, _NO_MOMENTS)[0]
+
+
+def trajectory(model: Model, slow: Slow, state: State, knots: Array, ahead_s: Array) -> Trajectory:
+    """Return what the members show at ``ahead_s`` (K,) seconds from now, ascending and not negative.
+
+    ``knots`` (n, 4) are time in s from now, wall in K, pressure and solvent's vapour pressure in Pa, linear in between and constant
+    outside; two knots at one time are a jump. Raises ValueError when times descend.
+    """
+    if ahead_s.size == 0 or ahead_s[0] < 0 or (np.diff(ahead_s) < 0).any() or (np.diff(knots[:, 0]) < 0).any():
+        raise ValueError("knots, ahead_s: times that descend or are negative; allowed are ascending times")
+    end_s = max(float(ahead_s[-1]), 1e-3)
+    first, last = knots[0].copy(), knots[-1].copy()
+    first[0], last[0] = min(0.0, first[0]), max(end_s, last[0])
+    return _march(model, slow, state, np.vstack((first, knots, last)), end_s, _FIRST_S, ahead_s)[1]
+
+
+_NO_MOMENTS = np.zeros(0)
+
+
+def _march(
+    model: Model, slow: Slow, state: State, knots: Array, end_s: float, first_s: float, ahead_s: Array
+) -> tuple[Advanced, Trajectory]:
+    members, positions = len(state.block), len(model.positions)
+    after, lost = np.empty_like(state.block), np.empty((members, positions))
+    full, moments = (members, ahead_s.size, positions), (members, ahead_s.size)
+    seen = Seen(np.full(full, np.nan), np.full(full, np.nan), np.full(full, np.nan), np.full(moments, np.nan), np.full(moments, np.nan))
+    tries, flags = np.zeros(members, dtype=np.int64), np.zeros(members, dtype=np.int64)
+    march(
+        scaled(model.table, slow), model.shape, model.tolerance, model.polymer_kg, state.block, np.ascontiguousarray(knots), end_s, first_s,
+        _MOST_STEPS, ahead_s, after, lost, seen, tries, flags,
+    )  # fmt: skip
+    failed = flags != 0
+    for part in seen:
+        part[failed] = np.nan
+    evaporated_kg = lost * (model.polymer_kg * model.winding.share)
+    return (
+        Advanced(State(after, positions), evaporated_kg.sum(axis=1), evaporated_kg, tries, failed),
+        Trajectory(*seen, tries, failed),
+    )
+
+
+def mean_u(model: Model, state: State) -> Array:
+    """Return the film's mean u, (M, P)."""
+    return np.asarray(np.einsum("n,mnp->mp", model.shape.volume, state.solvent), dtype=np.float64)
+
+
+def mean_residual(model: Model, state: State) -> Array:
+    """Return the weight fraction of solvent of the whole film, (M, P)."""
+    mean = mean_u(model, state)
+    return mean / (1 + mean)
+
+
+def foil_side(model: Model, state: State) -> Array:
+    """Return u at the foil, (M, P)."""
+    return state.solvent[:, 0, :]
+
+
+def blister(model: Model, slow: Slow, state: State, pressure_pa: float) -> tuple[Array, Truths]:
+    """Return B = a1(w, T) Psat(T) / P at the foil, (M, P), and where a blister could grow, (M, P).
+
+    That is where the film is rubbery, T > Tg(w) (Fox), and holds more than ``HARMLESS_U`` solvent; above 1 it may blister there.
+    """
+    column = {name: model.table[:, number, None] for name, number in COLUMN.items()}
+    temp_k, u = state.temps, foil_side(model, state)
+    polymer = column["density_ratio"] / (u + column["density_ratio"])
+    saturation_pa = np.exp(column["log_saturation_a"] - column["antoine_b_k"] / (temp_k + column["antoine_c_k"]))
+    film_pa = saturation_pa * (1 - polymer) * np.exp(polymer + column["chi"] * polymer**2)
+    fraction = u / (1 + u)
+    glass_k = 1 / ((1 - fraction) / column["glass_dry_k"] + fraction / column["glass_solvent_k"])
+    return film_pa / pressure_pa, (temp_k > glass_k) & (u > HARMLESS_U)
+
+
+def warm_up() -> int:
+    """Compile, or load from the cache, everything that ``advance`` and ``trajectory`` need; return the number of compiled variants."""
+    load = LoadState(100.0, 0.5, 20.0, 18.0, 100.0, 150.0, 20.0, 1.0)
+    model = build(load, SOLVENTS["NMP"], Uncertain.median(1, 1e-4), 4, 5)
+    state = initial(model, 300.0, np.array([0.2]))
+    slow = Slow.none(1)
+    after = advance(model, slow, state, Drive(300.0, 301.0, 1e3, 0.0), 1.0).state
+    trajectory(model, slow, after, np.array([[0.0, 300.0, 1e3, 0.0], [60.0, 310.0, 1e3, 0.0]]), np.array([60.0]))
+    return variants()

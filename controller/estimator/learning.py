@@ -1,0 +1,119 @@
+"""How an observation moves the members: a deterministic square-root ensemble filter (Whitaker and Hamill 2002), one number at a time.
+
+Each observation may move only what it can tell about: a thermocouple the roll's temperatures, its heat transfer and its own offset; solvent
+that left the film's solvent, the diffusion scales, the vapour's way out and the instruments' gain. The crosslinking parameters, and what
+has crosslinked, are not visible on-line and are never moved; only coupons change them.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.estimator import layers
+from controller.estimator.belief import Belief
+from controller.estimator.layers import Slow
+from controller.estimator.members import SENSORS, Members
+from controller.estimator.model import POSITIONS
+
+Array = NDArray[np.float64]
+
+_ROBUST: Final = 2.5  # deviations beyond which an observation pulls no harder
+_LONGEST_MOVE: Final = 0.7  # of a logarithm by one observation
+_HOTTEST_MOVE_K: Final = 5.0  # of a temperature by one observation
+_SOLVENT_MAX: Final = 1.5  # kg per kg polymer
+_DRIEST: Final = 1e-7
+# [assume] spread kept, because the model's structure stays unknown
+_SOLVENT_FLOOR: Final = 0.2  # of ln u
+_SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25]))
+_GAIN_FLOOR: Final = 0.02
+_TEMP_FLOOR_K: Final = 0.7
+_LAG_SHARE: Final = 0.15
+
+
+class Looked(NamedTuple):
+    """What came of one observation: innovation over its expected deviation, and how far the nearest member was, in error deviations."""
+
+    surprise: float
+    nearest: float
+
+
+def _update(
+    rows: Array, floor: Array, limit: Array, predicted: Array, observed: float, deviation: float, *, grows: bool
+) -> tuple[Array, Looked]:
+    """Return ``rows`` (n, members) after ``observed`` against ``predicted`` (members,) with the error's ``deviation``.
+
+    ``floor`` and ``limit`` (n, 1) keep a spread and bound a move; a spread below its floor stays as it was, unless it ``grows``.
+    """
+    centre = rows.mean(axis=1, keepdims=True)
+    anomaly = rows - centre
+    freedom = len(predicted) - 1
+    before = _spread(anomaly)
+    expected = float(predicted.mean())
+    shown = predicted - expected
+    error = deviation**2
+    total = float(shown @ shown) / freedom + error
+    gain = (anomaly @ shown)[:, None] / (freedom * total)
+    bound = _ROBUST * total**0.5
+    innovation = observed - expected
+    moved = centre + np.clip(gain * min(max(innovation, -bound), bound), -limit, limit)
+    anomaly -= gain * shown / (1 + (error / total) ** 0.5)
+    kept = floor if grows else np.minimum(floor, before)
+    anomaly *= np.maximum(1.0, kept / np.maximum(_spread(anomaly), 1e-12))
+    return moved + anomaly, Looked(innovation / total**0.5, float(np.abs(predicted - observed).min()) / deviation)
+
+
+def _spread(anomaly: Array) -> Array:
+    """Return the standard deviation of each row, (rows, 1)."""
+    deviation: Array = np.sqrt((anomaly * anomaly).sum(axis=1, keepdims=True) / (anomaly.shape[1] - 1))
+    return deviation
+
+
+def _column(*values: float) -> Array:
+    return np.array(values)[:, None]
+
+
+_POSITIONS = len(POSITIONS)
+_SOLVENT_FLOORS = _column(*[_SOLVENT_FLOOR] * _POSITIONS, *(float(x) for x in _SLOW_FLOOR[:4]), _GAIN_FLOOR)
+_SOLVENT_LIMITS = _column(*[_LONGEST_MOVE] * (_POSITIONS + 5))
+_HEAT_FLOORS = _column(*[_TEMP_FLOOR_K] * _POSITIONS, float(_SLOW_FLOOR.log_h), float(_SLOW_FLOOR.log_k))
+_HEAT_LIMITS = _column(*[_HOTTEST_MOVE_K] * _POSITIONS, 0.2, 0.3)
+
+
+def from_solvent(members: Members, belief: Belief, predicted: Array, observed: float, deviation: float) -> tuple[Belief, Looked]:
+    """Return the belief after an observation of solvent (any unit): zones' solvent, diffusion scales, way out, gain.
+
+    A zone's whole profile is scaled.
+    """
+    mean = np.maximum(layers.mean_u(members.model, belief.state), _DRIEST)
+    slow = belief.slow
+    rows = np.vstack((np.log(mean).T, slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way, belief.log_gain))
+    rows, looked = _update(rows, _SOLVENT_FLOORS, _SOLVENT_LIMITS, predicted, observed, deviation, grows=False)
+    state = layers.State(belief.state.block.copy(), belief.state.positions)
+    after = np.minimum(np.exp(rows[:_POSITIONS].T), _SOLVENT_MAX)
+    state.solvent[:] = np.minimum(state.solvent * (after / mean)[:, None, :], _SOLVENT_MAX)
+    dry, swollen, slope, way, gain = rows[_POSITIONS:]
+    slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way)
+    return belief._replace(state=state, slow=slow, log_gain=gain), looked
+
+
+def from_thermocouple(belief: Belief, sensor: int, observed_k: float, deviation_k: float, wall_k: float) -> tuple[Belief, Looked]:
+    """Return the belief after a reading of load thermocouple ``sensor`` (an index into ``SENSORS``).
+
+    The spread kept grows with the difference to the wall, because what four nodes make of a real roll is wrong by a share of it.
+    """
+    position = POSITIONS.index(SENSORS[sensor])
+    temps, slow = belief.state.temps, belief.slow
+    rows = np.vstack((temps.T, slow.log_h, slow.log_k))
+    floors = _HEAT_FLOORS.copy()
+    floors[position, 0] += _LAG_SHARE * abs(wall_k - float(temps[:, position].mean()))
+    rows, looked = _update(rows, floors, _HEAT_LIMITS, foreseen(belief, sensor, wall_k), observed_k, deviation_k, grows=True)
+    state = layers.State(belief.state.block.copy(), belief.state.positions)
+    state.temps[:] = rows[:_POSITIONS].T
+    return belief._replace(state=state, slow=slow._replace(log_h=rows[-2], log_k=rows[-1])), looked
+
+
+def foreseen(belief: Belief, sensor: int, wall_k: float) -> Array:
+    """Return what each member expects load thermocouple ``sensor`` to read, K, (members,): each believes in its own sensor and contact."""
+    temps = belief.state.temps[:, POSITIONS.index(SENSORS[sensor])]
+    return np.asarray(temps + belief.contact[:, sensor] * (wall_k - temps) + belief.offset_k[:, sensor], dtype=np.float64)

@@ -1,0 +1,157 @@
+"""The members carried through a history of wall and chamber, one after the other, compiled."""
+
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
+from numpy.typing import NDArray
+
+from controller.estimator.compiled import compiled, inlined
+from controller.estimator.equations import rates
+from controller.estimator.laws import HARMLESS_U, exp, film_pressure_pa
+from controller.estimator.member import Member, Shape
+from controller.estimator.rosenbrock import BEND, TOO_MANY, Room, Tolerance, advance_to, drive_at
+
+Array = NDArray[np.float64]
+_fixed_tuple = cast(Callable[[Array, int], tuple[float, ...]], to_fixed_tuple)
+Flags = NDArray[np.int64]
+
+MEMBER_NUMBERS = len(Member._fields)
+_WIDTH = MEMBER_NUMBERS  # a literal for the compiler
+
+
+class Seen(NamedTuple):
+    """Where a trajectory is written: what each member would show at the moments asked for."""
+
+    temp_k: Array  # (members, moments, positions)
+    residual: Array
+    conversion: Array
+    evolution_kg_s: Array  # (members, moments)
+    blister: Array
+
+
+@inlined
+def _between(before: float, rate_before: float, after: float, rate_after: float, step_s: float, share: float) -> float:
+    """Return the cubic Hermite polynomial at ``share`` of a step."""
+    rest = 1.0 - share
+    return (
+        rest * rest * ((1.0 + 2.0 * share) * before + share * step_s * rate_before)
+        + share * share * ((1.0 + 2.0 * rest) * after - rest * step_s * rate_after)
+    )  # fmt: skip
+
+
+@inlined
+def _slope(before: float, rate_before: float, after: float, rate_after: float, step_s: float, share: float) -> float:
+    """Return the derivative of ``_between`` by time."""
+    rest = 1.0 - share
+    middle = 6.0 * share * rest * (after - before) / step_s
+    return middle + rest * (1.0 - 3.0 * share) * rate_before + share * (3.0 * share - 2.0) * rate_after
+
+
+@inlined
+def blister_of(member: Member, temp_k: float, u: float, pressure_pa: float) -> tuple[float, bool]:
+    """Return a1 Psat / P for a node and whether a blister could grow there: T > Tg(w), and more solvent than is harmless."""
+    saturation_pa = exp(member.log_saturation_a - member.antoine_b_k / (temp_k + member.antoine_c_k))
+    fraction = u / (1.0 + u)
+    soft = 1.0 / temp_k < (1.0 - fraction) / member.glass_dry_k + fraction / member.glass_solvent_k
+    return film_pressure_pa(u, saturation_pa, member.density_ratio, member.chi) / pressure_pa, soft and u > HARMLESS_U
+
+
+@inlined
+def _show(
+    member: Member, shape: Shape, room: Room, share: float, step_s: float, pressure_pa: float, polymer_kg: float, m: int, j: int, seen: Seen
+) -> None:
+    """Write moment ``j`` of member ``m``, which lies at ``share`` of the last step; rows[3] holds the rates after it."""
+    y, f, before, after = room.rows[0], room.rows[2], room.rows[7], room.rows[3]
+    positions = shape.positions
+    nodes = shape.cells * positions
+    evolution, worst = 0.0, 0.0
+    for p in range(positions):
+        k, q, t = nodes + p, nodes + positions + p, nodes + 2 * positions + p
+        mean = _between(before[k], f[k], y[k], after[k], step_s, share)
+        temp_k = _between(before[t], f[t], y[t], after[t], step_s, share)
+        foil = max(_between(before[p], f[p], y[p], after[p], step_s, share), 0.0)
+        seen.temp_k[m, j, p] = temp_k
+        seen.residual[m, j, p] = max(mean, 0.0) / (1.0 + max(mean, 0.0))
+        seen.conversion[m, j, p] = 1.0 - np.exp(-max(_between(before[q], f[q], y[q], after[q], step_s, share), 0.0))
+        evolution -= polymer_kg * shape.share[p] * _slope(before[k], f[k], y[k], after[k], step_s, share)
+        pushing, grows = blister_of(member, temp_k, foil, pressure_pa)
+        if grows:
+            worst = max(worst, pushing)
+    seen.evolution_kg_s[m, j] = evolution
+    seen.blister[m, j] = worst
+
+
+@inlined
+def _load(shape: Shape, row: Array, y: Array) -> None:
+    """Write a row of the state block (temperatures, u, conversions) to ``y`` in the solver's order."""
+    positions = shape.positions
+    nodes = shape.cells * positions
+    for k in range(nodes):
+        y[k] = row[positions + k]
+    for p in range(positions):
+        mean = 0.0
+        for i in range(shape.cells):
+            mean += shape.volume[i] * y[i * positions + p]
+        y[nodes + p] = mean
+        y[nodes + positions + p] = -np.log1p(-min(row[positions + nodes + p], 1.0 - 1e-15))
+        y[nodes + 2 * positions + p] = row[p]
+
+
+@inlined
+def _store(shape: Shape, y: Array, row: Array) -> None:
+    """Write ``y`` back to a row of the state block."""
+    positions = shape.positions
+    nodes = shape.cells * positions
+    for k in range(nodes):
+        row[positions + k] = y[k]
+    for p in range(positions):
+        row[positions + nodes + p] = -np.expm1(-y[nodes + positions + p])
+        row[p] = y[nodes + 2 * positions + p]
+
+
+@compiled
+def march(
+    table: Array, shape: Shape, tolerance: Tolerance, polymer_kg: float, block: Array, knots: Array, end_s: float, first_s: float,
+    most: int, ahead_s: Array, after: Array, lost: Array, seen: Seen, tries: Flags, flags: Flags,
+) -> None:  # fmt: skip
+    """Carry every member of ``block`` (members, rows) from 0 to ``end_s`` along ``knots`` (n, 4), which enclose that span.
+
+    Writes the states to ``after``, the fall of the mean u per position to ``lost`` (members, positions), the moments ``ahead_s`` to
+    ``seen``, the number of steps tried and a flag. A member that fails keeps its state, and its moments stay what they were.
+    """
+    size = (shape.cells + 3) * shape.positions
+    nodes, faces = shape.cells * shape.positions, (shape.cells - 1) * shape.positions
+    room = Room(np.zeros((8, size)), np.zeros((4, size)), np.zeros((4, faces)), np.zeros(faces))
+    y = room.rows[0]
+    for m in range(block.shape[0]):
+        member = Member(*_fixed_tuple(table[m], _WIDTH))
+        _load(shape, block[m], y)
+        for p in range(shape.positions):
+            lost[m, p] = y[nodes + p]
+        at_s, dt_s, flag, count, moment = 0.0, first_s, 0, 0, 0
+        for segment in range(knots.shape[0] - 1):
+            until_s = min(knots[segment + 1, 0], end_s)
+            dt_s *= BEND if at_s > 0.0 else 1.0
+            while at_s < until_s and flag == 0:
+                began_s = at_s
+                at_s, taken_s, dt_s, more, flag = advance_to(member, shape, knots, segment, at_s, until_s, dt_s, tolerance, room)
+                count += more
+                if count > most:
+                    flag = TOO_MANY
+                if flag == 0 and moment < ahead_s.size and ahead_s[moment] <= at_s:
+                    rates(member, shape, drive_at(knots, segment, at_s), y, room.rows[3], room.warmth, room.flux)
+                    while moment < ahead_s.size and ahead_s[moment] <= at_s:
+                        share = (ahead_s[moment] - began_s) / taken_s
+                        pressure_pa = drive_at(knots, segment, ahead_s[moment]).pressure_pa
+                        _show(member, shape, room, share, taken_s, pressure_pa, polymer_kg, m, moment, seen)
+                        moment += 1
+        tries[m], flags[m] = count, flag
+        if flag == 0:
+            _store(shape, y, after[m])
+            for p in range(shape.positions):
+                lost[m, p] -= y[nodes + p]
+        else:
+            after[m] = block[m]
+            lost[m] = 0.0

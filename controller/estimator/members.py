@@ -1,0 +1,137 @@
+"""The members: sets of uncertain parameters spread over the prior by a fixed design, and the model of one load that carries them.
+
+The design is a Latin hypercube whose columns are made uncorrelated. It comes from the raw bits of a seeded generator, which do not change
+between releases: nothing is drawn while the oven runs, and equal inputs give an equal estimate.
+"""
+
+from functools import lru_cache
+from math import hypot
+from statistics import NormalDist
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.estimator import layers
+from controller.estimator.curing import rate_for_gel_time
+from controller.estimator.layers import Model, Slow, Uncertain
+from controller.estimator.model import POSITIONS, EstimatorSettings, LoadState
+from controller.estimator.parameters import PARAMETERS, spread, value
+from controller.solvents import SOLVENTS, Solvent
+
+Array = NDArray[np.float64]
+
+MEMBERS: Final = 96
+CELLS: Final = 10
+SENSORS: Final = ("outer", "edge", "core")  # positions on which a load thermocouple sits
+_DIMENSIONS: Final = (
+    *("diffusion_dry", "diffusion_swollen", "diffusion_slope_glass", "diffusion_energy_dry", "diffusion_energy_swollen"),
+    *("chi", "saturation_factor", "glass_dry", "gap_factor", "way_out", "external_h", "k_radial", "residual", "flux_gain"),
+    *(
+        "offset_outer",
+        "offset_edge",
+        "offset_core",
+        "contact_outer",
+        "contact_edge",
+        "contact_core",
+        "gel_time",
+        "activation_energy",
+        "order",
+        "polydispersity",
+    ),
+)
+_SEED: Final = 20000
+
+
+class Members(NamedTuple):
+    """Everything about one load that does not change during the batch; arrays have one value per member."""
+
+    solvent: Solvent
+    model: Model
+    polydispersity: Array
+    scission_ratio: float
+    residual: Array  # weight fraction at the start
+    slow: Slow  # scales at the start
+    log_gain: Array  # logarithm of what the flux instruments show per kg, at the start
+    offset_k: Array  # (MEMBERS, 3) of the load thermocouples, at the start
+    contact: Array  # (MEMBERS, 3) share of the wall in what they read, at the start
+
+
+@lru_cache(maxsize=1)
+def _design() -> Array:
+    """Return the members' standard normal deviates, (dimensions, MEMBERS): mean 0, deviation 1, no correlation between rows."""
+    bits = np.random.PCG64(_SEED)
+    standard = NormalDist()
+    scores = np.array([standard.inv_cdf((rank + 0.5) / MEMBERS) for rank in range(MEMBERS)])
+    rows = np.array([scores[np.argsort(bits.random_raw(MEMBERS), kind="stable")] for _ in _DIMENSIONS])
+    for _ in range(3):  # made uncorrelated, then put back on the quantiles
+        root = np.linalg.cholesky(rows @ rows.T / MEMBERS)
+        rows = np.linalg.solve(root, rows)
+        rows = scores[np.argsort(np.argsort(rows, axis=1, kind="stable"), axis=1, kind="stable")]
+    return rows
+
+
+def design(dimension: str) -> Array:
+    """Return the standard normal deviate of each member in one dimension, (MEMBERS,)."""
+    deviates: Array = _design()[_DIMENSIONS.index(dimension)]
+    return deviates
+
+
+def varied(name: str, median: float | None = None, sd: float | None = None, deviate: Array | None = None) -> Array:
+    """Return the members' values of a parameter: its prior, or around another median and with another spread; kept inside its range."""
+    row = PARAMETERS[name]
+    centre = row.value if median is None else median
+    deviation = (design(name) if deviate is None else deviate) * (row.spread if sd is None else sd)
+    return np.clip(centre * np.exp(deviation) if row.log else centre + deviation, row.low, row.high)
+
+
+@lru_cache(maxsize=4)
+def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
+    """Return the members for a load. The same arguments always give the same members."""
+    solvent = SOLVENTS[settings.solvent]
+    time, alone = design("gel_time"), design("activation_energy")
+    tied = settings.gel_time_energy_correlation
+    ln_sd = hypot(settings.gel_time_ln_sd, spread("cure_model_error"))
+    gel_time_s = 3600 * varied("gel_time_240c", settings.gel_time_240c_h, ln_sd, time)
+    energy = varied(
+        "activation_energy", settings.activation_energy_kj_mol, settings.activation_energy_sd_kj_mol,
+        tied * time + (1 - tied * tied) ** 0.5 * alone,
+    )  # fmt: skip
+    order = varied("order", settings.order, settings.order_sd)
+    uncertain = Uncertain(
+        chi=varied("chi"),
+        saturation_factor=varied("saturation_factor"),
+        glass_dry_k=varied("glass_dry"),
+        energy_dry_kj_mol=_diffusion_energy(settings),
+        energy_swollen_kj_mol=varied("diffusion_energy_swollen"),
+        cure_rate_s=rate_for_gel_time(gel_time_s, order),
+        cure_energy_kj_mol=energy,
+        order=order,
+        gap_factor=varied("gap_factor"),
+    )
+    wet = load.predry_residual_wt_pct / 100 + design("residual") * load.residual_sd_wt_pct / 100
+    return Members(
+        solvent=solvent,
+        model=layers.build(load, solvent, uncertain, POSITIONS, CELLS, settings.diffusion_m2_s),
+        polydispersity=varied("polydispersity", settings.polydispersity, settings.polydispersity_sd),
+        scission_ratio=settings.scission_ratio,
+        residual=np.clip(wet, 0.002, 0.6),
+        slow=Slow(
+            log_dry=design("diffusion_dry") * settings.diffusion_ln_sd,
+            log_swollen=design("diffusion_swollen") * spread("diffusion_swollen"),
+            log_slope=np.log(varied("diffusion_slope_glass") / value("diffusion_slope_glass")),
+            log_way=np.log(varied("way_out")),
+            log_h=np.log(varied("external_h") / value("external_h")),
+            log_k=design("k_radial") * spread("k_radial"),
+        ),
+        log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
+        offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),
+        contact=np.stack([varied(f"contact_{sensor}") for sensor in SENSORS], axis=1),
+    )
+
+
+def _diffusion_energy(settings: EstimatorSettings) -> Array:
+    """Return the members' energy of diffusion in the dry film, kJ/mol, tied to their diffusion as the weighed coupons tie the two."""
+    tied = settings.diffusion_energy_correlation
+    deviate = tied * design("diffusion_dry") + (1 - tied * tied) ** 0.5 * design("diffusion_energy_dry")
+    return varied("diffusion_energy_dry", settings.diffusion_energy_kj_mol, settings.diffusion_energy_sd_kj_mol, deviate)

@@ -1,0 +1,110 @@
+"""A recipe on the model before anything is heated: what every member of the prior would make of a load."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.equipment import Equipment
+from controller.estimator import belief, schedule
+from controller.estimator import forecast as forecasting
+from controller.estimator.forecast import Course
+from controller.estimator.members import MEMBERS, members_of
+from controller.estimator.model import EstimatorSettings, Leg, LegKind, LoadState, Target
+from controller.estimator.quantiles import intervals
+from controller.estimator.schedule import Start
+from controller.image import Interval
+from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
+
+Array = NDArray[np.float64]
+
+_ALL: Final = slice(None)
+
+
+class Peak(NamedTuple):
+    """The largest value on the way, 5/50/95 % over the members, and when the 95 % point is there."""
+
+    value: Interval
+    at_s: float
+    leg: int
+
+
+class Outlook(NamedTuple):
+    """What a recipe would do to a load, before it starts; times from the start of the batch."""
+
+    duration_s: Interval
+    endpoint_s: Interval | None  # by the recipe's own rule, None when it is not met before the recipe's limit
+    p_endpoint: float  # share of members that are dry and at the aim before the limit
+    p_in_window: float  # share of members whose every zone is inside the window at the endpoint (at the limit without one)
+    residual: Interval  # worst zone at the endpoint, weight fraction
+    insoluble: Interval  # the roll's mean at the endpoint
+    blister: Peak  # vapour pressure at the foil over the chamber's, while rubbery
+    evolution_kg_h: Peak
+    hottest_c: float
+    solvent_kg: Interval  # in the film at the start
+    leg_ends_s: tuple[float, ...]
+    late: tuple[int, ...]  # legs that the median roll does not finish before their limit
+    unsolved: int  # members that the solver could not carry to the end
+
+
+def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, legs: tuple[Leg, ...], target: Target) -> Outlook:
+    """Return the outlook of ``legs``, from a closed oven at ambient. Raises ValueError without any leg."""
+    if not legs:
+        raise ValueError("legs: none; allowed is one or more")
+    members = members_of(settings, load)
+    fresh = belief.fresh(members, equipment.ambient_c)
+    ambient_k = kelvin(equipment.ambient_c)
+    start = Start(np.full(4, ambient_k), ambient_k, ATMOSPHERE_MBAR * PA_PER_MBAR, 0.0)
+    cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), len(legs) - 1)
+    course = forecasting.run(members, _ALL, fresh.slow, fresh.state, equipment, start, legs[: cure + 1])
+    solved = course.solved()
+    began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
+    earliest_s = began_s + legs[cure].least_s
+    together_s = forecasting.ends_at(course, target, earliest_s, solved)
+    own_s = np.minimum(forecasting.own_ends(course, target, earliest_s), np.inf)[solved]
+    limit_s = float(course.at_s[-1])
+    end_s = limit_s if together_s is None else together_s
+    low_s, high_s = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s).tolist()
+    tail = legs[cure + 1 :]
+    goal_k = kelvin(legs[cure].target_c)
+    rest_s: tuple[float, ...] = ()
+    if tail:
+        hot = Start(np.full(4, goal_k), goal_k, legs[cure].pressure_mbar * PA_PER_MBAR, goal_k)
+        rest_s = schedule.follow(tail, members.model, fresh.slow, equipment, hot, 0.0).ends_s
+    spread = Interval(end_s, min(end_s, low_s), max(end_s, high_s))
+    ends_s = (*course.schedule.ends_s[:cure], end_s, *(end_s + after for after in rest_s))
+    last_s = rest_s[-1] if rest_s else 0.0
+    wet = members.residual / (1 - members.residual) * members.model.polymer_kg
+    return Outlook(
+        duration_s=Interval(*(point + last_s for point in spread)),
+        endpoint_s=None if together_s is None else spread,
+        p_endpoint=float((own_s <= limit_s).mean()),
+        p_in_window=_inside(course, target, end_s, solved),
+        residual=_then(course.worst[solved], course.at_s, end_s),
+        insoluble=_then(course.mean_gel[solved], course.at_s, end_s),
+        blister=_peak(course, course.blister[solved], ends_s, end_s),
+        evolution_kg_h=_peak(course, 3600 * course.evolution_kg_s[solved], ends_s, end_s),
+        hottest_c=float(np.nanmax(course.temp_k)) - kelvin(0.0),
+        solvent_kg=intervals(wet[None, :])[0],
+        leg_ends_s=ends_s,
+        late=tuple(leg for leg in course.schedule.late_legs if legs[leg].kind is not LegKind.CURE),
+        unsolved=MEMBERS - int(solved.sum()),
+    )
+
+
+def _then(values: Array, at_s: Array, end_s: float) -> Interval:
+    """Return the interval of ``values`` (members, moments) at ``end_s``."""
+    return intervals(np.array([[float(np.interp(end_s, at_s, row)) for row in values]]))[0]
+
+
+def _inside(course: Course, target: Target, end_s: float, solved: NDArray[np.bool_]) -> float:
+    low = np.array([np.interp(end_s, course.at_s, row) for row in course.low_gel[solved]])
+    high = np.array([np.interp(end_s, course.at_s, row) for row in course.high_gel[solved]])
+    return float(((low >= target.insoluble_low) & (high <= target.insoluble_high)).mean())
+
+
+def _peak(course: Course, values: Array, ends_s: tuple[float, ...], end_s: float) -> Peak:
+    """Return the largest of ``values`` (members, moments) up to ``end_s``."""
+    until = values[:, course.at_s <= end_s]
+    at_s = float(course.at_s[int(np.quantile(until, 0.95, axis=0).argmax())])
+    return Peak(intervals(until.max(axis=1)[None, :])[0], at_s, sum(at_s > end for end in ends_s))

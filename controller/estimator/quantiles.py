@@ -1,0 +1,22 @@
+"""From members to a belief: 5, 50 and 95 % points."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.image import Interval
+
+Array = NDArray[np.float64]
+
+_QUANTILES: Final = np.array([0.05, 0.5, 0.95])
+
+
+def intervals(values: Array) -> list[Interval]:
+    """Return the 5/50/95 % points of each row, (rows, members); every member weighs the same."""
+    ordered = np.sort(values, axis=1)
+    position = _QUANTILES * (ordered.shape[1] - 1)  # never the last, so that one above exists
+    below = position.astype(np.intp)
+    share = position - below
+    points = ordered[:, below] * (1 - share) + ordered[:, below + 1] * share
+    return [Interval(median, low, high) for low, median, high in points.tolist()]

@@ -1,0 +1,225 @@
+"""How the oven will take what is left of a recipe: set point, wall and pressure over time, for the median roll.
+
+A pilot drives the legs as the recipe would (holdback, lead of the wall over the load, guaranteed soak, natural cooling), with the roll as
+four heat nodes. Film chemistry does not matter here; the members then follow the pilot's wall.
+"""
+
+from math import exp
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.equipment import Equipment
+from controller.estimator.compiled import compiled
+from controller.estimator.layers import Model, Slow
+from controller.estimator.model import Leg, LegKind
+from controller.estimator.parameters import value
+from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
+
+Array = NDArray[np.float64]
+
+STEP_S: Final = 60.0
+_MOST_STEPS: Final = 12000  # 200 h
+_LEAD_GAIN: Final = 2.0  # [assume] lead of the wall per degree that the load lags, as the cascade does
+_PUMP_S: Final = 240.0  # [assume] time constant of a change of pressure
+_WALL_LAG_S: Final = 300.0  # [assume] of the zone loops
+
+
+class Schedule(NamedTuple):
+    """The pilot's way: ``knots`` (n, 3) of time in s, wall in K, total pressure in Pa; ``ends_s`` the time at which each leg ends."""
+
+    knots: Array
+    ends_s: tuple[float, ...]
+    last_k: Array  # the roll's nodes at the end
+    late_legs: tuple[int, ...]  # that ran into their limit
+
+
+class Start(NamedTuple):
+    """Where the oven stands: the roll's nodes (core, middle, outer, edge), wall, pressure and set point."""
+
+    temps_k: Array
+    wall_k: float
+    pressure_pa: float
+    sp_k: float  # below 0 degC: none
+
+
+def follow(legs: tuple[Leg, ...], model: Model, slow: Slow, equipment: Equipment, start: Start, cure_s: float) -> Schedule:
+    """Return how the oven takes ``legs`` from ``start``, with the median heat transfer of ``slow``.
+
+    A CURE leg lasts ``cure_s`` in band, or its least time when that is longer, but not beyond its limit.
+    """
+    table = np.array([_row(leg, cure_s) for leg in legs], dtype=np.float64).reshape(len(legs), 8)
+    winding, shape = model.winding, model.shape
+    h, k = value("external_h") * exp(float(np.median(slow.log_h))), winding.pitch_scale * exp(float(np.median(slow.log_k)))
+    k_vacuum, k_nitrogen = value("k_vacuum"), value("k_nitrogen")
+    heat = np.array([
+        k * k_vacuum, k * (k_nitrogen - k_vacuum), shape.half_pressure_pa, h, shape.radiation_share, shape.convection_half_pa,
+        shape.skin_m2, shape.open_m2[3], shape.open_m2[0], shape.skin_m, shape.rings_m[1], shape.rings_m[0], *shape.axial_w_k,
+    ])  # fmt: skip
+    oven = np.array([
+        1e3 * equipment.wall_kj_k, 1e3 * equipment.heater_kw, equipment.loss_w_k, kelvin(equipment.ambient_c),
+        equipment.max_rate_c_per_min, equipment.cascade_lead_c, kelvin(equipment.max_c),
+    ])  # fmt: skip
+    temps = np.array(start.temps_k, dtype=np.float64)
+    knots, ends, last, late = _drive(table, heat, oven, winding.capacity_j_k, temps, start.wall_k, start.pressure_pa, start.sp_k)
+    return Schedule(_thinned(knots), tuple(ends.tolist()), last, tuple(np.flatnonzero(late).tolist()))
+
+
+def _row(leg: Leg, cure_s: float) -> tuple[float, ...]:
+    least_s = min(max(leg.least_s, cure_s), leg.most_s) if leg.kind is LegKind.CURE else leg.least_s
+    start = -1.0 if leg.start_c is None else kelvin(leg.start_c)
+    pressure_mbar = ATMOSPHERE_MBAR if leg.n2_flow_nm3_h > 0 else leg.pressure_mbar
+    return (
+        float(leg.kind), least_s, leg.most_s, kelvin(leg.target_c), leg.rate_c_per_min / 60, leg.band_c, pressure_mbar * PA_PER_MBAR, start,
+    )  # fmt: skip
+
+
+def _thinned(knots: Array) -> Array:
+    """Return the knots without those that lie on the line between their neighbours (0.2 K, 3 % of the pressure)."""
+    keep = _keep(knots)
+    return np.ascontiguousarray(knots[keep])
+
+
+@compiled
+def _keep(knots: Array) -> NDArray[np.bool_]:
+    count = knots.shape[0]
+    keep = np.zeros(count, np.bool_)
+    keep[0] = keep[count - 1] = True
+    base = 0
+    for i in range(2, count):
+        span = knots[i, 0] - knots[base, 0]
+        fits = span > 0
+        for j in range(base + 1, i):
+            part = (knots[j, 0] - knots[base, 0]) / max(span, 1e-9)
+            wall = knots[base, 1] + part * (knots[i, 1] - knots[base, 1])
+            pressure = knots[base, 2] + part * (knots[i, 2] - knots[base, 2])
+            if abs(wall - knots[j, 1]) > 0.2 or abs(pressure - knots[j, 2]) > 0.03 * knots[j, 2] + 1.0:
+                fits = False
+                break
+        if not fits or i - base > 120:
+            keep[i - 1] = True
+            base = i - 1
+    return keep
+
+
+@compiled
+def _drive(
+    legs: Array, heat: Array, oven: Array, capacity: Array, temps: Array, wall: float, pressure: float, sp: float
+) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+    knots = np.empty((_MOST_STEPS + 1, 3))
+    knots[0, 0], knots[0, 1], knots[0, 2] = 0.0, wall, pressure
+    ends = np.zeros(legs.shape[0])
+    late = np.zeros(legs.shape[0], np.bool_)
+    count, at_s = 0, 0.0
+    for number in range(legs.shape[0]):
+        leg = legs[number]
+        kind, most_s = int(leg[0]), leg[2]
+        if leg[7] > 0:
+            sp = leg[7]
+        elif 1 <= kind <= 3 and sp < 274.0:
+            sp = wall
+        elapsed_s = counted_s = 0.0
+        while count < _MOST_STEPS:
+            coldest, hottest = min(temps[0], temps[2], temps[3]), max(temps[0], temps[2], temps[3])  # where thermocouples are
+            if _done(kind, leg, elapsed_s, counted_s, sp, max(hottest, wall)):
+                break
+            if elapsed_s >= most_s:
+                late[number] = kind > 0
+                break
+            dt_s = min(STEP_S, most_s - elapsed_s, leg[1] - elapsed_s if kind == 0 else STEP_S)
+            sp = _set_point(kind, leg, sp, wall, dt_s)
+            if (kind == 2 or kind == 3) and _in_band(leg, coldest, hottest, wall):
+                dt_s = min(dt_s, max(leg[1] - counted_s, 1.0))
+                counted_s += dt_s
+            goal, heated = _wanted(kind, leg, sp, coldest, hottest, oven)
+            pressure += (leg[6] - pressure) * (1 - np.exp(-dt_s / _PUMP_S))
+            wall = _step(heat, oven, capacity, temps, wall, pressure, goal, heated, dt_s)
+            at_s += dt_s
+            elapsed_s += dt_s
+            count += 1
+            knots[count, 0], knots[count, 1], knots[count, 2] = at_s, wall, pressure
+        ends[number] = at_s
+    return knots[: count + 1].copy(), ends, temps, late
+
+
+@compiled
+def _done(kind: int, leg: Array, elapsed_s: float, counted_s: float, sp: float, hottest: float) -> bool:
+    if kind == 0:
+        return bool(elapsed_s >= leg[1])
+    if kind == 1:
+        return bool(abs(sp - leg[3]) < 1e-6)
+    if kind == 4:
+        return bool(hottest <= leg[3])
+    return bool(counted_s >= leg[1])
+
+
+@compiled
+def _set_point(kind: int, leg: Array, sp: float, wall: float, dt_s: float) -> float:
+    """Return the next set point: a ramp waits for the oven, a soak comes back at 2 K/min, cooling waits for nature."""
+    target = leg[3]
+    if kind == 0 or (kind == 1 and (sp - wall if target >= sp else wall - sp) > leg[5]):
+        return sp
+    if kind == 4:
+        return float(max(sp - leg[4] * dt_s, target, wall - 10.0))
+    step = (leg[4] if kind == 1 else 2.0 / 60.0) * dt_s
+    return float(min(sp + step, target) if sp < target else max(sp - step, target))
+
+
+@compiled
+def _in_band(leg: Array, coldest: float, hottest: float, wall: float) -> bool:
+    return bool(leg[3] - leg[5] <= coldest and hottest <= leg[3] + leg[5] and abs(wall - leg[3]) <= leg[5] + 3.0)
+
+
+@compiled
+def _wanted(kind: int, leg: Array, sp: float, coldest: float, hottest: float, oven: Array) -> tuple[float, bool]:
+    """Return the wall's goal and whether it is heated; it leads the load's set point as the coldest lags and the hottest allows."""
+    if kind == 0:
+        return sp, False
+    if kind == 4:
+        return sp, bool(sp > leg[3] + 20.0)
+    lead = min(max(_LEAD_GAIN * (sp - coldest), 0.0), oven[5])
+    return float(min(sp + min(lead, max(0.0, sp + 2.0 - hottest)), oven[6])), True
+
+
+@compiled
+def _step(
+    heat: Array, oven: Array, capacity: Array, temps: Array, wall: float, pressure: float, goal: float, heated: bool, dt_s: float
+) -> float:
+    """Advance nodes (in place) and wall; the wall follows ``goal`` as far as power and rate allow, unheated it follows its losses."""
+    k = heat[0] + heat[1] * pressure / (pressure + heat[2])
+    h = heat[3] * (heat[4] * (wall / 473.15) ** 3 + (1 - heat[4]) * pressure / (pressure + heat[5]))
+    skin = h * heat[6]
+    to_outer = skin * (k * heat[9]) / (skin + k * heat[9])
+    to_edge, to_core = h * heat[7], h * heat[8]
+    q = to_outer * (wall - temps[2]) + to_core * (wall - temps[0]) + to_edge * (wall - temps[3])
+    loss = oven[2] * (wall - oven[3])
+    free = -(q + loss) * dt_s / (oven[0] + (to_outer + to_edge + to_core + oven[2]) * dt_s)
+    if heated:
+        most = free + oven[1] * dt_s / oven[0]
+        rise = (goal - wall) * (1 - np.exp(-dt_s / _WALL_LAG_S))
+        rise = min(max(rise, free), most, oven[4] / 60.0 * dt_s)
+    else:
+        rise = free
+    after = wall + rise
+    _relax(heat, capacity, temps, k, to_outer, to_edge, to_core, after, dt_s)
+    return float(after)
+
+
+@compiled
+def _relax(
+    heat: Array, capacity: Array, t: Array, k: float, to_outer: float, to_edge: float, to_core: float, wall: float, dt_s: float
+) -> None:
+    """Backward Euler of the four nodes, solved by elimination."""
+    mo, mc = k * heat[10], k * heat[11]
+    ac, am, ao = heat[12], heat[13], heat[14]
+    c0, c1, c2, c3 = capacity[0] / dt_s, capacity[1] / dt_s, capacity[2] / dt_s, capacity[3] / dt_s
+    b0, b1, b2, b3 = c0 * t[0] + to_core * wall, c1 * t[1], c2 * t[2] + to_outer * wall, c3 * t[3] + to_edge * wall
+    d0, d1, d2, d3 = c0 + to_core + mc + ac, c1 + mo + mc + am, c2 + to_outer + mo + ao, c3 + to_edge + ac + am + ao
+    # core and outer, eliminated, leave two equations for middle and edge
+    to_middle, to_side = b1 + mc * b0 / d0 + mo * b2 / d2, b3 + ac * b0 / d0 + ao * b2 / d2
+    middle, side, tie = d1 - mc * mc / d0 - mo * mo / d2, d3 - ac * ac / d0 - ao * ao / d2, am + mc * ac / d0 + mo * ao / d2
+    t[1] = (to_middle * side + tie * to_side) / (middle * side - tie * tie)
+    t[3] = (to_side + tie * t[1]) / side
+    t[0] = (b0 + mc * t[1] + ac * t[3]) / d0
+    t[2] = (b2 + mo * t[1] + ao * t[3]) / d2

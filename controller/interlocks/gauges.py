@@ -1,0 +1,90 @@
+"""The two pressure gauges held against each other and against the gas that is fed or pumped (I4G, I4F).
+
+A capacitance gauge (PT-301) is exact and gas independent and may freeze with good quality. A Pirani gauge (PT-302) measures the gas's heat
+conduction: calibrated for N2, it shows up to twice or half of the truth in other gases and vapours below about 10 mbar, and above some
+50-100 mbar it says little more than "not vacuum". So both are compared only as far as the Pirani's range goes, by a ratio and an absolute
+band. Above that range a frozen gauge shows only by not following the gas: N2 fed into a shut chamber, or the pump behind an open valve.
+"""
+
+from typing import Final, NamedTuple
+
+from controller.image import Inputs
+from controller.interlocks.limits import Limits
+from controller.units import ATMOSPHERE_MBAR
+
+FOLLOWS: Final = 0.25  # share of the expected rise that a sound gauge shows at least; the free volume and the gas temperature are not exact
+STILL: Final = 0.02  # a gauge that has moved by less than this share (and STILL_MBAR) has not moved
+STILL_MBAR: Final = 1.0
+PUMPED_PCT: Final = 80.0  # throttle opening from which a pump-down must be seen
+
+
+class Watch(NamedTuple):
+    """What is remembered of the capacitance gauge; it starts anew whenever the gauge has moved or nothing is fed or pumped."""
+
+    contradict_s: float = 0.0  # how long the gauges have contradicted each other
+    mark_mbar: float | None = None  # where the gauge stood when feeding or pumping began
+    fed_mbar: float = 0.0  # what N2 should have added since, at least
+    pumped_s: float = 0.0  # how long the pump has worked since
+    frozen: bool = False  # it has not followed, and has not moved since
+
+
+def contradict(limits: Limits, inputs: Inputs) -> bool:
+    """Return whether the gauges contradict each other in this scan; a gauge without a reading contradicts nobody."""
+    exact, pirani = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
+    if exact is None or pirani is None:
+        return False
+    top = limits.gauge_range_mbar
+    if exact >= top and pirani >= top:  # both say "not vacuum", and the Pirani knows no more
+        return False
+    low, high = (exact, pirani) if exact < pirani else (pirani, exact)
+    low, high = max(low, 0.0), min(high, top)
+    return high - low > limits.gauge_band_mbar and high > limits.gauge_ratio * low
+
+
+def step(watch: Watch, limits: Limits, chamber_m3: float, inputs: Inputs, throttle_pct: float) -> Watch:
+    """Return the watch after this scan.
+
+    N2 adds at least flow / volume x 1013 mbar (at 0 degC; a warm chamber more) while vacuum and exhaust valve are shut. A pump behind an
+    open valve and throttle takes a chamber down by far more than ``STILL`` in ``gauge_still_s`` above the Pirani's range; below it the
+    Pirani tells.
+    """
+    contradict_s = watch.contradict_s + inputs.dt_s if contradict(limits, inputs) else 0.0
+    exact = inputs.pressure_cap_mbar.value
+    if exact is None:
+        return Watch(contradict_s)
+    mark = watch.mark_mbar
+    if watch.frozen and mark is not None and abs(exact - mark) < max(STILL_MBAR, STILL * mark):
+        return watch if watch.contradict_s == contradict_s else watch._replace(contradict_s=contradict_s)
+    added_mbar, pumps = _fed_mbar(inputs, chamber_m3), _pumps(inputs, throttle_pct, exact, limits)
+    if not added_mbar and not pumps:
+        return _CALM if contradict_s == 0.0 else Watch(contradict_s)
+    if mark is None:  # the movement counts from here
+        return Watch(contradict_s, exact)
+    fed_mbar, pumped_s = watch.fed_mbar + added_mbar, watch.pumped_s + (inputs.dt_s if pumps else 0.0)
+    moved = abs(exact - mark)
+    if moved >= max(STILL_MBAR, FOLLOWS * fed_mbar, STILL * mark if pumped_s else 0.0):
+        return Watch(contradict_s, exact)
+    frozen = fed_mbar >= limits.gauge_move_mbar or pumped_s >= limits.gauge_still_s
+    return Watch(contradict_s, mark, fed_mbar, pumped_s, frozen)
+
+
+_CALM: Final = Watch()
+
+
+def _fed_mbar(inputs: Inputs, chamber_m3: float) -> float:
+    """Return what this scan's N2 adds to a shut chamber, mbar; 0 while it can leave or is not known."""
+    flow = inputs.n2_flow_nm3_h.value
+    if flow is None or flow < 1.0 or inputs.n2_valve_open.value is not True:
+        return 0.0
+    if inputs.vac_valve_closed.value is not True or inputs.exhaust_valve_closed.value is not True:
+        return 0.0
+    return flow / 3600.0 * inputs.dt_s / chamber_m3 * ATMOSPHERE_MBAR
+
+
+def _pumps(inputs: Inputs, throttle_pct: float, pressure_mbar: float, limits: Limits) -> bool:
+    return (
+        inputs.vac_valve_open.value is True
+        and throttle_pct >= PUMPED_PCT
+        and inputs.pump_run.value is True
+        and pressure_mbar >= limits.gauge_range_mbar
+    )

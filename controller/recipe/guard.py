@@ -1,0 +1,73 @@
+"""The blister and evolution guard: heat and vacuum wait while the solvent in a rubbery film would boil, or comes faster than it is taken.
+
+The estimate says how close it is: B, the 80 % point of the solvent's vapour pressure at the foil over the chamber's pressure, with bubbles
+possible from B = 1 on; the pressure below which B would pass 0.8 (the floor); and the upper end of the evolution rate. Without a valid
+estimate the guard does not act. [assume] throughout: where it begins, how fast it lets go.
+"""
+
+from math import exp
+from typing import Final
+
+from controller.image import Atmosphere, Setpoints
+from controller.recipe.look import PhaseMemory, PhaseScan
+
+BEGIN, FULL = 0.8, 1.0  # of B, and of the equipment's solvent rate: from here on the ramp slows, there it stands
+RELEASE: Final = 0.05  # below BEGIN by so much the guard lets go
+FALL_S: Final = 300.0  # time constant with which the guarded pressure may fall
+
+
+def load_share(s: PhaseScan) -> float:
+    """Return how much of what is allowed is used: the higher of B and evolution over the equipment's rate; 0 without a valid estimate."""
+    estimate = s.estimate
+    if not estimate.valid:
+        return 0.0
+    return max(estimate.blister, estimate.evolution_kg_h.high / s.solvent_kg_h if s.solvent_kg_h > 0 else 0.0)
+
+
+def rate_share(s: PhaseScan) -> float:
+    """Return the share of its rate that a heating ramp keeps: 1 up to ``BEGIN``, smoothly to 0 at ``FULL``."""
+    x = min(max((load_share(s) - BEGIN) / (FULL - BEGIN), 0.0), 1.0)
+    return 1.0 - x * x * (3.0 - 2.0 * x)
+
+
+def vacuum(wanted: Setpoints, m: PhaseMemory, s: PhaseScan) -> tuple[PhaseMemory, Setpoints]:
+    """Return memory and set points with the vacuum no deeper than the floor, and never above what I5 and I6 leave.
+
+    The set point rises with the floor at once and comes down after it exponentially with ``FALL_S``, until it meets what is asked for.
+    """
+    if wanted.atmosphere is not Atmosphere.VACUUM:
+        return m, wanted
+    estimate, asked = s.estimate, wanted.pressure_mbar
+    floor = min(estimate.floor_mbar, s.proving.vacuum_mbar) if estimate.valid else 0.0
+    if floor <= asked and m.guard_mbar <= asked:
+        return (m._replace(guard_mbar=0.0) if m.guard_mbar else m), wanted
+    pressure = max(asked, floor, m.guard_mbar * exp(-s.dt_s / FALL_S))
+    return m._replace(guard_mbar=pressure if pressure > asked else 0.0), wanted._replace(pressure_mbar=pressure)
+
+
+def noticed(m: PhaseMemory, s: PhaseScan, ramping: bool) -> PhaseMemory:
+    """Return the memory with ``guarded`` as it is after this scan; it ends a little below where it began."""
+    lifted = m.guard_mbar > 0.0
+    used = load_share(s) if ramping else 0.0
+    held = ramping and rate_share(s) == 0.0
+    acts = lifted or held or used > (BEGIN - RELEASE if m.guarded else BEGIN)
+    return m if acts is m.guarded else m._replace(guarded=acts)
+
+
+def why(m: PhaseMemory, s: PhaseScan) -> str:
+    """Return what the guard does and why, "" while it does nothing."""
+    if not s.estimate.valid:
+        return f"guard off: {s.estimate.why_invalid}" if s.estimate.why_invalid else "guard off: estimate not valid"
+    if not m.guarded:
+        return ""
+    e = s.estimate
+    text = f"guard: B {e.blister:.2f}, evolution up to {e.evolution_kg_h.high:.2f} kg/h"
+    if m.guard_mbar and e.floor_mbar > s.proving.vacuum_mbar:
+        return f"{text}, floor {e.floor_mbar:.0f} mbar above the {s.proving.vacuum_mbar:.0f} mbar that the vacuum proof leaves (I5, I6)"
+    return f"{text}, vacuum held at {m.guard_mbar:.0f} mbar" if m.guard_mbar else text
+
+
+def told(waiting: str, m: PhaseMemory, s: PhaseScan) -> str:
+    """Return what is waited for and, where there is something to say, what the guard does."""
+    said = why(m, s)
+    return f"{waiting}; {said}" if waiting and said else waiting or said

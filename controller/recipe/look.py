@@ -1,0 +1,62 @@
+"""What a phase remembers, what it may look at and what it answers."""
+
+from typing import NamedTuple
+
+from controller.image import Atmosphere, Estimate, Inputs, Process, Setpoints
+from controller.recipe.model import Endpoint
+from controller.recipe.proving import Proving
+
+
+class PhaseMemory(NamedTuple):
+    """What a phase remembers; it starts anew with every phase."""
+
+    elapsed_s: float = 0.0
+    stage: int = 0
+    stage_s: float = 0.0
+    counted_s: float = 0.0  # soak time in band
+    cycles: int = 0
+    volumes: float = 0.0
+    mark: float = 0.0  # pressure at the start of a leak test's rise, mbar
+    ripe_s: float = 0.0  # how long the endpoint has been met
+    gauge: str = ""  # signal whose reading is the mark: a leak test begins and ends on one gauge
+    since_s: float = 0.0  # time since the last pressure-rise test
+    isolated_s: float = 0.0  # how long the chamber has been isolated; 0 while it is not
+    reopened: bool = False  # the pressure still comes down from an isolation
+    guarded: bool = False  # the blister guard acts
+    guard_mbar: float = 0.0  # pressure set point the guard has raised, 0 while it has not
+
+
+class PhaseScan(NamedTuple):
+    """What a phase may look at."""
+
+    inputs: Inputs
+    process: Process
+    estimate: Estimate
+    endpoint: Endpoint | None  # of the recipe that runs
+    dt_s: float
+    temp_sp_c: float  # where the ramp generator stands
+    slow: bool  # the guard asks the ramp to wait (I18)
+    chamber_m3: float
+    max_n2_flow_nm3_h: float
+    proven: bool = False  # the atmosphere is proven (I5)
+    solvent: str = ""  # of the recipe that runs
+    solvent_kg_h: float = 0.0  # what condenser and pump take; 0: not guarded
+    load_substitute: bool = False  # the estimate may stand in for a lost load thermocouple
+    proving: Proving = Proving()
+
+
+class Step(NamedTuple):
+    """What a phase did: its next memory, what it wants, whether it is done, what it waits for, which rule it failed."""
+
+    memory: PhaseMemory
+    setpoints: Setpoints
+    done: bool = False
+    waiting: str = ""
+    failed: str = ""
+    why: str = ""
+    leak_ok: bool | None = None
+
+
+def gas_only(atmosphere: Atmosphere, pressure_mbar: float = 0.0, n2_flow_nm3_h: float = 0.0) -> Setpoints:
+    """Return set points without heat."""
+    return Setpoints(False, 0.0, 0.0, atmosphere, pressure_mbar, n2_flow_nm3_h)

@@ -1,0 +1,1 @@
+"""Campaigns: blind virtual batches, their endpoints judged against other ways to end a cure and against an oracle."""

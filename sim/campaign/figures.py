@@ -1,0 +1,189 @@
+"""What many runs sum up to: one dict of plain numbers, for JSON and for the table; percent, hours, shares with Wilson intervals."""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, median
+from typing import Any, Final
+
+from controller.recipe.model import Endpoint, LoadRecord
+from sim.campaign import policies
+from sim.campaign.outcome import Believed, Run
+from sim.campaign.policies import Stop
+from sim.campaign.watch import SHARES
+
+_Z95: Final = 1.959964
+TELLING: Final = 0.0005  # residual solvent, weight fraction, below which a laboratory hardly tells it from nothing
+WET: Final = 0.02  # residual solvent, weight fraction, up to which its error counts
+HIGH_AIM_PCT: Final = 80.0  # aims from here on lie where the content changes slowly with the time
+
+
+def wilson(count: int, of: int) -> dict[str, float | int]:
+    """Return the share ``count / of`` with its 95 % interval, 0 to 1 of nothing (Wilson, J. Am. Stat. Assoc. 22:209, 1927)."""
+    if of == 0:
+        return {"count": 0, "of": 0, "share": 0.0, "low": 0.0, "high": 1.0}
+    p, z2 = count / of, _Z95**2 / of
+    centre = (p + z2 / 2) / (1 + z2)
+    half = _Z95 / (1 + z2) * sqrt(p * (1 - p) / of + z2 / (4 * of))
+    low, high = (0.0 if count == 0 else centre - half), (1.0 if count == of else centre + half)
+    return {"count": count, "of": of, "share": round(p, 4), "low": round(low, 4), "high": round(high, 4)}
+
+
+def errors_pct(errors: Sequence[float]) -> dict[str, float] | None:
+    """Return root mean square and mean of ``errors`` (fractions), in percent; None without any."""
+    if not errors:
+        return None
+    return {"rmse": round(100 * sqrt(fmean(e * e for e in errors)), 3), "bias": round(100 * fmean(errors), 3), "of": len(errors)}
+
+
+def summary(runs: Sequence[Run], recipe: str, end: Endpoint, load: LoadRecord) -> dict[str, Any]:
+    """Return the sum of ``runs``: final and unsafe states, false stops, the estimator, and without faults the policies."""
+    traced = [run for run in runs if run.trace is not None]
+    found: dict[str, Any] = {
+        "recipe": recipe,
+        "runs": len(runs),
+        "seeds": [min(run.seed for run in runs), max(run.seed for run in runs)] if runs else [],
+        "fault": runs[0].fault if runs else "",
+        "unit_states": dict(Counter(run.unit_state for run in runs)),
+        "unsafe": dict(Counter(str(seen["code"]) for run in runs for seen in run.unsafe)),
+        "runs_unsafe": wilson(sum(bool(run.unsafe) for run in runs), len(runs)),
+        "alarms": dict(Counter(rule for run in runs for rule in set(run.alarms))),
+        "wall_s_per_run": round(fmean(run.wall_s for run in runs), 1) if runs else None,
+        "own_stops": own_stops(runs, end),
+        "estimator": estimator(runs, end),
+        "forecast": {f"{100 * share:.0f} %": forecast(runs, share) for share in SHARES},
+    }
+    if any(run.struck is not None for run in runs):
+        found["faults"] = faults(runs, end)
+    if traced:
+        stops = policies.stops(traced, end, load)
+        found["fixed_time_h"] = None if stops["fixed"][0].never else _hours(stops["fixed"][0].cure_s)
+        found["policies"] = {name: policy(traced, ends, stops["oracle"], end) for name, ends in stops.items()}
+        found["shorter_than_fixed_pct"] = shorter(traced, stops)
+    return found
+
+
+def policy(runs: Sequence[Run], ends: Sequence[Stop], oracle: Sequence[Stop], end: Endpoint) -> dict[str, Any]:
+    """Return what one policy made of the batches: the truth at its stops against aim, limit and window, and its times."""
+    out = [stop for stop in ends if outside(stop, end)]
+    wet = [stop for stop in ends if 100 * stop.residual > end.max_residual_wt_pct]
+    batches_h = [h for run, stop in zip(runs, ends, strict=True) if (h := batch_h(run, stop)) is not None]
+    ratios = [
+        one_h / best_h
+        for run, stop, best in zip(runs, ends, oracle, strict=True)
+        if not best.never and (one_h := batch_h(run, stop)) is not None and (best_h := batch_h(run, best)) is not None
+    ]
+    return {
+        "never_stopped": sum(stop.never for stop in ends),
+        "capped": sum(stop.capped for stop in ends),
+        "insoluble_against_aim_pct": errors_pct([stop.insoluble - end.insoluble_aim_pct / 100 for stop in ends]),
+        "residual_against_limit_wt_pct": errors_pct([stop.residual - end.max_residual_wt_pct / 100 for stop in ends]),
+        "residual_wt_pct": {"median": _pct(median(s.residual for s in ends)), "max": _pct(max(s.residual for s in ends))},
+        "out_of_window": wilson(len(out), len(ends)),
+        "not_dry": wilson(len(wet), len(ends)),
+        "bad": wilson(sum(stop in out or stop in wet for stop in ends), len(ends)),
+        "cure_h_median": _hours(median(stop.cure_s for stop in ends)),
+        "batch_h_median": round(median(batches_h), 3) if batches_h else None,
+        "ratio_to_oracle_median": round(median(ratios), 3) if ratios else None,
+    }
+
+
+def outside(stop: Stop, end: Endpoint) -> bool:
+    """Return whether some film was outside the window."""
+    return 100 * stop.insoluble_min < end.insoluble_low_pct or 100 * stop.insoluble_max > end.insoluble_high_pct
+
+
+def batch_h(run: Run, stop: Stop) -> float | None:
+    """Return how long the whole batch would have been: the run's own before and after its CURE, and the policy's CURE, h."""
+    if run.trace is None or run.cure_end is None or run.unit_state != "COMPLETE":
+        return None
+    return (run.trace.began_s + stop.cure_s + run.batch_s - run.cure_end.at_s) / 3600
+
+
+def shorter(runs: Sequence[Run], stops: dict[str, list[Stop]]) -> dict[str, float] | None:
+    """Return how much shorter the batches were than with the fixed time, in percent of the batch with it; None without a fixed time."""
+    saved = [
+        100 * (1 - own_h / same_h)
+        for run, own, same in zip(runs, stops["own"], stops["fixed"], strict=True)
+        if not own.never and not same.never and (own_h := batch_h(run, own)) is not None and (same_h := batch_h(run, same)) is not None
+    ]
+    return {"median": round(median(saved), 2), "mean": round(fmean(saved), 2), "of": len(saved)} if saved else None
+
+
+def own_stops(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
+    """Return how the controller's own stops were, by the truth in that scan; false is one outside the residual limit or the window."""
+    ended = [run.cure_end for run in runs if run.cure_end is not None]
+    wet = [one for one in ended if 100 * one.residual.truth > end.max_residual_wt_pct]
+    out = [one for one in ended if 100 * one.insoluble_min < end.insoluble_low_pct or 100 * one.insoluble_max > end.insoluble_high_pct]
+    return {
+        "stopped": len(ended),
+        "by_time_recipe": sum(one.why != "endpoint" for one in ended),
+        "false": wilson(sum(one in wet or one in out for one in ended), len(ended)),
+        "not_dry": wilson(len(wet), len(ended)),
+        "out_of_window": wilson(len(out), len(ended)),
+    }
+
+
+def estimator(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
+    """Return error and coverage of the estimate in the scan that ended the CURE, valid estimates only."""
+    ended = [run.cure_end for run in runs if run.cure_end is not None and run.cure_end.valid]
+    residual, insoluble = [one.residual for one in ended], [one.insoluble for one in ended]
+    by_place = sorted({place for one in ended for place in one.residual_at})
+    return {
+        "estimates": len(ended),
+        "residual": _judged(residual),
+        "residual_where_telling": _judged([one for one in residual if one.truth >= TELLING]),
+        "residual_below_2_wt_pct": errors_pct([one.error for one in residual if one.truth < WET]),
+        "insoluble": _judged(insoluble),
+        "insoluble_where_aim_is_high": errors_pct([one.error for one in insoluble]) if end.insoluble_aim_pct >= HIGH_AIM_PCT else None,
+        "residual_by_position": {place: _judged([one.residual_at[place] for one in ended]) for place in by_place},
+        "insoluble_by_position": {place: _judged([one.insoluble_at[place] for one in ended]) for place in by_place},
+        "residual_all_positions": wilson(*_covered([at for one in ended for at in one.residual_at.values()])),
+        "insoluble_all_positions": wilson(*_covered([at for one in ended for at in one.insoluble_at.values()])),
+    }
+
+
+def _covered(beliefs: Sequence[Believed]) -> tuple[int, int]:
+    return sum(one.covered for one in beliefs), len(beliefs)
+
+
+def _judged(beliefs: Sequence[Believed]) -> dict[str, Any]:
+    """Return error in percent and coverage of the 90 % interval."""
+    return {"error_pct": errors_pct([one.error for one in beliefs]), "coverage_90": wilson(*_covered(beliefs))}
+
+
+def forecast(runs: Sequence[Run], share: float) -> dict[str, Any] | None:
+    """Return the error of the finish time foreseen at ``share`` of the batch, percent of the batch, and its interval's coverage."""
+    made = [(one, run.batch_s) for run in runs for one in run.foreseen if one.share == share]
+    if not made:
+        return None
+    errors = [100 * one.error_s / batch_s for one, batch_s in made]
+    inside = sum(one.end_s[1] <= batch_s <= one.end_s[2] for one, batch_s in made)
+    return {
+        "median_abs_error_pct": round(median(abs(error) for error in errors), 2),
+        "bias_pct": round(fmean(errors), 2),
+        "coverage_90": wilson(inside, len(made)),
+    }
+
+
+def faults(runs: Sequence[Run], end: Endpoint) -> dict[str, dict[str, Any]]:
+    """Return by fault: how often it came, how the batches ended, unsafe states and false stops."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in sorted({run.struck.name for run in runs if run.struck is not None}):
+        hit = [run for run in runs if run.struck is not None and run.struck.name == name]
+        found[name] = {
+            "runs": len(hit),
+            "came": sum(run.struck is not None and run.struck.at_s is not None for run in hit),
+            "unit_states": dict(Counter(run.unit_state for run in hit)),
+            "unsafe": dict(Counter(str(seen["code"]) for run in hit for seen in run.unsafe)),
+            "false_stops": own_stops(hit, end)["false"]["count"],
+        }
+    return found
+
+
+def _pct(fraction: float) -> float:
+    return round(100 * fraction, 3)
+
+
+def _hours(seconds: float) -> float:
+    return round(seconds / 3600, 3)

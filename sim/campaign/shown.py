@@ -1,0 +1,128 @@
+"""A campaign's sum as tables for a person."""
+
+from typing import Any, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH: Final = 140
+_NAMES: Final = {
+    "own": "own: the recipe's rule",
+    "fixed": "fixed time (95 % ready)",
+    "flux": "flux below 1 %/h",
+    "dry_run": "dry run, time in CURE",
+    "dry_run_clock": "dry run, from START",
+    "oracle": "oracle: the truth",
+}
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print ``found`` (see ``figures.summary``)."""
+    console = Console()
+    Console(width=max(_WIDTH, console.width) if not console.is_terminal else None).print(tables(found))
+
+
+def tables(found: dict[str, Any]) -> RenderableType:
+    """Return ``found`` as text and tables."""
+    parts: list[RenderableType] = [_head(found)]
+    if "policies" in found:
+        parts += [_policies(found["policies"]), Text(_saved(found))]
+    parts += [_estimator(found["estimator"]), _forecasts(found["forecast"])]
+    if "faults" in found:
+        parts.append(_faults(found["faults"]))
+    return Group(*parts)
+
+
+def _head(found: dict[str, Any]) -> Table:
+    table = Table(title=f"{found['recipe']}, {found['runs']} runs, seeds {found['seeds'][0]} to {found['seeds'][-1]}", show_header=False)
+    stops = found["own_stops"]
+    table.add_row("final states", _counts(found["unit_states"]))
+    table.add_row("runs with unsafe states", f"{_share(found['runs_unsafe'])} {_counts(found['unsafe'])}")
+    table.add_row("stopped by the controller", f"{stops['stopped']}, of these by the time recipe {stops['by_time_recipe']}")
+    table.add_row(
+        "false stops", f"{_share(stops['false'])}; not dry {stops['not_dry']['count']}, outside {stops['out_of_window']['count']}"
+    )
+    table.add_row("runs with alarm", _counts(found["alarms"]))
+    table.add_row("seconds per run", f"{found['wall_s_per_run']}")
+    return table
+
+
+def _policies(found: dict[str, Any]) -> Table:
+    table = Table(title="ways to end the cure: truth reached at the stop")
+    for column in ("", "insoluble - aim, %\nRMSE / bias", "residual - limit, wt%\nRMSE / bias", "residual, wt%\nmedian / max", "out of window",
+                   "not dry", "CURE h", "batch h", "ratio to\noracle", "never /\ncapped"):  # fmt: skip
+        table.add_column(column, no_wrap=True)
+    for name, one in found.items():
+        dryness = one["residual_wt_pct"]
+        table.add_row(
+            _NAMES[name], _errors(one["insoluble_against_aim_pct"]), _errors(one["residual_against_limit_wt_pct"]),
+            f"{dryness['median']:.3f} / {dryness['max']:.2f}", _share(one["out_of_window"]), _share(one["not_dry"]),
+            f"{one['cure_h_median']:.2f}", _number(one["batch_h_median"]), _number(one["ratio_to_oracle_median"]),
+            f"{one['never_stopped']} / {one['capped']}",
+        )  # fmt: skip
+    return table
+
+
+def _saved(found: dict[str, Any]) -> str:
+    saved, same_h = found["shorter_than_fixed_pct"], found["fixed_time_h"]
+    if same_h is None or saved is None:
+        return "no fixed time: too few batches were ever dry enough and at the aim before their trace ended"
+    return f"fixed time {same_h:.2f} h in CURE; own batches are shorter by {saved['median']:.1f} % (median), {saved['mean']:.1f} % (mean)"
+
+
+def _estimator(found: dict[str, Any]) -> Table:
+    table = Table(title=f"estimate at the end of CURE, {found['estimates']} valid")
+    for column in ("", "error RMSE / bias, %", "in the 90 % interval"):
+        table.add_column(column)
+    rows = {
+        "residual solvent, worst": found["residual"],
+        "  where truth >= 0.05 wt%": found["residual_where_telling"],
+        "insoluble, roll mean": found["insoluble"],
+        **{f"residual solvent, {place}": one for place, one in found["residual_by_position"].items()},
+        **{f"insoluble, {place}": one for place, one in found["insoluble_by_position"].items()},
+    }
+    for name, one in rows.items():
+        table.add_row(name, _errors(one["error_pct"]), _share(one["coverage_90"]))
+    table.add_row("residual solvent, all positions", "", _share(found["residual_all_positions"]))
+    table.add_row("insoluble, all positions", "", _share(found["insoluble_all_positions"]))
+    table.add_row("residual where truth < 2 wt%", _errors(found["residual_below_2_wt_pct"]), "")
+    table.add_row("insoluble where aim >= 80 %", _errors(found["insoluble_where_aim_is_high"]), "")
+    return table
+
+
+def _forecasts(found: dict[str, Any]) -> Table:
+    table = Table(title="finish time foreseen")
+    for column in ("at share of the batch", "median |error|, % of batch", "bias, %", "in the 90 % interval"):
+        table.add_column(column)
+    for share, one in found.items():
+        cells = ("-", "-", "-") if one is None else (f"{one['median_abs_error_pct']}", f"{one['bias_pct']}", _share(one["coverage_90"]))
+        table.add_row(share, *cells)
+    return table
+
+
+def _faults(found: dict[str, Any]) -> Table:
+    table = Table(title="faults")
+    for column in ("", "runs", "came", "final states", "unsafe", "false stops"):
+        table.add_column(column)
+    for name, one in found.items():
+        states, unsafe = _counts(one["unit_states"]), _counts(one["unsafe"])
+        table.add_row(name, str(one["runs"]), str(one["came"]), states, unsafe, str(one["false_stops"]))
+    return table
+
+
+def _counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in found.items()) or "none"
+
+
+def _share(found: dict[str, Any]) -> str:
+    """Return count, share and Wilson interval in percent."""
+    return f"{found['count']}/{found['of']} = {100 * found['share']:.0f} % [{100 * found['low']:.0f}, {100 * found['high']:.0f}]"
+
+
+def _errors(found: dict[str, Any] | None) -> str:
+    return "-" if found is None else f"{found['rmse']:.2f} / {found['bias']:+.2f}"
+
+
+def _number(found: float | None) -> str:
+    return "-" if found is None else f"{found:.2f}"

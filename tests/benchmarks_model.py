@@ -1,0 +1,135 @@
+"""Speed of the deep film-and-roll model, side by side in one run: compiled, in C, SciPy's BDF; then the ensembles."""
+
+# ruff: noqa: T201
+
+import ctypes
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from controller.estimator import layers
+from controller.estimator.member import Shape
+from tests.reference.batch import DAY_S, KNOTS, RESIDUAL, START_K, TIGHT, H, model, reference
+
+POSITIONS, CELLS = 12, 20
+HOURS = np.arange(25) * H
+WARM = "import time; t = time.perf_counter(); from controller.estimator import layers; layers.warm_up(); print(time.perf_counter() - t)"
+
+
+def best_ms(work, count):
+    """Return the shortest of ``count`` runs, ms."""
+    found = []
+    for _ in range(count):
+        began = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - began)
+    return 1e3 * min(found)
+
+
+class CShape(ctypes.Structure):
+    """Shape, as march.c has it."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_long if name in Shape._fields[:2] else ctypes.POINTER(ctypes.c_double) if 2 <= number < 11 else ctypes.c_double)
+        for number, name in enumerate(Shape._fields)
+    )
+
+
+def pointer(array):
+    """Return an array's address as C wants it."""
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+
+
+def in_c(folder):
+    """Return a function that runs the day in C and returns the last state and the tries."""
+    library = Path(folder) / "march.so"
+    source = Path(__file__).parent / "reference" / "march.c"
+    subprocess.run(["gcc", "-O3", "-march=native", "-shared", "-fPIC", "-o", library, source, "-lm"], check=True)
+    march_c = ctypes.CDLL(library).march_c
+    march_c.restype = ctypes.c_long
+    built, _, state = model(1, POSITIONS, CELLS)
+    shape = CShape(*(pointer(part) if isinstance(part, np.ndarray) else part for part in built.shape))
+    tolerance, first = np.array(built.tolerance), state.block[0]
+    nodes = CELLS * POSITIONS
+    start = np.concatenate((first[POSITIONS:-POSITIONS], first[POSITIONS : 2 * POSITIONS], np.zeros(POSITIONS), first[:POSITIONS]))
+
+    def run():
+        y = start.copy()
+        tries = march_c(
+            ctypes.byref(shape), pointer(built.table[0]), pointer(KNOTS), len(KNOTS), pointer(tolerance), ctypes.c_double(60.0), pointer(y)
+        )
+        return y[nodes + 2 * POSITIONS :], y[nodes : nodes + POSITIONS], tries
+
+    return run
+
+
+def day():
+    """Print one member's day in three ways."""
+    built, slow, state = model(1, POSITIONS, CELLS)
+    exact_model, _, _ = model(1, POSITIONS, CELLS, TIGHT)
+    seen = layers.trajectory(built, slow, state, KNOTS, HOURS)
+    exact = layers.trajectory(exact_model, slow, state, KNOTS, HOURS)
+    print(f"error against a tight run, hourly: residual {np.abs(seen.residual - exact.residual).max():.1e} (weight fraction), ", end="")
+    print(
+        f"conversion {np.abs(seen.conversion - exact.conversion).max():.1e}, temperature {np.abs(seen.temp_k - exact.temp_k).max():.3f} K"
+    )
+    last = np.array([DAY_S])
+    numba_ms = best_ms(lambda: layers.trajectory(built, slow, state, KNOTS, last), 30)
+    print(f"compiled Python, {seen.steps[0]} steps: {numba_ms:.2f} ms")
+    with tempfile.TemporaryDirectory() as folder:
+        run = in_c(folder)
+        temps, _, tries = run()
+        c_ms = best_ms(run, 30)
+        apart = np.abs(temps - seen.temp_k[0, -1]).max()
+    print(
+        f"the same in C, {tries} steps: {c_ms:.2f} ms; last temperatures {apart:.1e} K apart; compiled Python is {numba_ms / c_ms:.2f} of C"
+    )
+    roll = reference(POSITIONS, CELLS)
+    began = time.perf_counter()
+    states = roll.solve(roll.start(START_K, RESIDUAL), HOURS, 1e-4, 1e-6)
+    bdf_ms = 1e3 * (time.perf_counter() - began)
+    mean = np.array([(roll.v * roll.split(y)[0]).sum(axis=0) for y in states])
+    off = np.abs(mean / (1 + mean) - exact.residual[0]).max()
+    print(f"SciPy BDF, sparse: {bdf_ms:.0f} ms (residual off by {off:.1e}); compiled Python is 1/{bdf_ms / numba_ms:.0f} of it")
+
+
+def ensemble(members, positions, cells):
+    """Print what an ensemble costs."""
+    built, slow, state = model(members, positions, cells)
+    for _ in range(3):
+        state = layers.advance(built, slow, state, layers.Drive(373.15, 380.0, 1e3, 0.0), 1800.0).state
+    drive = layers.Drive(380.0, 380.5, 1e3, 0.0)
+    costs = [best_ms(lambda dt_s=dt_s: layers.advance(built, slow, state, drive, dt_s), 20) for dt_s in (1.0, 10.0, 30.0)]
+    ahead = best_ms(lambda: layers.trajectory(built, slow, state, KNOTS, HOURS), 3)
+    print(f"{members} members, {positions} x {cells}: 1 s {costs[0]:.2f}, 10 s {costs[1]:.2f}, 30 s {costs[2]:.2f}, 24 h {ahead:.0f} ms")
+
+
+def starts():
+    """Print the time to the first result without and with a cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("cold", "cached"):
+            done = subprocess.run(
+                [sys.executable, "-c", WARM],
+                env={"NUMBA_CACHE_DIR": folder, "PATH": ""},
+                cwd=Path(__file__).parents[1],
+                capture_output=True,
+                check=True,
+            )
+            print(f"{name} start: {float(done.stdout):.1f} s")
+
+
+def main():
+    """Print everything."""
+    layers.warm_up()
+    day()
+    ensemble(200, 12, 20)
+    ensemble(128, 4, 10)
+    starts()
+
+
+if __name__ == "__main__":
+    main()

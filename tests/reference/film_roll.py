@@ -1,0 +1,166 @@
+"""Film and roll of one member in plain numpy, written a second time from the equations: what the compiled model is held against.
+
+Shares the parameters' values and the grid's places with the model, and no equation. State: u (cells, positions), conversion, temperature.
+"""
+
+import numpy as np
+from scipy.integrate import solve_ivp
+from scipy.sparse import lil_matrix
+
+from controller.estimator.parameters import value
+
+R = 8.314462618
+
+
+class Roll:
+    """The right-hand side dy/dt for a load; ``knots`` rows are time s, wall K, pressure Pa, vapour Pa."""
+
+    def __init__(self, load, solvent, cure_rate_s, positions, places, knots):
+        self.p, self.n, self.knots, self.solvent = positions, len(places), knots, solvent
+        self.x = places
+        edges = np.r_[0.0, (places[1:] + places[:-1]) / 2, 1.0]
+        self.v = (edges[1:] - edges[:-1])[:, None]
+        self.length_m, self.gap_m = load.film_um * 1e-6, load.gap_um * 1e-6
+        self.cure_rate_s, self.mass_m2 = cure_rate_s, value("polymer_density") * 1000 * self.length_m
+        self.half_width_m = np.full(positions, load.width_m / 2)
+        self.half_width_m[-1] *= np.sqrt(value("edge_path_factor"))
+        self._roll(load)
+
+    def _roll(self, load):
+        foil_m, core_m = load.foil_um * 1e-6, load.core_mm * 5e-4
+        turn_m, count = self.length_m + foil_m + self.gap_m, self.p - 1
+        rim_m = np.sqrt(core_m**2 + load.length_m * turn_m / np.pi)
+        r = np.linspace(core_m, rim_m, count + 1)
+        ring = np.pi * (r[1:] ** 2 - r[:-1] ** 2)
+        mid = (r[1:] + r[:-1]) / 2
+        self.share = np.r_[0.8 * ring / ring.sum(), 0.2]
+        film_m2 = load.length_m * load.width_m
+        self.polymer_kg = self.mass_m2 * film_m2
+        self.c = self.share * film_m2 * (
+            foil_m * value("copper_density") * value("copper_heat") + self.mass_m2 * value("polymer_heat")
+        )  # fmt: skip
+        self.c[0] += 2 * np.pi * core_m * load.width_m * value("core_heat_per_area")
+        self.geometry = 2 * np.pi * 0.8 * load.width_m / np.log(mid[1:] / mid[:-1])
+        self.last = 2 * np.pi * 0.8 * load.width_m / np.log(rim_m / mid[-1])
+        self.axial = 2 * value("copper_conductivity") * foil_m / turn_m * ring / (load.width_m / 4)
+        self.skin_m2 = 2 * np.pi * rim_m * 0.8 * load.width_m
+        self.faces_m2 = 2 * ring.sum() + 2 * np.pi * rim_m * 0.2 * load.width_m
+        self.bore_m2 = 2 * np.pi * core_m * load.width_m * value("bore_view")
+        self.k_scale = turn_m / self.gap_m / 1.38
+        self.half_pa = value("k_half_pressure") * 100 / load.gap_um
+
+    def drive(self, t):
+        return [np.interp(t, self.knots[:, 0], self.knots[:, i]) for i in (1, 2, 3)]
+
+    def split(self, y):
+        nodes = self.n * self.p
+        return y[:nodes].reshape(self.n, self.p), y[nodes : nodes + self.p], y[nodes + self.p :]
+
+    def surface(self, u, temp, pressure, vapour):
+        """Rate at which the mean u falls, 1/s, per position."""
+        s = self.solvent
+        psat = np.exp(s.antoine_a - s.antoine_b_k / (temp + s.antoine_c_k))
+        ratio = (s.density_25c_g_cm3 - s.density_slope_g_cm3_k * 125) / value("polymer_density")
+        phi1 = u / (u + ratio)
+        phi2 = 1 - phi1
+        film = psat * phi1 * np.exp(phi2 + value("chi") * phi2**2)
+        molar = s.molar_mass_g_mol / 1e3
+        knudsen = self.gap_m / 3 * np.sqrt(8 * R * temp / (np.pi * molar))
+        molecular = value("vapour_diffusion") * (temp / 473.15) ** 1.75 * 101325 / max(pressure - vapour, 1.0)
+        viscous = np.where(film > pressure, self.gap_m**2 / (24 * value("vapour_viscosity")) * (film**2 - pressure**2), 0.0)
+        per_length = viscous + (film - vapour) / (1 / knudsen + 1 / molecular)
+        return 2 * self.gap_m / self.half_width_m**2 * per_length / (R * temp) * molar / self.mass_m2
+
+    def wall_heat(self, temp, wall, pressure):
+        """Heat from the wall into each position, W."""
+        h = value("external_h") * (
+            value("radiation_share") * (wall / 473.15) ** 3
+            + (1 - value("radiation_share")) * pressure / (pressure + value("convection_half_pressure"))
+        )
+        k = self.conductivity(pressure)
+        area = np.zeros(self.p)
+        area[0], area[-1] = h * self.bore_m2, h * self.faces_m2
+        area[-2] += 1 / (1 / (h * self.skin_m2) + 1 / (k * self.last))
+        return area * (wall - temp)
+
+    def conductivity(self, pressure):
+        low, gas = value("k_vacuum"), value("k_nitrogen") - value("k_vacuum")
+        return self.k_scale * (low + gas * pressure / (pressure + self.half_pa))
+
+    def __call__(self, t, y):
+        wall, pressure, vapour = self.drive(t)
+        u, x, temp = self.split(y)
+        between = (u[1:] + u[:-1]) / 2
+        w = between / (1 + between)
+        fox = np.maximum((1 / temp - 1 / value("glass_dry")) / (1 / self.solvent.glass_k - 1 / value("glass_dry")), 0.0)
+        rubber, glass = value("diffusion_slope_rubber"), value("diffusion_slope_glass")
+        dry = value("diffusion_dry") * np.exp(-value("diffusion_energy_dry") * 1e3 / R * (1 / temp - 1 / 473.15))
+        dry = dry * np.where(w < fox, np.exp(glass * w), np.exp(glass * fox + rubber * (w - fox)))
+        swollen = value("diffusion_swollen") * np.exp(-value("diffusion_energy_swollen") * 1e3 / R * (1 / temp - 1 / 373.15))
+        flow = dry * swollen / (dry + swollen) * np.diff(u, axis=0) / np.diff(self.x)[:, None] / self.length_m**2
+        out = self.surface(u[-1], temp, pressure, vapour)
+        du = np.diff(np.vstack((np.zeros(self.p), flow, -out)), axis=0) / self.v
+        return np.concatenate((du.ravel(), self._cure(u, x, temp), self._warm(temp, out, wall, pressure)))
+
+    def _cure(self, u, x, temp):
+        mean = (self.v * u).sum(axis=0)
+        w = mean / (1 + mean)
+        dry = value("glass_dry") + value("glass_rise") * value("density_limit") * x
+        glass = 1 / ((1 - w) / dry + w / self.solvent.glass_k)
+        offset, width = value("vitrification_offset"), value("vitrification_width")
+        phi = 1 / (1 + np.exp((glass - temp - offset) / width))
+        phi_dry = 1 / (1 + np.exp((value("glass_dry") - 513.15 - offset) / width))
+        k = self.cure_rate_s * np.exp(-value("activation_energy") * 1e3 / R * (1 / temp - 1 / 513.15)) * phi / phi_dry
+        return k / value("density_limit") * np.maximum(1 - x, 0.0) ** value("order")
+
+    def _warm(self, temp, out, wall, pressure):
+        heat = self.wall_heat(temp, wall, pressure)
+        heat = heat - self.latent_j_kg * self.polymer_kg * self.share * out
+        flow = self.conductivity(pressure) * self.geometry * np.diff(temp[:-1])
+        heat[:-2] += flow
+        heat[1:-1] -= flow
+        along = self.axial * (temp[-1] - temp[:-1])
+        heat[:-1] += along
+        heat[-1] -= along.sum()
+        return heat / self.c
+
+    @property
+    def latent_j_kg(self):
+        return self.solvent.evaporation_kj_mol / self.solvent.molar_mass_g_mol * 1e6
+
+    def sparsity(self):
+        size = self.n * self.p + 2 * self.p
+        found = lil_matrix((size, size))
+        for p in range(self.p):
+            cure, temp = self.n * self.p + p, self.n * self.p + self.p + p
+            for i in range(self.n):
+                here = i * self.p + p
+                for other in (here - self.p, here, here + self.p):
+                    if 0 <= other < self.n * self.p:
+                        found[here, other] = 1
+                found[here, temp] = found[cure, here] = 1
+            found[cure, cure] = found[cure, temp] = 1
+            found[temp, (self.n - 1) * self.p + p] = 1
+            for other in (p - 1, p, p + 1, self.p - 1):
+                if 0 <= other < self.p:
+                    found[temp, self.n * self.p + self.p + other] = 1
+        found[-1, -self.p :] = 1
+        return found.tocsc()
+
+    def solve(self, y, moments, rtol, atol, method="BDF"):
+        """Integrate from knot to knot, because the drive bends there; return the states at ``moments``, (K, size)."""
+        seen, sparsity = [], self.sparsity()
+        ends = [t for t in np.unique(self.knots[:, 0]) if 0 < t < moments[-1]] + [moments[-1]]
+        began = 0.0
+        for end in ends:
+            here = [t for t in moments if began < t <= end or (t == 0 == began)]
+            found = solve_ivp(
+                self, (began, end), y, method=method, t_eval=np.unique([*here, end]), rtol=rtol, atol=atol, jac_sparsity=sparsity
+            )
+            assert found.success
+            seen.extend(found.y[:, list(found.t).index(t)] for t in here)
+            y, began = found.y[:, -1], end
+        return np.array(seen)
+
+    def start(self, temp_k, residual):
+        return np.r_[np.full(self.n * self.p, residual / (1 - residual)), np.zeros(self.p), np.full(self.p, temp_k)]

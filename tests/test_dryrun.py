@@ -1,0 +1,134 @@
+"""The receipt of a dry run: shipped recipes, what it warns of, and its arithmetic."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from controller import dryrun
+from controller.dryrun import Receipt
+from controller.memory import Settings
+from controller.recipe.model import LoadRecord, Recipe
+from controller.recipe.reading import read_load, read_recipe
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+SITE = Settings()
+
+
+def recipe_of(name: str) -> Recipe:
+    return read_recipe(RECIPES / f"{name}.toml").recipe
+
+
+def load_of(name: str) -> LoadRecord:
+    return read_load(RECIPES / "loads" / f"{name}.toml")
+
+
+@cache
+def receipt_of(name: str, load: str) -> Receipt:
+    return dryrun.dry_run(SITE, recipe_of(name), "0" * 64, load_of(load))
+
+
+def changed(recipe: Recipe, **endpoint: float) -> Recipe:
+    return recipe.model_copy(update={"endpoint": recipe.endpoint.model_copy(update=endpoint)})
+
+
+SHIPPED = (
+    ("trial-short", "sample-roll"), ("vacuum", "production-roll"), ("vacuum-nitrogen", "production-roll"), ("nitrogen", "production-roll"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "load"), SHIPPED)
+def test_shipped_recipes_have_a_receipt_that_hangs_together(name: str, load: str) -> None:
+    seen, recipe = receipt_of(name, load), recipe_of(name)
+    assert seen.unsolved == 0
+    if seen.endpoint_h is None:  # flowing nitrogen dries so slowly that a site's own calibration has to decide
+        assert name == "nitrogen"
+        assert "I26" in {acting.rule for acting in seen.interlocks}
+        assert seen.p_endpoint < dryrun.ACCEPTED_ENDPOINT
+        return
+    assert seen.endpoint_h.low <= seen.endpoint_h.value <= seen.endpoint_h.high
+    assert 1.0 < seen.endpoint_h.value < seen.duration_h.value < 100.0
+    assert 0 <= seen.p_endpoint <= 1
+    assert 0 <= seen.p_in_window <= 1
+    assert seen.residual_wt_pct.value <= recipe.endpoint.max_residual_wt_pct
+    assert seen.insoluble_pct.value == pytest.approx(recipe.endpoint.insoluble_aim_pct, abs=25)
+    ends = [end for _, end in seen.phases_h]
+    assert ends == sorted(ends)
+    assert [phase for phase, _ in seen.phases_h] == [phase.name or phase.kind for phase in recipe.phase if phase.kind != "END"]
+    assert ends[-1] == pytest.approx(seen.duration_h.value, abs=0.02)
+
+
+@pytest.mark.parametrize(("name", "load"), [("trial-short", "sample-roll"), ("vacuum", "production-roll")])
+def test_the_solvent_in_the_load_is_that_of_its_geometry(name: str, load: str) -> None:
+    roll = load_of(load)
+    polymer_kg = roll.length_m * roll.width_m * roll.film_um * 1e-6 * 1410
+    solvent_kg = polymer_kg * roll.residual_wt_pct / (100 - roll.residual_wt_pct)
+    figure = next(figure for figure in receipt_of(name, load).figures if "cold trap" in figure.name)
+    assert figure.value.value == pytest.approx(solvent_kg, rel=0.02)
+    assert figure.limit == pytest.approx(SITE.limits.trap_share * SITE.equipment.trap_kg)
+
+
+def test_the_oxygen_left_is_that_of_the_closed_forms() -> None:
+    phases = {phase.kind: phase for phase in recipe_of("trial-short").phase}
+    cycle = phases["CYCLE_PURGE"]
+    recipe = recipe_of("trial-short")
+    for cycles, low, high, expected in ((1, 10.0, 1000.0, 0.209), (2, 10.0, 1000.0, 2.09e-3), (2, 20.0, 900.0, 20.9 * (20 / 900) ** 2)):
+        purge = cycle.model_copy(update={"cycles": cycles, "low_mbar": low, "high_mbar": high})
+        again = recipe.model_copy(update={"phase": tuple(purge if phase.kind == "CYCLE_PURGE" else phase for phase in recipe.phase)})
+        assert dryrun.purged_o2_pct(again) - dryrun.SUPPLY_O2_PCT == pytest.approx(expected, rel=1e-9)
+    flowing = recipe_of("nitrogen")
+    flow = next(phase for phase in flowing.phase if phase.kind == "PURGE_FLOW")
+    for volumes, expected in ((4.0, 0.38), (5.0, 0.14), (7.6, 0.0105), (10.0, 0.00095)):
+        purge = flow.model_copy(update={"volumes": volumes})
+        again = flowing.model_copy(update={"phase": (purge, *(phase for phase in flowing.phase if "PURGE" not in phase.kind))})
+        assert dryrun.purged_o2_pct(again) - dryrun.SUPPLY_O2_PCT == pytest.approx(expected, rel=0.02)
+
+
+def test_a_receipt_goes_through_json() -> None:
+    seen = receipt_of("trial-short", "sample-roll")
+    plain = dryrun.plain(seen)
+    again = json.loads(json.dumps(plain, allow_nan=False))
+    assert again == plain
+    assert set(again) == set(Receipt._fields)
+    assert again["duration_h"]["value"] == pytest.approx(seen.duration_h.value)
+    assert len(again["figures"]) == len(seen.figures)
+
+
+def test_an_aim_below_thirty_percent_is_warned_of() -> None:
+    recipe, load = recipe_of("trial-short"), load_of("sample-roll")
+    low = dryrun.dry_run(SITE, changed(recipe, insoluble_low_pct=1.0, insoluble_aim_pct=20.0), "0" * 64, load)
+    assert any("cliff" in warning and "20 %" in warning for warning in low.warnings)
+    assert low.verdict == "DOUBTFUL"
+    assert not any("cliff" in warning for warning in receipt_of("trial-short", "sample-roll").warnings)
+
+
+def test_a_recipe_that_cannot_reach_its_endpoint_would_be_stopped_by_its_timeout() -> None:
+    seen = dryrun.dry_run(SITE, changed(recipe_of("trial-short"), max_residual_wt_pct=0.01, insoluble_low_pct=98.0, insoluble_aim_pct=98.5,
+                                        insoluble_high_pct=99.0), "0" * 64, load_of("sample-roll"))  # fmt: skip
+    assert seen.endpoint_h is None
+    assert "I26" in {acting.rule for acting in seen.interlocks}
+    assert seen.p_endpoint < dryrun.ACCEPTED_ENDPOINT
+    assert any("P(endpoint" in warning for warning in seen.warnings)
+    assert any("not before the timeout" in line for line in dryrun.lines(seen))
+
+
+def test_more_solvent_than_the_trap_holds_is_told_before_the_batch() -> None:
+    small = SITE.model_copy(update={"equipment": SITE.equipment.model_copy(update={"trap_kg": 1.0})})
+    seen = dryrun.dry_run(small, recipe_of("vacuum"), "0" * 64, load_of("production-roll"))
+    assert [acting.why for acting in seen.interlocks if acting.rule == "I17" and "cold trap" in acting.why]
+    assert not any("cold trap" in acting.why for acting in receipt_of("vacuum", "production-roll").interlocks)
+
+
+def test_every_figure_beyond_its_limit_is_an_interlock_and_no_other() -> None:
+    for name, load in (("trial-short", "sample-roll"), ("vacuum", "production-roll"), ("nitrogen", "production-roll")):
+        seen = receipt_of(name, load)
+        beyond = {figure.rule for figure in seen.figures if figure.limit is not None and figure.value.high > figure.limit}
+        assert beyond == {acting.rule for acting in seen.interlocks} - {"I26", "I23"}
+
+
+def test_the_lines_say_the_verdict_and_every_phase() -> None:
+    seen = receipt_of("vacuum", "production-roll")
+    text = "\n".join(dryrun.lines(seen))
+    assert text.startswith(f"{seen.recipe}: {seen.verdict}")
+    assert all(f"end of {name}" in text for name, _ in seen.phases_h)

@@ -1,0 +1,172 @@
+"""The forecast of the rest of a batch: counted down by the oven, against stepping the same members, and when there is none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from controller.equipment import Equipment
+from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target, forecast, layers, start, step
+from controller.estimator.belief import pack, unpack
+from controller.estimator.curing import LIMIT, gel_fraction
+from controller.estimator.layers import Drive, Slow, State
+from controller.estimator.members import members_of
+from controller.estimator.model import Leg, LegKind
+from controller.estimator.schedule import Start, follow
+from controller.image import Forecast, Inputs, blank
+from controller.tags import Quality, Sample
+from controller.units import kelvin
+
+TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
+SITE, OVEN = EstimatorSettings(), Equipment()
+TARGET = Target(0.01, 0.05, 0.97, 0.9, insoluble_aim=0.55, persist_s=120.0)
+CURE = Leg(LegKind.CURE, 0.0, 15 * 3600.0, target_c=240.0, band_c=10.0, pressure_mbar=1.0, start_c=240.0)
+H = 3600.0
+
+
+def good(value: float) -> Sample[float]:
+    return Sample(value, Quality.GOOD, 0.0)
+
+
+def reading(at_s: float, temp_c: float) -> Inputs:
+    image = blank(at_s, 1.0, Quality.ABSENT)._replace(
+        coldest_wall_c=good(40.0), pressure_cap_mbar=good(1.0), pressure_pirani_mbar=good(1.0)
+    )
+    return image._replace(**{f"z{zone}_tc_{letter}_c": good(temp_c) for zone in (1, 2, 3) for letter in "abc"})
+
+
+def carried(memory: EstimatorMemory, hours: float, temp_c: float) -> EstimatorMemory:
+    at_s, end_s = memory.at_s, memory.at_s + hours * H
+    while at_s < end_s - 1e-6:
+        at_s += 60.0
+        after, _ = step(SITE, memory, reading(at_s, temp_c), TARGET)
+        assert after is not None
+        memory = after
+    return memory
+
+
+@pytest.fixture(scope="module")
+def soaked() -> EstimatorMemory:
+    return carried(start(SITE, TRIAL, 0.0, 240.0), 3.0, 240.0)
+
+
+def made(memory: EstimatorMemory, *legs: Leg, target: Target = TARGET) -> Forecast:
+    found = forecast.make(SITE, OVEN, replace(memory, target=target), legs or (CURE,), 240.0)
+    assert found is not None
+    return found
+
+
+def brute(memory: EstimatorMemory, target: Target, cure: Leg, every_s: float = 120.0) -> float:
+    """The recipe's endpoint by stepping the same members along the pilot's wall, from now."""
+    members, found = members_of(SITE, memory.load), unpack(memory.block)
+    chosen = slice(forecast.EVERY // 2, None, forecast.EVERY)
+    model = members.model._replace(table=members.model.table[chosen])
+    slow = Slow(*(scale[chosen] for scale in found.slow))
+    state = State(np.ascontiguousarray(found.state.block[chosen]), found.state.positions)
+    now = Start(np.median(found.state.temps, axis=0), memory.wall_k, memory.pressure_pa, kelvin(240.0))
+    knots = forecast._with_vapour(follow((cure,), members.model, found.slow, OVEN, now, cure.most_s).knots, members)
+    share, width = model.shape.share, members.polydispersity[chosen][:, None]
+    at_s, held_s = 0.0, 0.0
+    while at_s < cure.most_s:
+        ends = [np.interp((at_s, at_s + every_s), knots[:, 0], knots[:, column]) for column in (1, 2, 3)]
+        drive = Drive(float(ends[0][0]), float(ends[0][1]), float(ends[1].mean()), float(ends[2].mean()))
+        state = layers.advance(model, slow, state, drive, every_s).state
+        at_s += every_s
+        gel = gel_fraction(state.conversion * LIMIT, width, members.scission_ratio)
+        dry = (layers.mean_residual(model, state).max(axis=1) <= target.residual_max).mean()
+        inside = ((gel.min(axis=1) >= target.insoluble_low) & (gel.max(axis=1) <= target.insoluble_high)).mean()
+        ripe = np.median(gel @ share) >= target.insoluble_aim
+        met = dry >= target.probability and inside >= target.probability and ripe and at_s >= cure.least_s
+        held_s = held_s + every_s if met else 0.0
+        if met and held_s > target.persist_s:
+            return at_s - every_s / 2
+    return float("inf")
+
+
+def test_an_hour_of_the_forecast_is_an_hour_of_the_oven(soaked: EstimatorMemory) -> None:
+    first = made(soaked)
+    later = made(carried(soaked, 1.0, 240.0), CURE._replace(most_s=CURE.most_s - H))
+    assert first.endpoint_s is not None
+    assert later.endpoint_s is not None
+    assert first.endpoint_s.value > 1.5 * H
+    assert first.endpoint_s.value - later.endpoint_s.value == pytest.approx(H, rel=0.05)
+    assert later.made_at_s - first.made_at_s == pytest.approx(H)
+
+
+@pytest.mark.parametrize("aim", [0.55, 0.75])
+def test_the_endpoint_is_that_of_the_same_members_stepped_one_by_one(soaked: EstimatorMemory, aim: float) -> None:
+    target = replace(TARGET, insoluble_aim=aim)
+    found = made(soaked, target=target).endpoint_s
+    assert found is not None
+    assert found.value == pytest.approx(brute(soaked, target, CURE), rel=0.01)
+
+
+@pytest.mark.parametrize(("residual_max", "low", "aim"), [(0.01, 0.3, 0.3), (1e-3, 0.05, 0.05)])
+def test_an_endpoint_that_hangs_on_a_share_of_members_is_good_to_one_look(
+    soaked: EstimatorMemory, residual_max: float, low: float, aim: float
+) -> None:
+    """The share jumps from member to member, and the forecast looks at 40 moments: a quarter of an hour apart in a cure of 15 h."""
+    target = replace(TARGET, residual_max=residual_max, insoluble_low=low, insoluble_aim=aim)
+    found = made(soaked, target=target).endpoint_s
+    assert found is not None
+    assert found.value == pytest.approx(brute(soaked, target, CURE), abs=900.0)
+
+
+def test_what_has_to_persist_is_waited_for(soaked: EstimatorMemory) -> None:
+    ends = [made(soaked, target=replace(TARGET, persist_s=persist_s)).endpoint_s for persist_s in (0.0, 1500.0)]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert ends[1].value - ends[0].value == pytest.approx(1500.0)
+
+
+def test_no_endpoint_comes_before_the_least_time(soaked: EstimatorMemory) -> None:
+    free = made(soaked).endpoint_s
+    assert free is not None
+    late = made(soaked, CURE._replace(least_s=free.value + 2 * H)).endpoint_s
+    assert late is not None
+    assert late.value >= free.value + 2 * H
+    assert late.value == pytest.approx(free.value + 2 * H, abs=TARGET.persist_s + 60.0)
+
+
+def test_beyond_the_limit_there_is_no_endpoint_but_a_finish(soaked: EstimatorMemory) -> None:
+    found = made(soaked, CURE._replace(most_s=1200.0))
+    assert found.endpoint_s is None
+    assert found.p_endpoint < 0.5
+    assert found.finish_s.value == pytest.approx(1200.0)
+    whole = made(soaked)
+    assert whole.p_endpoint > 0.9
+
+
+def test_legs_after_the_cure_put_off_the_finish_and_not_the_endpoint(soaked: EstimatorMemory) -> None:
+    alone, followed = made(soaked), made(soaked, CURE, Leg(LegKind.HOLD, 1800.0, 9e9, pressure_mbar=1013.25))
+    assert alone.endpoint_s == followed.endpoint_s
+    assert followed.finish_s.value - alone.finish_s.value == pytest.approx(1800.0)
+
+
+def test_members_that_cannot_be_solved_leave_the_word_to_the_others(soaked: EstimatorMemory) -> None:
+    found = unpack(soaked.block)
+    found.state.solvent[forecast.EVERY // 2] = np.nan
+    damaged, whole = made(replace(soaked, block=pack(found))), made(soaked)
+    assert damaged.endpoint_s is not None
+    assert whole.endpoint_s is not None
+    assert damaged.endpoint_s.value == pytest.approx(whole.endpoint_s.value, rel=0.1)
+    assert all(np.isfinite(point).all() for fan in (damaged.residual_solvent, damaged.insoluble) for point in map(np.array, fan))
+
+
+def test_nothing_is_foretold_without_members_legs_or_target(soaked: EstimatorMemory) -> None:
+    found = unpack(soaked.block)
+    found.state.block[forecast.EVERY // 2 :: forecast.EVERY, -1] = np.nan
+    assert forecast.make(SITE, OVEN, replace(soaked, block=pack(found)), (CURE,), 240.0) is None
+    assert forecast.make(SITE, OVEN, soaked, (), 240.0) is None
+    assert forecast.make(SITE, OVEN, replace(soaked, target=None), (CURE,), 240.0) is None
+
+
+def test_the_fan_is_ordered_dries_and_cures(soaked: EstimatorMemory) -> None:
+    found = made(soaked)
+    assert (np.diff(found.ahead_s) >= 0).all()
+    for fan in (found.residual_solvent, found.insoluble):
+        assert all(one.low <= one.value <= one.high for one in fan)
+    assert (np.diff([one.value for one in found.insoluble]) >= -1e-9).all()
+    dry = [one.value for one in found.residual_solvent]
+    assert dry[-1] < 0.5 * dry[0]
+    assert np.diff(dry).max() < 1e-4  # the pilot's vapour is another one than the last reading's

@@ -1,0 +1,159 @@
+"""Film and roll as a whole: against an independent right-hand side, balances, limits, failures, and nothing compiled after the start."""
+
+import numpy as np
+import pytest
+
+from controller.estimator import layers
+from controller.estimator.rosenbrock import Tolerance
+from tests.reference import batch
+from tests.reference.batch import DAY_S, KNOTS, TIGHT, H, model, reference
+
+MOMENTS_S = np.array([1, 4, 7, 8.5, 10, 14, 18, 24]) * H
+
+
+def shown(roll, states):
+    """Temperature, mean weight fraction and conversion of a reference's states."""
+    parts = [roll.split(y) for y in states]
+    mean = np.array([(roll.v * u).sum(axis=0) for u, _, _ in parts])
+    return np.array([temp for _, _, temp in parts]), mean / (1 + mean), np.array([x for _, x, _ in parts])
+
+
+@pytest.mark.parametrize(("method", "positions"), [("BDF", 4), ("Radau", 2)])
+def test_a_day_is_that_of_an_independent_right_hand_side(method, positions):
+    roll = reference(positions, 6)
+    temp_k, residual, conversion = shown(roll, roll.solve(roll.start(batch.START_K, batch.RESIDUAL), MOMENTS_S, 1e-10, 1e-12, method))
+    built, slow, state = model(1, positions, 6, TIGHT)
+    seen = layers.trajectory(built, slow, state, KNOTS, MOMENTS_S)
+    assert not seen.failed.any()
+    assert np.abs(seen.temp_k[0] - temp_k).max() < 1e-5
+    assert np.abs(seen.residual[0] - residual).max() < 1e-7
+    assert np.abs(seen.conversion[0] - conversion).max() < 1e-8
+
+
+def test_the_working_tolerance_is_good_to_a_thousandth():
+    moments_s = np.arange(25) * H
+    seen, exact = (
+        layers.trajectory(built, slow, state, KNOTS, moments_s) for built, slow, state in (model(1, 12, 20), model(1, 12, 20, TIGHT))
+    )
+    assert np.abs(seen.residual - exact.residual).max() < 1e-3
+    assert np.abs(seen.conversion - exact.conversion).max() < 1e-4
+    assert np.abs(seen.temp_k - exact.temp_k).max() < 0.2
+
+
+def test_steps_and_trajectories_are_one_model():
+    built, slow, state = model(3, 4, 10, TIGHT)
+    drive = layers.Drive(400.0, 420.0, 300.0, 100.0)
+    once = layers.advance(built, slow, state, drive, H)
+    knots = np.array([[0.0, 400.0, 300.0, 100.0], [H, 420.0, 300.0, 100.0]])
+    seen = layers.trajectory(built, slow, state, knots, np.array([0.0, H / 3, H]))
+    assert seen.temp_k[:, 2] == pytest.approx(once.state.temps, abs=1e-6)
+    assert seen.residual[:, 2] == pytest.approx(layers.mean_residual(built, once.state), abs=1e-9)
+    assert seen.temp_k[:, 0] == pytest.approx(state.temps)
+    third = layers.advance(built, slow, state, drive._replace(wall_end_k=400 + 20 / 3), H / 3)
+    assert seen.temp_k[:, 1] == pytest.approx(third.state.temps, abs=1e-3)  # interpolated within a step
+    assert seen.residual[:, 1] == pytest.approx(layers.mean_residual(built, third.state), abs=1e-6)
+
+
+def test_the_solvent_balance_closes():
+    built, slow, state = model(5, 4, 10)
+    slow = slow._replace(log_dry=np.linspace(-2, 2, 5), log_way=np.linspace(1, -1, 5))
+    there_kg = built.polymer_kg * (layers.mean_u(built, state) * built.winding.share).sum(axis=1)
+    left_kg, now = np.zeros(5), state
+    for wall_k in (350.0, 420.0, 480.0, 510.0, 400.0):
+        done = layers.advance(built, slow, now, layers.Drive(wall_k, wall_k, 150.0, 50.0), 2 * H)
+        left_kg, now = left_kg + done.left_kg, done.state
+        assert done.evaporated_kg.sum(axis=1) == pytest.approx(done.left_kg, rel=1e-12)
+    still_kg = built.polymer_kg * (layers.mean_u(built, now) * built.winding.share).sum(axis=1)
+    assert np.abs((left_kg + still_kg) / there_kg - 1).max() < 1e-8
+    assert (left_kg > 0.01 * there_kg).all()
+    assert (now.solvent >= 0).all()
+
+
+def test_the_energy_balance_closes():
+    # heat through the wall, by Gauss quadrature over the independent wall law, is what roll and vapour have taken up
+    built, slow, state = model(1, 4, 8, TIGHT)
+    roll, wall_k, pressure_pa, span_s = reference(4, 8), (303.15, 450.0), 2000.0, 4 * H
+    knots = np.array([[0.0, wall_k[0], pressure_pa, 10.0], [span_s, wall_k[1], pressure_pa, 10.0]])
+    points, weights = np.polynomial.legendre.leggauss(6)
+    parts = np.linspace(0, span_s, 201)
+    moments_s = (parts[:-1, None] + np.diff(parts)[:, None] * (points + 1) / 2).ravel()
+    seen = layers.trajectory(built, slow, state, knots, moments_s)
+    walls_k = np.interp(moments_s, knots[:, 0], knots[:, 1])
+    watts = [roll.wall_heat(temp_k, wall, pressure_pa).sum() for temp_k, wall in zip(seen.temp_k[0], walls_k, strict=True)]
+    given_j = (np.array(watts).reshape(-1, 6) @ weights / 2 * np.diff(parts)).sum()
+    done = layers.advance(built, slow, state, layers.Drive(*wall_k, pressure_pa, 10.0), span_s)
+    taken_j = (roll.c * (done.state.temps[0] - state.temps[0])).sum() + roll.latent_j_kg * done.left_kg[0]
+    assert given_j == pytest.approx(taken_j, rel=1e-6)
+    assert done.left_kg[0] > 0.01
+
+
+def test_a_dry_roll_warms_as_the_eigenvalues_of_its_conductances_say():
+    built, slow, _ = model(1, 6, 5, TIGHT)
+    dry = layers.initial(built, 300.0, np.zeros(1))
+    roll, wall_k, pressure_pa = reference(6, 5), 420.0, 5e4
+    matrix = np.column_stack([roll._warm(wall_k + e, np.zeros(6), wall_k, pressure_pa) for e in np.eye(6)])
+    values, vectors = np.linalg.eig(matrix)
+    exact = wall_k + (vectors * np.exp(values * 2 * H)) @ np.linalg.solve(vectors, np.full(6, 300.0 - wall_k))
+    done = layers.advance(built, slow, dry, layers.Drive(wall_k, wall_k, pressure_pa, 0.0), 2 * H)
+    assert done.state.temps[0] == pytest.approx(exact.real, abs=1e-4)
+
+
+def test_what_cannot_be_carried_is_flagged_and_stays():
+    built, slow, state = model(3, 4, 6)
+    state.block[1, 2] = np.nan
+    drive = layers.Drive(400.0, 400.0, 1e3, 0.0)
+    done = layers.advance(built, slow, state, drive, 60.0)
+    assert done.failed.tolist() == [False, True, False]
+    assert np.array_equal(done.state.block[1], state.block[1], equal_nan=True)
+    assert done.left_kg[1] == 0
+    assert np.isfinite(done.state.block[[0, 2]]).all()
+    seen = layers.trajectory(built, slow, state, KNOTS, np.array([H]))
+    assert seen.failed.tolist() == [False, True, False]
+    assert np.isnan(seen.temp_k[1]).all()
+    assert np.isfinite(seen.blister[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_members_far_from_the_median_stay_finite_and_not_negative(seed):
+    rng = np.random.default_rng(seed)
+    built, slow, state = model(40, 4, 10)
+    slow = layers.Slow(*(rng.normal(0, sd, 40) for sd in (2.0, 2.0, 0.3, 1.2, 0.6, 1.2)))
+    for _ in range(12):
+        drive = layers.Drive(rng.uniform(290, 550), rng.uniform(290, 550), 10 ** rng.uniform(0, 5), 0.0)
+        done = layers.advance(
+            built, slow, state, drive._replace(vapour_pa=rng.uniform(0, 0.5) * drive.pressure_pa), 10 ** rng.uniform(0, 4)
+        )
+        assert not done.failed.any()
+        state = done.state
+        assert np.isfinite(state.block).all()
+        assert state.solvent.min() >= 0
+        assert state.conversion.min() >= 0
+        assert state.conversion.max() < 1
+
+
+def test_blister_and_trajectory_agree_and_know_the_glass():
+    built, slow, _ = model(1, 4, 6)
+    hot = layers.initial(built, 480.0, np.array([0.2]))
+    pushing, rubbery = layers.blister(built, slow, hot, 1e4)
+    assert rubbery.all()
+    glass = 1 / (0.8 / 553.0 + 0.2 / 166.0)
+    assert not layers.blister(built, slow, layers.initial(built, glass - 1, np.array([0.2])), 1e4)[1].any()
+    assert layers.blister(built, slow, layers.initial(built, glass + 1, np.array([0.2])), 1e4)[1].all()
+    seen = layers.trajectory(built, slow, hot, np.array([[0.0, 480.0, 1e4, 0.0]]), np.array([0.0]))
+    assert seen.blister[0, 0] == pytest.approx(pushing[0].max(), rel=1e-9)
+
+
+@pytest.mark.parametrize("positions", [1, ("core", "outer"), ("edge",), ("core", "core", "edge")])
+def test_positions_that_make_no_roll_are_refused(positions):
+    with pytest.raises(ValueError, match="positions"):
+        layers.build(batch.LOAD, batch.NMP, layers.Uncertain.median(1, 1e-4), positions, 5)
+
+
+def test_nothing_is_compiled_after_the_warm_up():
+    before = layers.warm_up()
+    built, slow, state = model(7, 12, 20)
+    layers.advance(built, slow, state, layers.Drive(400.0, 410.0, 1e3, 10.0), 10.0)
+    layers.trajectory(built, slow, state, KNOTS, np.array([H, DAY_S]))
+    assert layers.variants() == before
+    layers.build(batch.LOAD, batch.NMP, layers.Uncertain.median(1, 1e-4), 4, 5, tolerance=Tolerance(1e-3, 1e-5, 1e-3, 1e-2, 1e-6))
+    assert layers.warm_up() == before

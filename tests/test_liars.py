@@ -1,0 +1,150 @@
+"""Instruments that lie: thermocouples reversed, drifting and stuck, and a condensate scale. The estimate stays sane and says what it saw."""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+
+from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target, start, step
+from controller.estimator.belief import unpack
+from controller.estimator.members import SENSORS
+from controller.estimator.model import POSITIONS
+from controller.image import Inputs, blank
+from controller.tags import Quality, Sample
+
+TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
+PRODUCTION = LoadState(1000, 1.0, 20, 18, 100, 152, 20, 1)
+SITE = EstimatorSettings()
+TARGET = Target(0.01, 0.01, 0.99, 0.9)
+PERIOD_S, HOURS = 20.0, 7.0
+Lie = Callable[[float, float], float]  # of hours and what is true
+
+
+def good(value: float) -> Sample[float]:
+    return Sample(value, Quality.GOOD, 0.0)
+
+
+def wall_c(hours: float) -> float:
+    return min(25.0 + 100.0 * hours, 235.0)
+
+
+def image(hours: float, loads_c: tuple[float, ...] | None, condensate_kg: float | None) -> Inputs:
+    seen = blank(3600 * hours, 1.0, Quality.ABSENT)._replace(
+        coldest_wall_c=good(40.0), pressure_cap_mbar=good(5.0), pressure_pirani_mbar=good(5.0), condenser_c=good(5.0),
+        condenser_run=Sample(True, Quality.GOOD, 0.0), vac_valve_open=Sample(True, Quality.GOOD, 0.0),
+    )  # fmt: skip
+    seen = seen._replace(**{f"z{zone}_tc_{letter}_c": good(wall_c(hours)) for zone in (1, 2, 3) for letter in "abc"})
+    if loads_c is not None:
+        seen = seen._replace(load_outer_c=good(loads_c[0]), load_edge_c=good(loads_c[1]), load_core_c=good(loads_c[2]))
+    return seen if condensate_kg is None else seen._replace(condensate_kg=good(condensate_kg))
+
+
+def batch(
+    load: LoadState, loads_c: Callable[[float], tuple[float, ...]] | None, condensate: Callable[[float], float] | None
+) -> list[EstimatorMemory]:
+    """A day's beginning, one memory per update."""
+    memory, seen = start(SITE, load, 0.0, 25.0), []
+    for hours in np.arange(PERIOD_S, 3600 * HOURS, PERIOD_S) / 3600:
+        given = image(hours, None if loads_c is None else loads_c(hours), None if condensate is None else condensate(hours))
+        after, _ = step(SITE, memory, given, TARGET)
+        assert after is not None
+        memory = after
+        seen.append(memory)
+    return seen
+
+
+@cache
+def truth() -> tuple[np.ndarray, np.ndarray]:
+    """Hours, and what an undisturbed estimate believes at the three sensors, (updates, 3): readings that agree with the model."""
+    silent = batch(TRIAL, None, None)
+    columns = [POSITIONS.index(sensor) for sensor in SENSORS]
+    return np.array([one.at_s for one in silent]) / 3600, np.array(
+        [unpack(one.block).state.temps.mean(axis=0)[columns] for one in silent]
+    ) - 273.15
+
+
+@cache
+def told(sensor: int | None, kind: str = "") -> list[EstimatorMemory]:
+    hours, temps_c = truth()
+    lies: dict[str, Lie] = {
+        "reversed": lambda _, true_c: 50.0 - true_c,
+        "drifting": lambda at_h, true_c: true_c + 5.0 * at_h,
+        "stuck": lambda _, true_c: min(true_c, 60.0),
+    }
+
+    def read(at_h: float) -> tuple[float, ...]:
+        honest = [float(np.interp(at_h, hours, temps_c[:, number])) for number in range(3)]
+        if sensor is not None:
+            honest[sensor] = lies[kind](at_h, honest[sensor])
+        return tuple(honest)
+
+    return batch(TRIAL, read, None)
+
+
+@pytest.mark.parametrize("sensor", range(3))
+@pytest.mark.parametrize("kind", ["reversed", "stuck"])
+def test_a_thermocouple_that_contradicts_the_members_is_left_out_and_counted(sensor: int, kind: str) -> None:
+    memory, honest = told(sensor, kind)[-1], told(None)[-1]
+    assert memory.refused[sensor] > 60
+    assert sum(memory.refused) == memory.refused[sensor]
+    assert memory.estimate.valid
+    assert memory.estimate.film_max_c == pytest.approx(honest.estimate.film_max_c, abs=6.0)
+    assert memory.estimate.film_min_c == pytest.approx(honest.estimate.film_min_c, abs=6.0)
+    assert memory.estimate.insoluble.value == pytest.approx(honest.estimate.insoluble.value, abs=0.08)
+
+
+@pytest.mark.parametrize("sensor", range(3))
+def test_a_thermocouple_that_drifts_by_five_kelvin_an_hour_pulls_little_and_is_counted_at_last(sensor: int) -> None:
+    memory, honest = told(sensor, "drifting")[-1], told(None)[-1]
+    off_k = unpack(memory.block).state.temps.mean(axis=0) - unpack(honest.block).state.temps.mean(axis=0)
+    print(sensor, off_k, memory.refused)
+    assert np.abs(off_k).max() < 15.0  # of 35 K
+    assert np.isfinite(unpack(memory.block).state.block).all()
+
+
+def test_honest_thermocouples_are_never_refused() -> None:
+    assert max(max(memory.refused) for memory in told(None)) == 0
+    assert told(None)[-1].estimate.valid
+
+
+@cache
+def weighed(kind: str) -> list[EstimatorMemory]:
+    hours, _ = truth()
+    silent = batch(PRODUCTION, None, None)
+    kg = members_gone(silent)
+    at_h = np.array([one.at_s for one in silent]) / 3600
+    lies: dict[str, Lie] = {
+        "honest": lambda _, true_kg: true_kg, "nothing": lambda _, __: 0.0, "tenfold": lambda _, true_kg: 10 * true_kg,
+        "backwards": lambda _, true_kg: -true_kg,
+    }  # fmt: skip
+    return batch(PRODUCTION, None, lambda now_h: lies[kind](now_h, float(np.interp(now_h, at_h, kg))))
+
+
+def members_gone(seen: list[EstimatorMemory]) -> np.ndarray:
+    from controller.estimator.layers import mean_u
+    from controller.estimator.members import members_of
+
+    members = members_of(SITE, PRODUCTION)
+    return np.array([
+        ((members.residual / (1 - members.residual) - mean_u(members.model, unpack(one.block).state) @ members.model.shape.share)
+         * members.model.polymer_kg).mean()
+        for one in seen
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["nothing", "tenfold", "backwards"])
+def test_a_condensate_scale_that_lies_leaves_a_finite_belief_and_is_told(kind: str) -> None:
+    seen = weighed(kind)
+    belief = unpack(seen[-1].block)
+    assert np.isfinite(belief.state.block).all()
+    assert (belief.state.solvent >= 0).all()
+    estimate = seen[-1].estimate
+    assert 0 <= estimate.residual_solvent.low <= estimate.residual_solvent.high < 0.5
+    print(kind, max(one.window.conflicts for one in seen), estimate.valid, estimate.why_invalid, estimate.residual_solvent)
+
+
+def test_an_honest_scale_contradicts_nobody_and_keeps_the_solvent() -> None:
+    seen = weighed("honest")
+    print(max(one.window.conflicts for one in seen), seen[-1].estimate.valid, seen[-1].estimate.residual_solvent)
+    assert seen[-1].estimate.valid

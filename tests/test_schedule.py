@@ -1,0 +1,130 @@
+"""The pilot that foresees wall and pressure: closed forms of lumped bodies, and a whole batch of the bench."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from controller.equipment import Equipment
+from controller.estimator import EstimatorSettings, LoadState, schedule
+from controller.estimator.belief import unpack
+from controller.estimator.layers import Slow
+from controller.estimator.members import members_of
+from controller.estimator.model import Leg, LegKind
+from controller.estimator.schedule import Start
+from controller.memory import Memory, Settings
+from controller.plan import legs_of
+from controller.recipe.reading import read_load, read_recipe
+from controller.units import kelvin
+from controller.wiring import load as wired
+from sim import bench, lot
+
+ROOT = Path(__file__).parents[1]
+TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
+MODEL = members_of(EstimatorSettings(), TRIAL).model
+H = 3600.0
+APART = Slow.none(1)._replace(log_h=np.full(1, -40.0))  # a roll that exchanges no heat with the wall
+LUMPED = Slow.none(1)._replace(log_k=np.full(1, 8.0))  # a roll of one temperature
+STEADY = Equipment(wall_kj_k=20000, loss_w_k=0.0)  # walls that no roll can cool
+
+
+def start(roll_c: float, wall_c: float, pressure_pa: float = 101325.0, sp_c: float = 0.0) -> Start:
+    return Start(np.full(4, kelvin(roll_c)), kelvin(wall_c), pressure_pa, kelvin(sp_c) if sp_c else 0.0)
+
+
+def hold(seconds: float) -> Leg:
+    return Leg(LegKind.HOLD, seconds, 10 * seconds, pressure_mbar=1013.25)
+
+
+@pytest.mark.parametrize("hours", [0.5, 2.0, 6.0])
+def test_unheated_walls_cool_as_a_lumped_body(hours: float) -> None:
+    oven = Equipment(wall_kj_k=500, loss_w_k=30, ambient_c=20)
+    seen = schedule.follow((hold(hours * H),), MODEL, APART, oven, start(20.0, 220.0), 0.0)
+    left = (seen.knots[-1, 1] - kelvin(20.0)) / 200.0
+    assert left == pytest.approx(np.exp(-30 * hours * H / 500e3), rel=0.005 * max(hours, 1.0))  # steps of a minute
+    assert seen.knots[-1, 0] == pytest.approx(hours * H)
+
+
+def test_a_roll_of_one_temperature_cools_to_its_target_in_the_time_of_its_closed_form() -> None:
+    leg = Leg(LegKind.COOL, 0.0, 40 * H, target_c=58.0, rate_c_per_min=5.0, pressure_mbar=1013.25)
+    seen = schedule.follow((leg,), MODEL, LUMPED, STEADY, start(200.0, 22.0, sp_c=22.0), 0.0)
+    shape, wall_k = MODEL.shape, kelvin(22.0)
+    h = 8.0 * (shape.radiation_share * (wall_k / 473.15) ** 3 + (1 - shape.radiation_share) * 101325 / (101325 + shape.convection_half_pa))
+    tau_s = MODEL.winding.capacity_j_k.sum() / (h * (shape.skin_m2 + shape.open_m2[0] + shape.open_m2[3]))
+    assert seen.ends_s[0] == pytest.approx(tau_s * np.log(178 / 36), rel=0.04)  # steps of a minute, in 62
+    assert seen.last_k.max() <= kelvin(58.0)
+    assert seen.late_legs == ()
+
+
+def test_a_soak_counts_only_the_time_in_band() -> None:
+    soak = Leg(LegKind.SOAK, 1800.0, 20 * H, target_c=150.0, band_c=5.0, pressure_mbar=1013.25)
+    warm = schedule.follow((soak,), MODEL, LUMPED, STEADY, start(150.0, 150.0, sp_c=150.0), 0.0)
+    assert warm.ends_s == (1800.0,)
+    cold = schedule.follow((soak,), MODEL, LUMPED, STEADY, start(100.0, 150.0, sp_c=150.0), 0.0)
+    shape = MODEL.shape
+    gas = (1 - shape.radiation_share) * 101325 / (101325 + shape.convection_half_pa)
+    h = [8.0 * (shape.radiation_share * (kelvin(wall_c) / 473.15) ** 3 + gas) for wall_c in (150.0, 162.0)]
+    area = shape.skin_m2 + shape.open_m2[0] + shape.open_m2[3]
+    slow_s = MODEL.winding.capacity_j_k.sum() / (h[0] * area) * np.log(50 / 5)  # without a lead of the wall
+    fast_s = MODEL.winding.capacity_j_k.sum() / (h[1] * area) * np.log(62 / 17)  # with a lead of 12 K all the way
+    assert fast_s < cold.ends_s[0] - 1800.0 < slow_s + 60.0
+
+
+def test_a_soak_that_never_comes_into_band_runs_into_its_limit_and_is_told() -> None:
+    soak = Leg(LegKind.SOAK, 600.0, 2 * H, target_c=150.0, band_c=5.0, pressure_mbar=1013.25)
+    seen = schedule.follow((soak, hold(60.0)), MODEL, APART, STEADY, start(60.0, 150.0, sp_c=150.0), 0.0)
+    assert seen.ends_s == pytest.approx((2 * H, 2 * H + 60.0))
+    assert seen.late_legs == (0,)
+
+
+def test_a_ramp_keeps_its_rate_and_waits_for_a_weak_oven() -> None:
+    ramp = Leg(LegKind.RAMP, 0.0, 20 * H, target_c=160.0, rate_c_per_min=2.0, band_c=15.0, pressure_mbar=1013.25)
+    strong = schedule.follow((ramp,), MODEL, APART, Equipment(loss_w_k=0.0), start(100.0, 100.0, sp_c=100.0), 0.0)
+    assert strong.ends_s[0] == pytest.approx(30 * 60.0, abs=60.0)
+    weak = Equipment(loss_w_k=0.0, wall_kj_k=600.0, heater_kw=5.0)  # 0.5 K/min
+    held = schedule.follow((ramp,), MODEL, APART, weak, start(100.0, 100.0, sp_c=100.0), 0.0)
+    assert held.ends_s[0] == pytest.approx((60.0 - 15.0) / 0.5 * 60.0, rel=0.05)  # the set point waits 15 K ahead of the wall
+    walls = np.interp(np.arange(0, held.ends_s[0], 60.0), held.knots[:, 0], held.knots[:, 1])
+    assert np.diff(walls).max() <= 0.5 + 0.05
+
+
+def test_a_cure_lasts_as_long_as_it_is_told_but_not_beyond_its_limit() -> None:
+    cure = Leg(LegKind.CURE, 1200.0, 3 * H, target_c=150.0, band_c=5.0, pressure_mbar=1013.25)
+    there = start(150.0, 150.0, sp_c=150.0)
+    ends = [schedule.follow((cure,), MODEL, LUMPED, STEADY, there, cure_s).ends_s[0] for cure_s in (0.0, 2 * H, 9 * H)]
+    assert ends == pytest.approx([1200.0, 2 * H, 3 * H])
+
+
+def test_pressure_follows_the_pump_and_flowing_nitrogen_is_ambient() -> None:
+    vacuum = Leg(LegKind.HOLD, 1200.0, 9e9, pressure_mbar=10.0)
+    nitrogen = Leg(LegKind.HOLD, 1200.0, 9e9, pressure_mbar=10.0, n2_flow_nm3_h=20.0)
+    seen = schedule.follow((vacuum, nitrogen), MODEL, APART, STEADY, start(20.0, 20.0), 0.0).knots
+    at_s = np.array([240.0, 1200.0, 2400.0])
+    pumped = 1000 + (101325 - 1000) * np.exp(-at_s[:2] / 240)
+    back = 101325 + (pumped[1] - 101325) * np.exp(-1200 / 240)
+    assert np.interp(at_s, seen[:, 0], seen[:, 2]) == pytest.approx([*pumped, back], rel=0.05)
+
+
+@pytest.mark.slow
+def test_the_pilot_foresees_the_heating_of_a_batch_on_the_bench() -> None:
+    """To the cure's temperature; the plant's roll is another one than the prior's, but has told of itself before the last ramp."""
+    settings = Settings.model_validate(lot.settings(1))
+    recipe, load = read_recipe(ROOT / "recipes" / "trial-short.toml"), read_load(ROOT / "recipes" / "loads" / "sample-roll.toml")
+    legs = legs_of(recipe.recipe, settings.equipment)
+    ramps = [number for number, leg in enumerate(legs) if leg.kind is LegKind.RAMP]
+    began: list[tuple[float, Memory]] = []
+
+    def look(rig: bench.Rig, at_s: float) -> None:
+        while len(began) <= rig.memory.unit.phase_index:
+            began.append((at_s, rig.memory))
+
+    bench.batch(recipe, load, wired(ROOT / "deploy" / "wiring.toml"), settings, 1, scan_s=2.0, max_h=2.9, hook=look)
+    cure_s = began[ramps[1] + 1][0]
+    for number, near in ((ramps[0], 0.5), (ramps[1], 0.2)):
+        at_s, memory = began[number]
+        belief = memory.estimator
+        assert belief is not None
+        members, found = members_of(settings.estimator, belief.load), unpack(belief.block)
+        now = Start(np.median(found.state.temps, axis=0), belief.wall_k, belief.pressure_pa, kelvin(memory.unit.temp_sp_c))
+        foreseen_s = schedule.follow(legs[number : ramps[1] + 1], members.model, found.slow, settings.equipment, now, 0.0).ends_s[-1]
+        assert foreseen_s == pytest.approx(cure_s - at_s, rel=near)
