@@ -47,6 +47,14 @@ def run(config: ConfigPath = None) -> None:
     _serve(service.run(_config(config)))
 
 
+@app.command("warm-up")
+def warm_up() -> None:
+    """Compile the model into its cache, so that the core starts within seconds. Wanted once after an installation."""
+    from controller import estimator
+
+    console.print(f"{estimator.warm_up()} compiled functions ready")
+
+
 @app.command()
 def gateway(config: ConfigPath = None) -> None:
     """Run the gateway: MQTT out of the journal. The core does not need it."""

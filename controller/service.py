@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from controller import plan, realtime, recorder
+from controller import estimator, plan, realtime, recorder
 from controller import scan as scanning
 from controller import wiring as wirings
 from controller.clock import Clock, wall_ns
@@ -161,6 +161,8 @@ def safe(outputs: Outputs) -> Outputs:
 @asynccontextmanager
 async def started(config: Config) -> AsyncIterator[Core]:
     """Open journal and wire, restore the memory, journal the start; leave everything closed."""
+    log.info("loading the model; after an installation it is compiled first, which takes half a minute")
+    await asyncio.to_thread(estimator.warm_up)
     scheduling = realtime.prefer()
     wiring = wirings.load(Path(config.plc.wiring))
     Path(config.core.journal).parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +173,10 @@ async def started(config: Config) -> AsyncIterator[Core]:
         outage_s, start_s = _outage(restored, journal.last_at_s, config.core.rate)
         clock = Clock(start_s, config.core.rate)
         sha256 = sha256_of(config)
-        journal.append([recorder.boot_entry(start_s, journal.boot, version("ovenctl"), config.core.rate, outage_s, sha256)]).result()
+        taken_kg_h = config.settings.equipment.solvent_kg_h
+        journal.append(
+            [recorder.boot_entry(start_s, journal.boot, version("ovenctl"), config.core.rate, outage_s, sha256, taken_kg_h)]
+        ).result()
         async with Field(ModbusDriver(config.plc.modbus, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
             core = Core(config, journal, field, clock, Memory() if restored is None else restored[0])
             if restored is not None:

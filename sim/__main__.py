@@ -89,6 +89,8 @@ def campaign(
         sys.stdout.write(json.dumps(summary) + "\n")
     else:
         shown.show(summary)
+    if summary["unsafe"]:
+        raise typer.Exit(1)
 
 
 @app.command()

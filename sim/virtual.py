@@ -1,15 +1,8 @@
-"""Virtual batches for the command line: one, shown or as JSON, and many, summed up."""
+"""A virtual batch for the command line, shown or as JSON."""
 
-import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
-from statistics import fmean, median
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -89,82 +82,3 @@ def check_scan(scan_s: float) -> None:
             "its image stale (3 s) after one lost reading, and the PLC's watchdog and lease (5 s) gone after one lost block"
         )
         raise FileError("command line", [Problem("--scan", scan_s, allowed)])
-
-
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """What every batch of a campaign has in common."""
-
-    recipe: Path
-    load: Path
-    wiring: Path
-    scan_s: float = 1.0
-
-    def batch(self, seed: int) -> Result:
-        """Return the result of the batch with ``seed``."""
-        return run(self.recipe, self.load, self.wiring, seed, self.scan_s)
-
-
-def campaign(what: Campaign, seeds: range, jobs: int) -> dict[str, Any]:
-    """Return the sum of many virtual batches: counts, and error and coverage of the estimate at the end.
-
-    A seed is given to whichever of the ``jobs`` processes is free, one at a time, so that long batches leave none of them idle; the sum
-    does not depend on who ran what. Each batch that ends is told on stderr.
-
-    Raises:
-        FileError: see ``run``; nothing is started then.
-    """
-    check_scan(what.scan_s)
-    found: dict[int, Result] = {}
-    for seed, result in _batches(what, seeds, jobs):
-        found[seed] = result
-        _tell(len(found), len(seeds), seed, result)
-    return _sum([found[seed] for seed in seeds], seeds.start)
-
-
-def _batches(what: Campaign, seeds: range, jobs: int) -> Iterator[tuple[int, Result]]:
-    """Yield seed and result as the batches end."""
-    if jobs == 1:
-        yield from ((seed, what.batch(seed)) for seed in seeds)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        running = {pool.submit(what.batch, seed): seed for seed in seeds}
-        try:
-            for ended in as_completed(running):
-                yield running[ended], ended.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # the first mistake ends the campaign, not its last batch
-            raise
-
-
-def _tell(count: int, total: int, seed: int, result: Result) -> None:
-    unsafe = ", ".join(str(found["code"]) for found in result.unsafe) or "safe"
-    sys.stderr.write(
-        f"{count}/{total} seed {seed}: {result.unit_state} after {result.batch_s / 3600:.2f} h, {unsafe}, {result.wall_s:.1f} s\n"
-    )
-    sys.stderr.flush()
-
-
-def _sum(results: Sequence[Result], first_seed: int) -> dict[str, Any]:
-    return {
-        "recipe": results[0].recipe,
-        "runs": len(results),
-        "first_seed": first_seed,
-        "unit_states": dict(Counter(result.unit_state for result in results)),
-        "unsafe": dict(Counter(str(found["code"]) for result in results for found in result.unsafe)),
-        "alarms": dict(Counter(str(alarm["rule"]) for result in results for alarm in result.alarms if _is_alarm(alarm))),
-        "batch_h_median": round(median(result.batch_s for result in results) / 3600, 3),
-        "residual_solvent": _errors([result.residual_solvent for result in results]),
-        "insoluble": _errors([result.insoluble for result in results]),
-        "scan_us_mean": round(1e6 * fmean(result.wall_s / result.scans for result in results), 1),
-    }
-
-
-def _errors(beliefs: list[dict[str, float]]) -> dict[str, float]:
-    errors = [belief["estimate"] - belief["truth"] for belief in beliefs]
-    inside = sum(belief["low"] <= belief["truth"] <= belief["high"] for belief in beliefs)
-    return {
-        "rmse": round(sqrt(fmean(error * error for error in errors)), 5),
-        "bias": round(fmean(errors), 5),
-        "coverage_90": round(inside / len(beliefs), 3),
-    }

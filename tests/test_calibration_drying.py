@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from controller.__main__ import app
 from controller.calibrate import calibrate, parameter_set, read
 from controller.errors import FileError
+from controller.estimator import calibration as bayes
 from controller.estimator import drying
 from controller.estimator.drying import Belief, Weighed
 from controller.estimator.equations import Member
-from controller.estimator.exposure import History
+from controller.estimator.exposure import History, exposure_of
 from controller.estimator.members import members_of
 from controller.estimator.model import EstimatorSettings, LoadState
 from controller.solvents import SOLVENTS
@@ -76,8 +77,8 @@ def another_film(points: Points, ln_diffusion: float, energy: float, film_um: fl
         (0, 3600 * hours[-1]),
         np.full(cells, predry / (1 - predry)),
         method="LSODA",
-        lband=band[0],
-        uband=band[1],
+        lband=1,
+        uband=1,
         rtol=1e-6,
         atol=1e-9,
     )
@@ -329,46 +330,72 @@ def test_the_table_and_the_json_show_what_was_learnt(tmp_path: Path) -> None:
 # the virtual laboratory, whose film binds part of its solvent and follows free volume
 
 HISTORIES: tuple[Points, ...] = (
-    ((0, 25), (3, 240), (4.5, 240)),
+    ((0, 100), (2, 240), (3.5, 240)),
     ((0, 25), (6, 236), (8.5, 236)),
-    ((0, 25), (3, 215), (5, 215)),
+    ((0, 100), (1.5, 215), (3, 215)),
     ((0, 60), (2, 200), (3, 200)),
     ((0, 150), (0.05, 245), (0.8, 245)),
 )
+CURED_THROUGH = 2  # of them, the first
 
 
-def truth_of(number: int, points: Points) -> float:
+def truth_of(number: int, points: Points) -> tuple[float, float]:
+    """Return residual and insoluble fraction of a piece of lot ``number``."""
     piece = _Piece(draw_lot(number))
     hours, temp_c = np.array(points).T
     for start in np.arange(0, hours[-1], 1 / 60):
         piece.treat(float(np.interp(start + 1 / 120, hours, temp_c)), 60.0)
-    return piece.residual
+    return piece.residual, piece.insoluble
+
+
+def crosslinking_of(told: EstimatorSettings) -> bayes.Prior:
+    """Return what a controller with these settings believes of the crosslinking, without the law's own error."""
+    sd = np.array([told.gel_time_ln_sd, told.activation_energy_sd_kj_mol, told.polydispersity_sd, told.order_sd])
+    covariance = np.diag(sd**2)
+    covariance[0, 1] = covariance[1, 0] = told.gel_time_energy_correlation * sd[0] * sd[1]
+    mean = np.array([np.log(told.gel_time_240c_h), told.activation_energy_kj_mol, told.polydispersity, told.order])
+    return bayes.literature()._replace(mean=mean, covariance=covariance)
 
 
 @cache
 def lots() -> tuple[Array, Array]:
-    """Return errors of the median (lots, histories) in wt%, and what low, high and truth are (3, lots, histories)."""
+    """Return low, median, high and truth of 30 lots, (4, lots, histories): residual solvent and insoluble content, both in percent."""
     given = [weighed(one, sd_k=0.5, predry=PREDRY_WT_PCT / 100, predry_sd=0.005) for one in HISTORIES]
-    errors, spans = [], []
+    cured = exposure_of([one.history for one in given])
+    nobody = bayes.Evidence(cured, np.zeros(len(given)), np.full(len(given), 1e-6), np.full(len(given), 0.5), ("oven",) * len(given))
+    solvents, gels = [], []
     for number in range(1, 31):
         told = EstimatorSettings.model_validate(lot.estimator(number))
-        truth = 100 * np.array([truth_of(number, one) for one in HISTORIES])
-        low, middle, high = 100 * np.quantile(drying.foretold(drying.prior_of(told), given), (0.05, 0.5, 0.95), axis=1)
-        errors.append(middle - truth)
-        spans.append((low, high, truth))
-    return np.array(errors), np.array(spans).transpose(1, 0, 2)
+        truth = np.array([truth_of(number, one) for one in HISTORIES]).T
+        left = drying.foretold(drying.prior_of(told), given)
+        gel = bayes.foretold(bayes.samples_of(crosslinking_of(told)), nobody, bayes.TRANSFER_LN_SD)
+        solvents.append([*np.quantile(left, (0.05, 0.5, 0.95), axis=1), truth[0]])
+        gels.append([*np.quantile(gel, (0.05, 0.5, 0.95), axis=1), truth[1]])
+    return 100 * np.array(solvents).transpose(1, 0, 2), 100 * np.array(gels).transpose(1, 0, 2)
 
 
 @pytest.mark.slow
 def test_another_history_of_thirty_lots_is_foretold_with_its_interval() -> None:
-    errors, (low, high, truth) = lots()
+    (low, middle, high, truth), _ = lots()
     inside = ((low <= truth) & (truth <= high)).mean(axis=0)
     assert (inside >= 0.85).all(), inside
-    rmse = np.sqrt((errors**2).mean(axis=0))
-    assert (rmse[:2] < 0.03).all(), rmse  # after the shipped recipes' cures, wt%
-    assert (rmse[2:] < 0.45).all(), rmse
-    prior = 100 * np.quantile(drying.foretold(PRIOR, [weighed(one, sd_k=0.5, predry_sd=0.005) for one in HISTORIES[:2]]), 0.95, axis=1)
-    assert (high[:, :2].mean(axis=0) < 0.3 * prior).all(), (high.mean(axis=0), prior)
+    rmse = np.sqrt(((middle - truth) ** 2).mean(axis=0))
+    assert (rmse[:CURED_THROUGH] < 0.03).all(), rmse  # wt%, where batches end
+    assert (rmse[CURED_THROUGH:] < 0.55).all(), rmse  # above 0.2 wt%: the real film binds part of it, which the law does not know
+    unknown = [weighed(one, sd_k=0.5, predry_sd=0.005) for one in HISTORIES[:CURED_THROUGH]]
+    prior = 100 * np.quantile(drying.foretold(PRIOR, unknown), 0.95, axis=1)
+    assert (high[:, :CURED_THROUGH].mean(axis=0) < 0.3 * prior).all(), (high.mean(axis=0), prior)
+
+
+@pytest.mark.slow
+def test_the_insoluble_content_of_thirty_lots_is_still_foretold() -> None:
+    _, (low, middle, high, truth) = (part[:, :, :CURED_THROUGH] for part in lots())
+    assert ((truth > 20) & (truth < 90)).all()  # where it says something
+    assert (((low <= truth) & (truth <= high)).mean(axis=0) >= 0.85).all()
+    quick, slow = np.sqrt(((middle - truth) ** 2).mean(axis=0))
+    assert slow < 4  # points, after a ramp as of a roll
+    assert quick < 13  # after a ramp of 2 h and half way up the gel curve: the film vitrifies by another law than the controller's
+    assert (high - low).mean() < 50
 
 
 def test_the_ladder_of_the_simulated_lot_learns_drying_and_cure_from_six_coupons() -> None:

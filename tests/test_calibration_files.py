@@ -99,6 +99,20 @@ def test_the_next_set_names_its_parent_and_learns_nothing_twice(tmp_path: Path) 
     assert "learnt from them already" in str(run(lab, "--prior", second, "--held-out", "A4").exception)  # its grandparent's coupons
 
 
+def test_the_estimators_section_holds_the_correlation_and_the_order_with_its_spread(tmp_path: Path) -> None:
+    out = tmp_path / "1.toml"
+    assert run(written(tmp_path / "lab.toml", ladder()), "--out", out).exit_code == 0
+    found = read(out)[0]
+    section, belief = tomllib.loads(out.read_text())["estimator"], found.posterior
+    assert section["gel_time_energy_correlation"] == pytest.approx(belief.correlation[0][1], abs=1e-4)
+    assert abs(section["gel_time_energy_correlation"]) > 0.01
+    assert (section["order"], section["order_sd"]) == (pytest.approx(belief.mean[3], rel=1e-4), pytest.approx(belief.sd[3], rel=1e-4))
+    forged = out.read_text().replace(f"order_sd = {section['order_sd']}", "order_sd = 0.01")
+    assert forged != out.read_text()
+    with pytest.raises(FileError, match="order_sd"):
+        read(written(tmp_path / "forged.toml", forged))
+
+
 def test_a_lot_that_cures_twice_as_slowly_is_a_significant_drift(tmp_path: Path) -> None:
     sets = []
     for i, hours in enumerate((3.4, 3.4, 6.8)):

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.special import exp1
 
 from controller.estimator import layers
+from controller.estimator.constants import COLUMN
+from controller.estimator.laws import HARMLESS_U
 from controller.estimator.rosenbrock import Tolerance
 from tests.reference import batch
 from tests.reference.batch import DAY_S, KNOTS, TIGHT, H, model, reference
@@ -141,6 +144,37 @@ def test_blister_and_trajectory_agree_and_know_the_glass():
     assert layers.blister(built, slow, layers.initial(built, glass + 1, np.array([0.2])), 1e4)[1].all()
     seen = layers.trajectory(built, slow, hot, np.array([[0.0, 480.0, 1e4, 0.0]]), np.array([0.0]))
     assert seen.blister[0, 0] == pytest.approx(pushing[0].max(), rel=1e-9)
+
+
+def test_too_little_solvent_at_the_foil_fills_no_blister():
+    built, slow, _ = model(1, 4, 6)
+    for u, grows in ((0.9 * HARMLESS_U, False), (1.1 * HARMLESS_U, True)):
+        state = layers.initial(built, 560.0, np.array([u / (1 + u)]))  # above the dry film's glass transition
+        pushing, found = layers.blister(built, slow, state, 50.0)
+        assert (found == grows).all()
+        assert (pushing > 1).all()
+        seen = layers.trajectory(built, slow, state, np.array([[0.0, 560.0, 50.0, 0.0]]), np.array([0.0]))
+        assert seen.blister[0, 0] == pytest.approx(pushing.max() if grows else 0.0)
+
+
+def test_a_ramp_crosslinks_by_the_exponential_integral():
+    """100 to 220 degC at 1 K/min, A = 1e10 1/s, E = 140 kJ/mol, first order, nothing hindered: q = (A/b) [T e^-x - E/R E1(x)]."""
+    built, slow, _ = model(1, 4, 5, TIGHT)
+    energy_k = 140e3 / 8.314462618
+    table = built.table.copy()
+    laws = {
+        "energy_k": energy_k, "rate_s": 1e10 * np.exp(-energy_k / 513.15), "order": 1.0, "rise_k": 0.0, "glass_dry_k": 101.0,
+        "glass_solvent_k": 100.0, "offset_k": 0.0, "width_k": 5.0,
+    }  # fmt: skip
+    for name, number in laws.items():
+        table[:, COLUMN[name]] = number
+    built = built._replace(table=table, shape=built.shape._replace(capacity_inverse=built.shape.capacity_inverse * 1e5))  # follows the wall
+    state = layers.initial(built, 373.15, np.zeros(1))
+    seen = layers.trajectory(built, slow, state, np.array([[0.0, 373.15, 1e5, 0.0], [7200.0, 493.15, 1e5, 0.0]]), np.array([7200.0]))
+    x = energy_k / np.array([373.15, 493.15])
+    closed = np.diff(1e10 * 60 * (np.array([373.15, 493.15]) * np.exp(-x) - energy_k * exp1(x)))[0]
+    assert closed == pytest.approx(0.0121663, abs=6e-8)
+    assert -np.log1p(-seen.conversion[0, 0]) == pytest.approx(closed, rel=1e-3)  # a lag of 0.01 K is left
 
 
 @pytest.mark.parametrize("positions", [1, ("core", "outer"), ("edge",), ("core", "core", "edge")])

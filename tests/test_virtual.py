@@ -1,4 +1,4 @@
-"""Virtual batches and campaigns from the outside: what scan period is honest, and what many batches sum up to."""
+"""Virtual batches from the outside: what scan period is honest."""
 
 from math import nan
 from pathlib import Path
@@ -15,7 +15,7 @@ from controller.southbound.contract import ECHO_S
 from controller.wiring import load
 from sim import bench, virtual
 from sim.softplc import Settings as PlcSettings
-from sim.virtual import LONGEST_SCAN_S, Campaign
+from sim.virtual import LONGEST_SCAN_S
 
 ROOT = Path(__file__).parents[1]
 TRIAL = ROOT / "recipes" / "trial-short.toml"
@@ -43,12 +43,8 @@ def without_every_second_block(rig, scans=20):
 
 @pytest.mark.parametrize("scan_s", [5.0, 2.001, 0.0, -1.0, nan, 0.04])
 def test_a_scan_period_that_no_plc_would_follow_is_refused_with_what_is_allowed(scan_s):
-    for refused in (
-        lambda: virtual.run(TRIAL, SAMPLE, WIRING, 1, scan_s),
-        lambda: virtual.campaign(Campaign(TRIAL, SAMPLE, WIRING, scan_s), range(1, 3), 2),
-    ):
-        with pytest.raises(FileError, match=r"--scan = .*0\.05 to 2 s.*watchdog"):
-            refused()
+    with pytest.raises(FileError, match=r"--scan = .*0\.05 to 2 s.*watchdog"):
+        virtual.run(TRIAL, SAMPLE, WIRING, 1, scan_s)
 
 
 def test_the_longest_scan_stays_inside_every_timeout_of_contract_plc_and_core():
@@ -77,11 +73,7 @@ def test_the_plc_scans_each_second_whatever_the_controllers_period():
 
 
 @pytest.mark.slow
-def test_a_campaign_at_the_longest_scan_is_as_safe_and_as_long_as_a_batch_at_one_second(capsys):
-    summed = virtual.campaign(Campaign(TRIAL, SAMPLE, WIRING, LONGEST_SCAN_S), range(1, 3), 2)
-    assert (summed["unit_states"], summed["unsafe"], summed["runs"]) == ({"COMPLETE": 2}, {}, 2)
-    told = capsys.readouterr().err.splitlines()
-    assert sorted(line.split(" ")[0] for line in told) == ["1/2", "2/2"]
-    assert {line.split(":")[0].split("seed ")[1] for line in told} == {"1", "2"}
-    at_one_second = [virtual.run(TRIAL, SAMPLE, WIRING, seed).batch_s / 3600 for seed in (1, 2)]
-    assert summed["batch_h_median"] == pytest.approx(sum(at_one_second) / 2, rel=0.01)
+def test_a_batch_at_the_longest_scan_is_as_safe_and_as_long_as_one_at_one_second():
+    slow, fast = virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S), virtual.run(TRIAL, SAMPLE, WIRING, 1)
+    assert (slow.unit_state, slow.unsafe) == ("COMPLETE", [])
+    assert slow.batch_s == pytest.approx(fast.batch_s, rel=0.01)

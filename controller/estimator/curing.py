@@ -54,7 +54,7 @@ def mobility(above_glass_k: ArrayLike) -> Array:
 
 def rate_for_gel_time(gel_time_s: ArrayLike, order: ArrayLike) -> Array:
     """Return the initial rate d delta/dt which reaches delta = 1 after ``gel_time_s`` at 240 degC, dry; ``order`` >= 1 broadcasts."""
-    return np.asarray(LIMIT * _site_time(1 - 1 / LIMIT, order) / gel_time_s, dtype=np.float64)
+    return LIMIT * _site_time(1 - 1 / LIMIT, order) / np.asarray(gel_time_s, dtype=np.float64)
 
 
 def _site_time(left: ArrayLike, order: ArrayLike) -> Array:

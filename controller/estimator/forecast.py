@@ -31,6 +31,7 @@ _BEFORE, _DURING, _AFTER = 24, 40, 6  # moments before the cure, in it, after it
 _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
 _NO_SP_K: Final = 0.0
+_TAIL_SD: Final = 0.1  # [assume] half width of 90 % of what follows the cure, relative: losses, cooling water, winding
 
 
 class Course(NamedTuple):
@@ -61,7 +62,7 @@ def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMem
         return None
     members = members_of(settings, memory.load)
     belief = unpack(memory.block)
-    start = Start(np.median(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, kelvin(sp_c) if sp_c > 0 else _NO_SP_K)
+    start = Start(np.nanmedian(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, kelvin(sp_c) if sp_c > 0 else _NO_SP_K)
     chosen = slice(EVERY // 2, None, EVERY)
     state = State(np.ascontiguousarray(belief.state.block[chosen]), belief.state.positions)
     slow = Slow(*(scale[chosen] for scale in belief.slow))
@@ -94,10 +95,8 @@ def _forecast(
     rest_s = tail.ends_s[-1] if tail is not None else 0.0
     kept = course.at_s <= max(end_s, 1.0)
     fan = _fan(course, solved, kept)
-    if endpoint is None:
-        finish = Interval(limit_s + rest_s, float(spread[0]) + rest_s, limit_s + rest_s)
-    else:
-        finish = Interval(*(point + rest_s for point in endpoint))
+    span = Interval(limit_s, float(spread[0]), limit_s) if endpoint is None else endpoint
+    finish = Interval(span.value + rest_s, span.low + (1 - _TAIL_SD) * rest_s, span.high + (1 + _TAIL_SD) * rest_s)
     return _put(at_s, finish, endpoint, p_endpoint, fan, tail, end_s)
 
 
@@ -167,7 +166,15 @@ def _without_cure(
     course = run(members, chosen, slow, state, equipment, start, legs)
     solved = course.solved()
     end_s = course.schedule.ends_s[-1]
-    return _put(at_s, Interval(end_s, end_s, end_s), None, 1.0, _fan(course, solved, course.at_s <= end_s), None, end_s)
+    return _put(
+        at_s,
+        Interval(end_s, (1 - _TAIL_SD) * end_s, (1 + _TAIL_SD) * end_s),
+        None,
+        1.0,
+        _fan(course, solved, course.at_s <= end_s),
+        None,
+        end_s,
+    )
 
 
 class _Fan(NamedTuple):

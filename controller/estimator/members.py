@@ -5,7 +5,7 @@ between releases: nothing is drawn while the oven runs, and equal inputs give an
 """
 
 from functools import lru_cache
-from math import hypot
+from math import hypot, pi
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -126,7 +126,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         ),
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),
-        contact=np.stack([varied(f"contact_{sensor}") for sensor in SENSORS], axis=1),
+        contact=_thick(load) * np.stack([varied(f"contact_{sensor}") for sensor in SENSORS], axis=1),
     )
 
 
@@ -135,3 +135,11 @@ def _diffusion_energy(settings: EstimatorSettings) -> Array:
     tied = settings.diffusion_energy_correlation
     deviate = tied * design("diffusion_dry") + (1 - tied * tied) ** 0.5 * design("diffusion_energy_dry")
     return varied("diffusion_energy_dry", settings.diffusion_energy_kj_mol, settings.diffusion_energy_sd_kj_mol, deviate)
+
+
+def _thick(load: LoadState) -> float:
+    """Return how far a winding has an inside that differs from its outermost turn, 0 to 1."""
+    pitch_m = (load.film_um + load.foil_um + load.gap_um) * 1e-6
+    core_m = load.core_mm / 2e3
+    depth_m = (core_m**2 + load.length_m * pitch_m / pi) ** 0.5 - core_m
+    return float(depth_m / (depth_m + value("contact_depth")))

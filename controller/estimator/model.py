@@ -38,8 +38,8 @@ class EstimatorSettings(Strict):
         float, Field(ge=-0.999, le=0.999, description="of ln gel time and energy, from the calibration")
     ] = 0.0
     activation_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="after coupons at two temperatures, kJ/mol")] = 8.0
-    order: Annotated[float, Field(ge=1, le=3, description="of the crosslinking, in the sites left")] = value("order")
-    order_sd: Annotated[float, Field(ge=0, le=1, description="its spread")] = 0.15
+    order: Annotated[float, Field(ge=1, le=12, description="of the crosslinking, in the sites left")] = value("order")
+    order_sd: Annotated[float, Field(ge=0, le=4, description="its spread")] = 1.0
     polydispersity: Annotated[float, Field(ge=1, le=6, description="Mw/Mn of the primary chains")] = value("polydispersity")
     polydispersity_sd: Annotated[float, Field(ge=0, le=3, description="its spread")] = spread("polydispersity")
     scission_ratio: Annotated[float, Field(ge=0, le=0.9, description="p0/q0, chain cuts per crosslinked unit")] = 0.0
@@ -143,6 +143,9 @@ class EstimatorMemory:
     estimate: Estimate
     looked_at_s: float = 0.0  # when the load thermocouples were last held against the members
     refused: tuple[int, int, int] = (0, 0, 0)  # readings in a row of each load thermocouple that no member explains
+    marks_k: tuple[float, float, float] | None = None  # of the load thermocouples half an hour ago or less
+    marked_at_s: float = 0.0
+    stuck: tuple[bool, bool, bool] = (False, False, False)  # a load thermocouple that stood still while the others moved
     unsolved: int = 0  # members that the solver could not carry on in the last update
     rise: Rise = NO_RISE
     cold_leak: Leak | None = None

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from controller.equipment import Equipment
 from controller.estimator.compiled import compiled
-from controller.estimator.layers import Model, Slow
-from controller.estimator.model import Leg, LegKind
+from controller.estimator.layers import Model, Slow, Uncertain, build
+from controller.estimator.model import POSITIONS, Leg, LegKind, LoadState
 from controller.estimator.parameters import value
+from controller.solvents import SOLVENTS
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
 
 Array = NDArray[np.float64]
@@ -223,3 +224,18 @@ def _relax(
     t[3] = (to_side + tie * t[1]) / side
     t[0] = (b0 + mc * t[1] + ac * t[3]) / d0
     t[2] = (b2 + mo * t[1] + ao * t[3]) / d2
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, what ``follow`` needs."""
+    load = LoadState(100.0, 0.5, 20.0, 18.0, 100.0, 150.0, 20.0, 1.0)
+    model = build(load, SOLVENTS["NMP"], Uncertain.median(1, 1e-4), POSITIONS, 5)
+    leg = Leg(LegKind.RAMP, 0.0, 3600.0, target_c=60.0, rate_c_per_min=1.0, band_c=10.0, pressure_mbar=10.0)
+    follow(
+        (leg, leg._replace(kind=LegKind.SOAK, least_s=600.0)),
+        model,
+        Slow.none(1),
+        Equipment(),
+        Start(np.full(4, 300.0), 300.0, 1e5, 0.0),
+        0.0,
+    )

@@ -5,6 +5,7 @@ differ in the last digits between processor generations, so that a replay made e
 """
 
 from dataclasses import replace
+from math import hypot
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 
 from controller.estimator import flux, layers, learning, pressure_rise, vapour
 from controller.estimator.belief import Belief, fresh, pack, unpack
-from controller.estimator.judge import HOLD_S, judge
+from controller.estimator.curing import LIMIT
+from controller.estimator.judge import CONFLICT_LIMIT, HOLD_S, judge
 from controller.estimator.layers import Drive
 from controller.estimator.members import MEMBERS, Members, members_of
 from controller.estimator.model import NO_BATCH, EstimatorMemory, EstimatorSettings, FluxWindow, LoadState, Target
-from controller.estimator.parameters import value
+from controller.estimator.parameters import spread, value
 from controller.estimator.readings import Readings, read
 from controller.image import Estimate, Forecast, Inputs, PressureRise
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
@@ -29,6 +31,10 @@ LOOK_S: Final = 60.0  # between two looks at the load thermocouples
 COLD_C: Final = 60.0  # an isolation below says what leaks, because nothing evaporates
 _GATE_K: Final = 15.0  # beyond what is possible, then a thermocouple is not believed
 _COLD_K: Final = kelvin(15.0)  # the hall
+_MARK_S: Final = 1800.0
+_STILL_K: Final = 0.6  # in that time, at the most, by a thermocouple that is stuck
+_MOVED_K: Final = 10.0  # in that time by both others
+_ALL_AND_MORE: Final = 1.3  # of the load's solvent: more cannot have been seen
 _RISE_MODEL_ERROR: Final = 0.2  # [assume] of the evolution during an isolation against the one before it
 
 
@@ -37,6 +43,7 @@ class Carried(NamedTuple):
 
     belief: Belief
     left_kg: Array  # (MEMBERS,) solvent that left
+    crosslinks_h: Array  # (MEMBERS,) per chain and hour, mean over the roll
     unsolved: int
     film_pa: Array  # (MEMBERS, positions) solvent's pressure at the foil
     rubbery: NDArray[np.bool_]
@@ -163,8 +170,7 @@ def _update(
         memory = replace(memory, window=window)
     if result is not None:
         if result.valid and leaving_kg_h is not None:
-            error = (result.solvent_sd_kg_h**2 + (_RISE_MODEL_ERROR * max(result.solvent_kg_h, 0.0)) ** 2) ** 0.5
-            belief, _ = learning.from_solvent(members, belief, leaving_kg_h, result.solvent_kg_h, error)
+            belief = _rise(members, belief, carried, leaving_kg_h, result)
         memory = replace(memory, estimate=memory.estimate._replace(pressure_rise=result))
     after = replace(
         memory,
@@ -185,15 +191,24 @@ def _carry(members: Members, belief: Belief, wall_k: float, readings: Readings, 
     film_pa, rubbery = _at_foil(members, belief)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=1).mean()))  # the film is its only source
     if dt_s <= 0:
-        return Carried(belief, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa)
+        return Carried(belief, np.zeros(MEMBERS), np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa)
     drive = Drive(wall_k, readings.wall_k, readings.pressure_pa, vapour_pa)
     after = layers.advance(members.model, belief.slow, belief.state, drive, dt_s)
-    return Carried(belief._replace(state=after.state), after.left_kg, int(after.failed.sum()), film_pa, rubbery, vapour_pa)
+    crosslinks_h = (after.state.conversion - belief.state.conversion) @ members.model.shape.share * (LIMIT * 3600 / dt_s)
+    return Carried(belief._replace(state=after.state), after.left_kg, crosslinks_h, int(after.failed.sum()), film_pa, rubbery, vapour_pa)
 
 
 def _at_foil(members: Members, belief: Belief) -> tuple[Array, NDArray[np.bool_]]:
     """Return the solvent's pressure over the film at the foil in Pa and where the film is rubbery there, (MEMBERS, positions)."""
     return layers.blister(members.model, belief.slow, belief.state, 1.0)
+
+
+def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Array, result: PressureRise) -> Belief:
+    """Return the belief after a pressure-rise test, in which gases of curing look like solvent: as many moles of it."""
+    model = members.model
+    gas_kg_h = carried.crosslinks_h * (value("curing_gas") * model.polymer_kg * members.solvent.molar_mass_g_mol / 1e3)
+    unsure = (spread("curing_gas") * float(gas_kg_h.mean()), _RISE_MODEL_ERROR * max(result.solvent_kg_h, 0.0), result.solvent_sd_kg_h)
+    return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.solvent_kg_h, hypot(*unsure))[0]
 
 
 def _warmth(memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[EstimatorMemory, Belief]:
@@ -204,18 +219,36 @@ def _warmth(memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[Es
     """
     if inputs.at_s - memory.looked_at_s < LOOK_S:
         return memory, belief
+    samples = (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c)
+    memory = _marked(memory, inputs.at_s, [None if sample.value is None else kelvin(sample.value) for sample in samples])
     refused = list(memory.refused)
-    for number, sample in enumerate((inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c)):
+    for number, sample in enumerate(samples):
         if sample.value is None:
             continue
-        read_k = kelvin(sample.value)
-        temps = belief.state.temps
-        if not min(float(temps.min()), memory.wall_k, _COLD_K) - _GATE_K <= read_k <= max(float(temps.max()), memory.wall_k) + _GATE_K:
+        read_k, temps = kelvin(sample.value), belief.state.temps
+        low_k, high_k = min(float(temps.min()), memory.wall_k, _COLD_K), max(float(temps.max()), memory.wall_k)
+        if memory.stuck[number] or not low_k - _GATE_K <= read_k <= high_k + _GATE_K:
             refused[number] += 1
             continue
         refused[number] = 0
         belief, _ = learning.from_thermocouple(belief, number, read_k, value("thermocouple_model_error"), memory.wall_k)
     return replace(memory, looked_at_s=inputs.at_s, refused=(refused[0], refused[1], refused[2])), belief
+
+
+def _marked(memory: EstimatorMemory, at_s: float, readings_k: list[float | None]) -> EstimatorMemory:
+    """Return the memory with a judgement, each half hour, which load thermocouple stood still while both others moved, until it moves."""
+    if None in readings_k:
+        return replace(memory, marks_k=None)
+    now = (readings_k[0] or 0.0, readings_k[1] or 0.0, readings_k[2] or 0.0)
+    if memory.marks_k is None:
+        return replace(memory, marks_k=now, marked_at_s=at_s)
+    if at_s - memory.marked_at_s < _MARK_S:
+        return memory
+    moved = [abs(after - before) for before, after in zip(memory.marks_k, now, strict=True)]
+    still = [one < _STILL_K for one in moved]
+    others = [min(moved[:number] + moved[number + 1 :]) > _MOVED_K for number in range(3)]
+    stuck = [still[number] and (others[number] or memory.stuck[number]) for number in range(3)]
+    return replace(memory, marks_k=now, marked_at_s=at_s, stuck=(stuck[0], stuck[1], stuck[2]))
 
 
 def _solvent(members: Members, belief: Belief, window: FluxWindow) -> tuple[Belief, FluxWindow]:
@@ -230,7 +263,10 @@ def _solvent(members: Members, belief: Belief, window: FluxWindow) -> tuple[Beli
     if flux.usable(window):
         deviation = flux.deviation_kg(window, expected)
         belief, looked = learning.from_solvent(members, belief, predicted, window.observed_kg, _CORRELATED * deviation)
-        window = flux.reopened(window, expected, conflicts + 1 if looked.nearest * _CORRELATED > _CONFLICT else 0)
+        contradicts = looked.nearest * _CORRELATED > _CONFLICT
+        window = flux.reopened(window, expected, conflicts + 1 if contradicts else 0)
+        if window.balance_kg > _ALL_AND_MORE * float((members.residual / (1 - members.residual)).max()) * members.model.polymer_kg:
+            window = replace(window, conflicts=CONFLICT_LIMIT)
         if flux.balance_tells(window):
             belief = _balance(members, belief, window)
             window = replace(window, balanced_kg=window.balance_kg)

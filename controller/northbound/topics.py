@@ -80,7 +80,10 @@ TOPICS: Final = (
     Topic(
         "event",
         False,
-        ("boot", "shutdown", "batch_start", "batch_end", "command", "decision", "intent", "outcome", "plc", "clock", "gap"),
+        (
+            *("boot", "shutdown", "batch_start", "batch_end", "command", "decision", "forecast", "pressure_rise", "intent", "outcome"),
+            *("plc", "clock", "gap"),
+        ),
         "`entry`",
         "everything else that the journal holds",
     ),

@@ -46,9 +46,8 @@ def _runs(what: Campaign, seeds: Sequence[int], jobs: int) -> Iterator[Run]:
         try:
             for ended in as_completed([pool.submit(one.run, what, seed) for seed in seeds]):
                 yield ended.result()
-        except BaseException:
+        finally:
             pool.shutdown(cancel_futures=True)  # the first mistake ends the campaign, not its last run
-            raise
 
 
 def _taken_up(out: Path, what: Campaign, resume: bool) -> dict[int, Run]:
@@ -72,7 +71,10 @@ def _read(out: Path, number: int, line: str, what: Campaign) -> Run:
         run = Run.model_validate_json(line)
     except ValidationError as error:
         raise FileError(f"{out}, line {number}", problems_of(error, tuple(Run.model_fields))) from error
-    wanted = {"recipe_sha256": what.recipe.sha256, "load_sha256": what.load_sha256, "scan_s": what.scan_s, "fault": what.fault}
+    wanted = {
+        "recipe_sha256": what.recipe.sha256, "load_sha256": what.load_sha256, "code_sha256": what.code_sha256, "scan_s": what.scan_s,
+        "fault": what.fault,
+    }  # fmt: skip
     other = [
         Problem(key, getattr(run, key), f"must be {value!r}, as this campaign's")
         for key, value in wanted.items()

@@ -24,6 +24,7 @@ from sim.campaign.strike import Operator, Strike, check_fault
 from sim.campaign.watch import Tracer, Watch
 from sim.virtual import check_scan
 
+ROOT: Final = Path(__file__).parents[2]
 NEVER_MIN: Final = 5999.0  # the longest time in band a recipe can ask for, below the longest timeout
 TIMEOUT_MIN: Final = 6000.0
 AFTER_S: Final = 1800.0  # for which a unit with a fault is judged beyond its final state
@@ -38,7 +39,8 @@ class Campaign:
     load: LoadRecord
     wiring: Path  # not read in: a wiring does not go to another process
     scan_s: float
-    fault: str = ""
+    fault: str
+    code_sha256: str  # results of another controller or plant are no results of this campaign
 
     @property
     def load_sha256(self) -> str:
@@ -72,7 +74,17 @@ def prepare(recipe: Path, load: Path, wiring: Path, scan_s: float, fault: str = 
     if problems := check_load(rolls, sourced.recipe, equipment):
         raise FileError(str(load), problems)
     wirings.load(wiring)
-    return Campaign(sourced, rolls, wiring, scan_s, fault)
+    return Campaign(sourced, rolls, wiring, scan_s, fault, code_sha256())
+
+
+def code_sha256() -> str:
+    """Return the hash over every source and parameter file of controller and simulator."""
+    found = sha256()
+    for folder in ("controller", "sim"):
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in (".py", ".toml"):
+                found.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
 
 
 def run(campaign: Campaign, seed: int) -> Run:
@@ -96,11 +108,13 @@ def run(campaign: Campaign, seed: int) -> Run:
     result, rig = bench.batch(campaign.recipe, campaign.load, wired, settings, seed, scan_s=campaign.scan_s, hook=hook)
     if strike is not None:
         _go_on(rig, AFTER_S)
-    trace = None if strike is not None or not watch.cured else endless(campaign, settings, seed)
+    cured_s = 0.0 if watch.cure_end is None else watch.cure_end.cure_s
+    trace = None if strike is not None or not watch.cured else endless(campaign, settings, seed, cured_s)
     found = Run(
         seed=seed,
         recipe_sha256=campaign.recipe.sha256,
         load_sha256=campaign.load_sha256,
+        code_sha256=campaign.code_sha256,
         scan_s=campaign.scan_s,
         fault=campaign.fault,
         unit_state=result.unit_state,
@@ -145,11 +159,11 @@ def foretell(campaign: Campaign, settings: Settings) -> Ahead:
     return Ahead(3600 * receipt.duration_h.value, endpoint_s, endpoint_s - began_s)
 
 
-def endless(campaign: Campaign, settings: Settings, seed: int) -> Trace | None:
-    """Return the trace of the batch whose cure does not end by itself."""
+def endless(campaign: Campaign, settings: Settings, seed: int, least_s: float) -> Trace | None:
+    """Return the trace of the batch whose cure does not end by itself, at least to ``least_s`` in CURE."""
     sourced = unending(campaign.recipe)
     rare = settings.model_copy(update={"estimator": settings.estimator.model_copy(update={"forecast_s": RARE_FORECAST_S})})
-    tracer = Tracer(campaign.cure, campaign.recipe.recipe.endpoint, campaign.recipe.recipe.material.solvent)
+    tracer = Tracer(campaign.cure, campaign.recipe.recipe.endpoint, campaign.recipe.recipe.material.solvent, least_s)
     operator = Operator(None)
 
     def hook(rig: Rig, _: float) -> None:

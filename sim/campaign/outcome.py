@@ -89,6 +89,7 @@ class Run(Strict):
     seed: Annotated[int, Field(ge=0)]
     recipe_sha256: str
     load_sha256: str
+    code_sha256: str
     scan_s: float
     fault: str  # asked for: "", a name or "random"
     unit_state: str

@@ -98,9 +98,19 @@ def stop_at(trace: Trace, at_s: float | None) -> Stop:
     """Return the truth at ``at_s`` in CURE, straight between the trace's moments."""
     last_s = trace.cure_s[-1]
     when_s = last_s if at_s is None else max(0.0, at_s)
-    columns = (trace.residual, trace.insoluble, trace.insoluble_min, trace.insoluble_max)
-    there = [float(np.interp(when_s, trace.cure_s, column)) for column in columns]
-    return Stop(when_s, *there, never=at_s is None, capped=when_s > last_s)
+
+    def then(column: list[float]) -> float:
+        return float(np.interp(when_s, trace.cure_s, column))
+
+    return Stop(
+        cure_s=when_s,
+        residual=then(trace.residual),
+        insoluble=then(trace.insoluble),
+        insoluble_min=then(trace.insoluble_min),
+        insoluble_max=then(trace.insoluble_max),
+        never=at_s is None,
+        capped=when_s > last_s,
+    )
 
 
 def stops(runs: Sequence[Run], end: Endpoint, load: LoadRecord) -> dict[str, list[Stop]]:

@@ -1,19 +1,20 @@
 """A campaign's sum as tables for a person."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH: Final = 140
+_WIDTH: Final = 160
 _NAMES: Final = {
-    "own": "own: the recipe's rule",
-    "fixed": "fixed time (95 % ready)",
-    "flux": "flux below 1 %/h",
-    "dry_run": "dry run, time in CURE",
-    "dry_run_clock": "dry run, from START",
-    "oracle": "oracle: the truth",
+    "own": "own rule",
+    "fixed": "fixed time",
+    "flux": "flux < 1 %/h",
+    "dry_run": "dry run: CURE",
+    "dry_run_clock": "dry run: clock",
+    "oracle": "oracle",
 }
 
 
@@ -49,18 +50,24 @@ def _head(found: dict[str, Any]) -> Table:
 
 
 def _policies(found: dict[str, Any]) -> Table:
-    table = Table(title="ways to end the cure: truth reached at the stop")
-    for column in ("", "insoluble - aim, %\nRMSE / bias", "residual - limit, wt%\nRMSE / bias", "residual, wt%\nmedian / max", "out of window",
-                   "not dry", "CURE h", "batch h", "ratio to\noracle", "never /\ncapped"):  # fmt: skip
-        table.add_column(column, no_wrap=True)
-    for name, one in found.items():
-        dryness = one["residual_wt_pct"]
-        table.add_row(
-            _NAMES[name], _errors(one["insoluble_against_aim_pct"]), _errors(one["residual_against_limit_wt_pct"]),
-            f"{dryness['median']:.3f} / {dryness['max']:.2f}", _share(one["out_of_window"]), _share(one["not_dry"]),
-            f"{one['cure_h_median']:.2f}", _number(one["batch_h_median"]), _number(one["ratio_to_oracle_median"]),
-            f"{one['never_stopped']} / {one['capped']}",
-        )  # fmt: skip
+    table = Table(title="ways to end the cure: the truth at their stops")
+    table.add_column("")
+    for name in found:
+        table.add_column(_NAMES[name])
+    rows: dict[str, Callable[[dict[str, Any]], str]] = {
+        "insoluble - aim, %: RMSE / bias": lambda one: _errors(one["insoluble_against_aim_pct"]),
+        "residual - limit, wt%: RMSE / bias": lambda one: _errors(one["residual_against_limit_wt_pct"]),
+        "residual, wt%: median / max": lambda one: f"{one['residual_wt_pct']['median']:.3f} / {one['residual_wt_pct']['max']:.3f}",
+        "out of window": lambda one: _share(one["out_of_window"]),
+        "not dry": lambda one: _share(one["not_dry"]),
+        "either": lambda one: _share(one["bad"]),
+        "CURE h, median": lambda one: f"{one['cure_h_median']:.2f}",
+        "batch h, median": lambda one: _number(one["batch_h_median"]),
+        "batch / oracle's, median": lambda one: _number(one["ratio_to_oracle_median"]),
+        "never stopped / beyond trace": lambda one: f"{one['never_stopped']} / {one['capped']}",
+    }
+    for title, cell in rows.items():
+        table.add_row(title, *map(cell, found.values()))
     return table
 
 
@@ -116,8 +123,8 @@ def _counts(found: dict[str, int]) -> str:
 
 
 def _share(found: dict[str, Any]) -> str:
-    """Return count, share and Wilson interval in percent."""
-    return f"{found['count']}/{found['of']} = {100 * found['share']:.0f} % [{100 * found['low']:.0f}, {100 * found['high']:.0f}]"
+    """Return count and Wilson interval."""
+    return f"{found['count']}/{found['of']} [{100 * found['low']:.0f}, {100 * found['high']:.0f} %]"
 
 
 def _errors(found: dict[str, Any] | None) -> str:

@@ -1,7 +1,7 @@
 """The people at the oven of a virtual campaign: one who puts a fault in at a moment drawn by seed, one who deals with a held unit.
 
-A fault stays until its unit has been held for ``WAIT_S``; then it is repaired and the unit restarted, once. A unit that is held again, or
-without a fault, is stopped.
+A fault stays until its unit has been held for ``WAIT_S``; then it is repaired and, ``SETTLE_S`` later, the unit restarted, once. A unit
+that is held again, or without a fault, is stopped.
 """
 
 from random import Random
@@ -15,8 +15,9 @@ from sim.campaign.watch import started_s
 from sim.faults import FAULTS, clear, inject
 
 WAIT_S: Final = 1800.0
+SETTLE_S: Final = 60.0  # after a repair: the image shows it, and interlocks let go
 RANDOM: Final = "random"
-EARLIEST, LATEST = 0.02, 0.95  # of the duration that the dry run foresees
+EARLIEST, LATEST = 0.02, 0.6  # of the duration that the dry run foresees, which is more than a batch mostly takes
 
 
 class Strike:
@@ -39,11 +40,9 @@ class Strike:
             inject(rig.plc, self.name)
 
     def repair(self, rig: Rig) -> None:
-        """Take the fault out, if it is in, and restart the unit."""
+        """Take the fault out, if it is in."""
         if self._at_s is not None:
             clear(rig.plc, self.name)
-        self.restarts += 1
-        rig.ask(Verb.RESTART)
 
     def struck(self) -> Struck:
         """Return what became of it."""
@@ -56,22 +55,28 @@ class Operator:
     def __init__(self, strike: Strike | None) -> None:
         """Watch over a batch with or without a fault to come."""
         self._strike = strike
-        self._held_at_s: float | None = None
+        self._next_s: float | None = None  # when something is to be done about the hold
+        self._repaired = False
 
     def look(self, rig: Rig) -> None:
-        """Restart or stop a unit that has been held for long enough."""
+        """Repair and restart, or stop, a unit that has been held for long enough."""
         if rig.record is None or rig.record.unit_state is not UnitState.HELD:
-            self._held_at_s = None
+            self._next_s = None
             return
-        if self._held_at_s is None:
-            self._held_at_s = rig.at_s
-        if rig.at_s - self._held_at_s < WAIT_S:
+        if self._next_s is None:
+            self._next_s = rig.at_s + WAIT_S
+        if rig.at_s < self._next_s:
             return
-        self._held_at_s = rig.at_s
-        if self._strike is not None and not self._strike.restarts:
-            self._strike.repair(rig)
-        else:
+        self._next_s = rig.at_s + SETTLE_S
+        strike = self._strike
+        if strike is None or strike.restarts:
             rig.ask(Verb.STOP)
+        elif self._repaired:
+            strike.restarts += 1
+            rig.ask(Verb.RESTART)
+        else:
+            strike.repair(rig)
+            self._repaired = True
 
 
 def check_fault(asked: str) -> None:

@@ -89,12 +89,12 @@ class Tracer:
     """Records a CURE that the controller does not end, and ends the batch when there is nothing more to learn.
 
     ``cure`` and ``endpoint`` are the recipe's: its own rule is read off the phase's memory in each scan, as the phase itself does.
-    The trace ends when some film has left the window at its high end, or at the recipe's timeout.
+    The trace ends when some film has left the window at its high end, or at the recipe's timeout, but not before ``least_s`` in CURE.
     """
 
-    def __init__(self, cure: Cure, endpoint: Endpoint, solvent: str) -> None:
+    def __init__(self, cure: Cure, endpoint: Endpoint, solvent: str, least_s: float = 0.0) -> None:
         """Wait for the CURE."""
-        self._cure, self._end, self._solvent = cure, endpoint, SOLVENTS[solvent]
+        self._cure, self._end, self._solvent, self._least_s = cure, endpoint, SOLVENTS[solvent], least_s
         self._began_s: float | None = None
         self._start_s = 0.0
         self._due_s = 0.0
@@ -150,6 +150,9 @@ class Tracer:
         if not record.estimate.valid and memory.counted_s >= 60 * self._cure.fallback_min:
             self._own_why = f"time recipe: {record.estimate.why_invalid}"
             return True
+        if self._cure.on_timeout == "CONTINUE" and memory.elapsed_s >= 60 * self._cure.timeout_min:
+            self._own_why = "timeout"
+            return True
         return False
 
     def _over(self, rig: Rig, cure_s: float) -> str:
@@ -157,6 +160,8 @@ class Tracer:
         assert record is not None
         if record.unit_state is not UnitState.RUNNING or record.phase_kind != "CURE":
             return f"{record.unit_state.name} in {record.phase_kind}"
+        if cure_s < self._least_s:
+            return ""
         if 100 * rig.plc.plant.truth().insoluble_max > self._end.insoluble_high_pct:
             return "left the window"
         return "timeout" if cure_s >= 60 * self._cure.timeout_min else ""

@@ -1,0 +1,363 @@
+"""Campaigns: figures against closed forms, policies on traces made by hand, and real blind batches over several processes."""
+
+import json
+import subprocess
+import sys
+from math import sqrt
+from pathlib import Path
+
+import pytest
+
+from controller.errors import FileError
+from controller.image import SIGNALS, Inputs, Interval
+from controller.recipe.model import Endpoint
+from controller.recipe.reading import read_load, read_recipe
+from controller.solvents import SOLVENTS
+from controller.tags import Quality, Sample
+from sim.campaign import figures, many, one, policies, shown
+from sim.campaign.outcome import Believed, CureEnd, Foreseen, Run, Struck, Trace, triple
+from sim.campaign.strike import Strike
+from sim.campaign.watch import Watch, exhaust_kg_s
+from sim.faults import FAULTS
+from sim.virtual import LONGEST_SCAN_S
+
+ROOT = Path(__file__).parents[1]
+TRIAL = ROOT / "recipes" / "trial-short.toml"
+SAMPLE = ROOT / "recipes" / "loads" / "sample-roll.toml"
+WIRING = ROOT / "deploy" / "wiring.toml"
+END = Endpoint(max_residual_wt_pct=1.5, insoluble_low_pct=15.0, insoluble_aim_pct=50.0, insoluble_high_pct=90.0)
+
+
+def trace(cure_s, residual, insoluble, seen_kg=None, spread=0.0, own_s=None):
+    """Return a trace made by hand; the insoluble content of all films lies within ``spread`` of its mean."""
+    count = len(cure_s)
+    return Trace(
+        began_s=3600.0, own_s=own_s, own_why="", ended="left the window", cure_s=cure_s, residual=residual, insoluble=insoluble,
+        insoluble_min=[x - spread for x in insoluble], insoluble_max=[x + spread for x in insoluble],
+        believed_residual=[(0.0, 0.0, 0.0)] * count, believed_insoluble=[(0.0, 0.0, 0.0)] * count, p_solvent_ok=[1.0] * count,
+        p_insoluble_in_window=[1.0] * count, valid=[True] * count, seen_kg=[0.0] * count if seen_kg is None else seen_kg,
+    )  # fmt: skip
+
+
+def cure_end(cure_s, residual, insoluble, spread=0.0, why="endpoint", valid=True):
+    """Return a product whose estimates are given as (low, value, high, truth)."""
+    one_residual, one_insoluble = (Believed(estimate=(x[1], x[0], x[2]), truth=x[3]) for x in (residual, insoluble))
+    return CureEnd(
+        at_s=3600.0 + cure_s, cure_s=cure_s, why=why, valid=valid, residual=one_residual, insoluble=one_insoluble,
+        insoluble_min=insoluble[3] - spread, insoluble_max=insoluble[3] + spread, residual_at={"core": one_residual},
+        insoluble_at={"core": one_insoluble},
+    )  # fmt: skip
+
+
+def run(seed, traced=None, ended=None, predicted_cure_s=None, struck=None, unsafe=(), foreseen=(), state="COMPLETE"):
+    """Return a run made by hand: 1 h before the CURE, 1 h after it."""
+    return Run(
+        seed=seed, recipe_sha256="r", load_sha256="l", code_sha256="c", scan_s=2.0, fault="", unit_state=state, result="",
+        batch_s=7200.0 + (0.0 if ended is None else ended.cure_s), endpoint_s=None, predicted_cure_s=predicted_cure_s,
+        predicted_endpoint_s=None if predicted_cure_s is None else 3600.0 + predicted_cure_s, unsafe=list(unsafe), alarms=[],
+        cure_end=ended, foreseen=list(foreseen), trace=traced, struck=struck, wall_s=1.0,
+    )  # fmt: skip
+
+
+# ---- figures ----
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "low", "high"),
+    [
+        (0, 20, 0.0, 3.841459 / (20 + 3.841459)),  # p = 0: z2 / (n + z2)
+        (20, 20, 20 / (20 + 3.841459), 1.0),
+        (10, 20, 0.5 - 0.5 * sqrt(3.841459 / (20 + 3.841459)), 0.5 + 0.5 * sqrt(3.841459 / (20 + 3.841459))),  # p = 1/2
+        (81, 263, 0.2553, 0.3662),  # Newcombe, Statistics in Medicine 17:857 (1998), table I
+        (15, 148, 0.0624, 0.1605),  # the same
+        (0, 0, 0.0, 1.0),
+    ],
+)
+def test_a_share_has_its_wilson_interval(count, of, low, high):
+    found = figures.wilson(count, of)
+    assert (found["count"], found["of"]) == (count, of)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_errors_are_summed_in_percent():
+    assert figures.errors_pct([0.03, -0.04]) == {"rmse": pytest.approx(100 * sqrt(0.00125), abs=1e-3), "bias": -0.5, "of": 2}
+    assert figures.errors_pct([]) is None
+
+
+def test_coverage_and_error_of_the_estimate_count_valid_estimates_only():
+    runs = [
+        run(1, ended=cure_end(0, (0.0, 0.002, 0.004, 0.003), (0.4, 0.5, 0.6, 0.55))),
+        run(2, ended=cure_end(0, (0.001, 0.002, 0.004, 0.0001), (0.4, 0.5, 0.6, 0.7))),
+        run(3, ended=cure_end(0, (0.0, 0.5, 1.0, 0.1), (0.0, 0.5, 1.0, 0.0), valid=False)),
+        run(4, state="STOPPED"),
+    ]
+    found = figures.estimator(runs, END)
+    assert found["estimates"] == 2
+    assert (found["residual"]["coverage_90"]["count"], found["residual"]["coverage_90"]["of"]) == (1, 2)
+    assert (found["residual_where_telling"]["coverage_90"]["count"], found["residual_where_telling"]["coverage_90"]["of"]) == (1, 1)
+    assert found["insoluble"]["error_pct"] == {"rmse": pytest.approx(100 * sqrt((0.05**2 + 0.2**2) / 2), abs=1e-3), "bias": -12.5, "of": 2}
+    assert found["insoluble_where_aim_is_high"] is None
+    high = END.model_copy(update={"insoluble_aim_pct": 80.0})
+    assert figures.estimator(runs, high)["insoluble_where_aim_is_high"]["of"] == 2
+
+
+def test_a_false_stop_is_one_outside_limit_or_window_anywhere():
+    runs = [
+        run(1, ended=cure_end(0, (0, 0, 0, 0.014), (0, 0, 0, 0.5), spread=0.3)),  # good
+        run(2, ended=cure_end(0, (0, 0, 0, 0.016), (0, 0, 0, 0.5))),  # wet
+        run(3, ended=cure_end(0, (0, 0, 0, 0.0), (0, 0, 0, 0.7), spread=0.25)),  # one film over the window
+        run(4, ended=cure_end(0, (0, 0, 0, 0.02), (0, 0, 0, 0.2), spread=0.1, why="time recipe")),  # both
+    ]
+    found = figures.own_stops(runs, END)
+    assert (found["stopped"], found["by_time_recipe"]) == (4, 1)
+    assert [found[key]["count"] for key in ("false", "not_dry", "out_of_window")] == [3, 2, 2]
+
+
+def test_forecasts_are_judged_at_the_share_of_the_batch_at_which_they_were_made():
+    made = [
+        Foreseen(share=0.5, made_s=3600.0, end_s=(7200.0 + error_s, 7000.0, 7300.0), error_s=error_s) for error_s in (-720.0, 72.0, 360.0)
+    ]
+    found = figures.forecast([run(seed, foreseen=[one_made]) for seed, one_made in enumerate(made)], 0.5)
+    assert (found["median_abs_error_pct"], found["bias_pct"]) == (5.0, pytest.approx(-4 / 3, abs=0.01))
+    assert found["coverage_90"]["count"] == 3  # each interval holds 7200 s
+    assert figures.forecast([run(1)], 0.5) is None
+
+
+# ---- policies ----
+
+MINUTES = [60.0 * i for i in range(61)]
+
+
+def test_the_fixed_time_is_the_shortest_at_which_95_of_100_batches_are_ready():
+    traces = [trace([0.0, 60.0 * (i + 1)], [0.02, 0.0], [0.4, 0.6]) for i in range(100)]
+    assert policies.fixed_s(traces, END) == 60.0 * 95
+    assert policies.fixed_s(traces[:20], END) == 60.0 * 19
+    never = trace([0.0, 60.0], [0.02, 0.02], [0.4, 0.6])
+    assert policies.fixed_s([*traces[:18], never, never], END) is None
+    assert policies.fixed_s([], END) is None
+
+
+def test_the_oracle_waits_for_dryness_aim_and_window_everywhere():
+    falling, rising = [0.03 - 0.001 * i for i in range(31)], [0.2 + 0.02 * i for i in range(31)]
+    times = MINUTES[:31]
+    assert policies.oracle_s(trace(times, falling, rising), END) == 60.0 * 15  # dry at 1.5 wt%; at the aim at the same moment
+    assert policies.oracle_s(trace(times, [0.0] * 31, rising, spread=0.365), END) == 60.0 * 16  # the least cured film enters at 15 %
+    assert policies.oracle_s(trace(times, falling, rising, spread=0.45), END) is None  # the window is narrower than the roll
+
+
+def test_flux_stops_when_half_an_hour_has_shown_less_than_its_share():
+    polymer = 2.0  # 1 %/h: 10 g in half an hour
+    slowing = [0.001 * (i if i <= 20 else 20 + 0.1 * (i - 20)) for i in range(61)]  # 60 g/h for 20 min, then 6 g/h
+    # over the 30 min before minute m in 30 to 50: (50 - m) + 0.1 (m - 20) g = 48 - 0.9 m, below 10 g after minute 42.2
+    assert policies.flux_s(trace(MINUTES, [0.0] * 61, [0.5] * 61, slowing), polymer) == 60.0 * 43
+    assert policies.flux_s(trace(MINUTES, [0.0] * 61, [0.5] * 61, [0.001 * i for i in range(61)]), polymer) is None
+    assert policies.flux_s(trace(MINUTES, [0.0] * 61, [0.5] * 61, [None] * 61), polymer) is None
+    assert policies.flux_s(trace(MINUTES, [0.0] * 61, [0.5] * 61), polymer) == policies.FLUX_S  # a dry roll: as soon as it can tell
+
+
+def test_the_polymer_of_a_roll_is_its_film():
+    assert policies.polymer_kg(read_load(SAMPLE)) == pytest.approx(20.0 * 0.5 * 28.2e-3)  # 28 g/m2 for 20 um
+
+
+def test_a_stop_lies_between_the_moments_and_never_beyond_the_trace():
+    seen = trace([0.0, 60.0, 120.0], [0.03, 0.02, 0.01], [0.3, 0.5, 0.6], spread=0.1)
+    assert policies.stop_at(seen, 90.0) == pytest.approx((90.0, 0.015, 0.55, 0.45, 0.65, False, False))
+    assert policies.stop_at(seen, 500.0) == pytest.approx((500.0, 0.01, 0.6, 0.5, 0.7, False, True))
+    assert policies.stop_at(seen, None) == pytest.approx((120.0, 0.01, 0.6, 0.5, 0.7, True, False))
+    assert policies.stop_at(seen, -5.0).cure_s == 0.0
+
+
+def test_the_sum_compares_policies_with_the_oracle_and_the_fixed_time():
+    runs = []
+    for seed, (minutes, own_min) in enumerate([(30, 36), (60, 54)]):  # minutes until half of the film is insoluble
+        content = [0.5 * i / minutes for i in range(101) if 0.5 * i / minutes <= 0.92]
+        times = [60.0 * i for i in range(len(content))]
+        seen = trace(times, [0.0] * len(content), content, own_s=60.0 * own_min)
+        ended = cure_end(60.0 * own_min, (0, 0, 0, 0.0), (0, 0, 0, 0.5 * own_min / minutes))
+        runs.append(run(seed, seen, ended, predicted_cure_s=60.0 * 48))
+    found = figures.summary(runs, "by hand", END, read_load(SAMPLE))
+    told = found["policies"]
+    assert found["fixed_time_h"] == 1.0
+    assert told["own"]["insoluble_against_aim_pct"] == {"rmse": pytest.approx(sqrt((10**2 + 5**2) / 2), abs=1e-3), "bias": 2.5, "of": 2}
+    assert told["dry_run"]["insoluble_against_aim_pct"]["bias"] == pytest.approx((30 - 10) / 2)
+    assert told["oracle"]["insoluble_against_aim_pct"]["rmse"] == 0.0
+    assert told["fixed"]["out_of_window"]["count"] == 1  # the fast batch is far beyond 90 % after an hour
+    assert told["own"]["bad"]["count"] == 0
+    assert (told["own"]["cure_h_median"], told["own"]["batch_h_median"]) == (0.75, 2.75)
+    assert told["own"]["ratio_to_oracle_median"] == pytest.approx(((156 / 150) + (174 / 180)) / 2, abs=1e-3)
+    assert found["shorter_than_fixed_pct"]["mean"] == pytest.approx(100 * (1 - (156 + 174) / 2 / 180), abs=0.01)
+    shown.tables(found)  # every figure has its place
+
+
+def test_faults_are_summed_by_name():
+    struck = Struck(name="estop", at_s=60.0, phase="RAMP", restarts=0)
+    runs = [
+        run(1, struck=struck, state="ABORTED", unsafe=[{"code": "U1", "at_s": 1.0, "text": ""}]),
+        run(2, struck=struck, state="STOPPED"),
+    ]
+    found = figures.summary(runs, "by hand", END, read_load(SAMPLE))
+    assert found["faults"]["estop"] == {
+        "runs": 2, "came": 2, "unit_states": {"ABORTED": 1, "STOPPED": 1}, "unsafe": {"U1": 1}, "false_stops": 0,
+    }  # fmt: skip
+    assert found["runs_unsafe"]["count"] == 1
+    assert "policies" not in found
+
+
+# ---- what is seen of the solvent ----
+
+
+def with_exhaust(lel_pct, flow_m3_h):
+    samples = {name: Sample(None, Quality.STALE, 0.0) for name in SIGNALS}
+    samples["exhaust_lel_pct"] = Sample(lel_pct, Quality.GOOD, 0.0)
+    samples["exhaust_flow_m3_h"] = Sample(flow_m3_h, Quality.GOOD, 0.0)
+    return Inputs(0.0, 1.0, **samples)
+
+
+def test_solvent_in_the_exhaust_is_lel_times_flow_and_a_faint_reading_nothing():
+    # 10 % of 1.3 vol% in 600 m3/h; 24.465 l/mol at 25 degC and 1 atm, 99.13 g/mol
+    assert exhaust_kg_s(SOLVENTS["NMP"], with_exhaust(10.0, 600.0)) == pytest.approx(0.0013 * 600 / 3600 / 24.465e-3 * 99.13e-3, rel=1e-3)
+    assert exhaust_kg_s(SOLVENTS["NMP"], with_exhaust(0.9, 600.0)) == 0.0
+    assert exhaust_kg_s(SOLVENTS["NMP"], with_exhaust(None, 600.0)) == 0.0
+
+
+def test_a_batch_without_forecasts_has_none_to_judge():
+    assert Watch().foreseen(3600.0) == []
+    assert triple(Interval(1.23456789, 0.0, 2.0)) == (1.23457, 0.0, 2.0)
+
+
+# ---- asking for a campaign ----
+
+
+@pytest.mark.parametrize("scan_s", [5.0, 2.001, 0.0, -1.0, float("nan"), 0.04])
+def test_a_scan_period_that_no_plc_would_follow_is_refused(scan_s):
+    with pytest.raises(FileError, match=r"--scan = .*0\.05 to 2 s.*watchdog"):
+        one.prepare(TRIAL, SAMPLE, WIRING, scan_s)
+
+
+def test_an_unknown_fault_is_refused_with_all_that_there_are():
+    with pytest.raises(FileError, match=r"--fault = 'leak': random or one of air_leak, .*, vac_valve_stuck_shut"):
+        one.prepare(TRIAL, SAMPLE, WIRING, 2.0, "leak")
+
+
+def test_a_recipe_without_an_endpoint_to_judge_is_refused(tmp_path):
+    text = TRIAL.read_text()
+    start, stop = text.index('[[phase]]\nkind = "CURE"'), text.index('[[phase]]\nkind = "COOL"')
+    file = tmp_path / "dry-only.toml"
+    file.write_text(text[:start] + text[stop:])
+    with pytest.raises(FileError, match=r"dry-only\.toml: phase = '0 of kind CURE': .*exactly 1"):
+        one.prepare(file, SAMPLE, WIRING, 2.0)
+
+
+def test_results_are_not_written_over_and_not_mixed(tmp_path):
+    out, what = tmp_path / "runs.jsonl", one.prepare(TRIAL, SAMPLE, WIRING, 2.0)
+    out.write_text(run(1).model_dump_json() + "\n")
+    with pytest.raises(FileError, match=r"--out = .*must be a new file, or --resume"):
+        many.campaign(what, [1], 1, out)
+    with pytest.raises(FileError, match=rf"line 1: recipe_sha256 = 'r': must be '{what.recipe.sha256}'"):
+        many.campaign(what, [1], 1, out, resume=True)
+    with pytest.raises(FileError, match=rf"line 1: code_sha256 = 'c': must be '{one.code_sha256()}'"):
+        many.campaign(what, [1], 1, out, resume=True)
+    out.write_text('{"seed": -1}\n')
+    with pytest.raises(FileError, match=r"line 1: seed = -1"):
+        many.campaign(what, [1], 1, out, resume=True)
+
+
+def test_the_endless_recipe_differs_in_nothing_but_when_its_cure_may_end():
+    sourced = read_recipe(TRIAL)
+    endless = one.unending(sourced)
+    assert endless.sha256 != sourced.sha256
+    for before, after in zip(sourced.recipe.phase, endless.recipe.phase, strict=True):
+        changed = {key for key, value in before.model_dump().items() if after.model_dump()[key] != value}
+        assert changed == ({"min_min", "fallback_min", "timeout_min"} if before.kind == "CURE" else set())
+    assert endless.recipe.endpoint == sourced.recipe.endpoint
+
+
+def test_the_moment_of_a_fault_is_drawn_by_seed():
+    drawn = [Strike("random", seed, 3600.0) for seed in range(40)]
+    assert {strike.name for strike in drawn} <= set(FAULTS)
+    assert len({strike.name for strike in drawn}) > 10
+    assert Strike("random", 7, 3600.0).__dict__ == Strike("random", 7, 3600.0).__dict__
+    assert Strike("estop", 7, 3600.0).name == "estop"
+
+
+def test_the_command_says_what_is_wrong():
+    command = [sys.executable, "-m", "sim", "campaign", str(TRIAL), "--fault", "nonsense"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("command line: --fault = 'nonsense': random or one of air_leak")
+
+
+# ---- real batches ----
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two seeds at the longest scan, on two processes: the sum, the file with their runs, the campaign."""
+    out, what = tmp_path_factory.mktemp("campaign") / "runs.jsonl", one.prepare(TRIAL, SAMPLE, WIRING, LONGEST_SCAN_S)
+    return many.campaign(what, (1, 2), 2, out), out, what
+
+
+def runs_in(out):
+    return {found.seed: found for found in map(Run.model_validate_json, out.read_text().splitlines())}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_campaign_completes_its_batches_safely_and_says_so(two):
+    summed, out, _ = two
+    assert (summed["unit_states"], summed["unsafe"], summed["runs"]) == ({"COMPLETE": 2}, {}, 2)
+    assert set(summed["policies"]) == set(policies.POLICIES)
+    assert sorted(runs_in(out)) == [1, 2]
+    assert json.loads(json.dumps(summed)) == summed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_endless_batch_is_the_real_one_until_its_endpoint(two):
+    for found in runs_in(two[1]).values():
+        assert found.trace is not None
+        assert found.cure_end is not None
+        assert found.trace.own_s == found.cure_end.cure_s
+        assert found.trace.began_s + found.trace.own_s == found.cure_end.at_s == found.endpoint_s
+        assert found.trace.cure_s[-1] > found.trace.own_s
+        there = policies.stop_at(found.trace, found.trace.own_s)  # straight between two minutes, against the scan itself
+        assert there.insoluble == pytest.approx(found.cure_end.insoluble.truth, abs=2e-3)
+        assert there.residual == pytest.approx(found.cure_end.residual.truth, rel=0.02)
+        assert found.trace.insoluble == sorted(found.trace.insoluble)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_whose_batches_disagree_is_no_result(two):
+    found = runs_in(two[1])[1]
+    one._agree(found)
+    other = found.trace.model_copy(update={"own_s": found.trace.own_s + 2.0})
+    with pytest.raises(RuntimeError, match="seed 1: CURE of A ended after"):
+        one._agree(found.model_copy(update={"trace": other}))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_broken_off_campaign_goes_on_with_what_is_missing(two, tmp_path, capsys):
+    lines = two[1].read_text().splitlines(keepends=True)
+    kept, lost = (Run.model_validate_json(line).seed for line in lines)
+    out = tmp_path / "runs.jsonl"
+    out.write_text(lines[0] + lines[1][:500])  # killed while it wrote
+    what = two[2]
+    again = many.campaign(what, (1, 2), 1, out, resume=True)
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in told] == [f"2/2 seed {lost}"]
+    assert again | {"wall_s_per_run": 0} == two[0] | {"wall_s_per_run": 0}
+    assert runs_in(out)[kept] == Run.model_validate_json(lines[0])
+    assert many.campaign(what, (kept,), 1, out, resume=True)["runs"] == 1  # nothing left to do
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("fault", "state", "restarts"), [("estop", "ABORTED", 0), ("local", "COMPLETE", 1)])
+def test_a_fault_strikes_once_is_repaired_and_never_unsafe(fault, state, restarts):
+    found = one.run(one.prepare(TRIAL, SAMPLE, WIRING, LONGEST_SCAN_S, fault), 4)
+    assert found.struck is not None
+    assert (found.struck.name, found.struck.restarts, found.unit_state) == (fault, restarts, state)
+    assert found.struck.at_s is not None
+    assert (found.unsafe, found.trace) == ([], None)
