@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target, advance, start, step
 from controller.estimator.belief import unpack
 from controller.estimator.layers import mean_u
-from controller.estimator.members import _DIMENSIONS, MEMBERS, design, members_of
-from controller.estimator.parameters import PARAMETERS, value
+from controller.estimator.members import _DIMENSIONS, MEMBERS, SENSORS, design, members_of
+from controller.estimator.parameters import PARAMETERS
 from controller.image import Estimate, Inputs, blank
 from controller.solvents import SOLVENTS
 from controller.tags import Quality, Sample
@@ -224,12 +224,13 @@ def test_a_film_beyond_the_models_range_is_not_judged() -> None:
 def test_load_thermocouples_tell_the_film_temperature() -> None:
     dry = replace(PRODUCTION, predry_residual_wt_pct=0.5, residual_sd_wt_pct=0.1)  # nothing left to evaporate and to cool by it
     memory: EstimatorMemory | None = start(SITE, dry, 0.0, 25.0)
+    contact = dict(zip(SENSORS, members_of(SITE, dry).contact.mean(axis=0).tolist(), strict=True))
     for number in range(1, 721):
         true_c, wall_c = 25 + number / 8, 25 + number / 6
         image = reading(
             10.0 * number,
             wall_c,
-            **{f"load_{sensor}_c": true_c + value(f"contact_{sensor}") * (wall_c - true_c) for sensor in ("outer", "edge", "core")},
+            **{f"load_{sensor}_c": true_c + share * (wall_c - true_c) for sensor, share in contact.items()},
         )
         memory, estimate = step(SITE, memory, image, None)
     zones = {zone.name: zone.temp_c for zone in estimate.zones}

@@ -102,7 +102,7 @@ def test_a_reversed_thermocouple_is_left_out_and_counted(sensor: int) -> None:
 def test_a_thermocouple_that_drifts_by_five_kelvin_an_hour_is_counted_and_pulls_little(sensor: int) -> None:
     memory, honest = told(sensor, "drifting")[-1], told(None)[-1]
     off_k = unpack(memory.block).state.temps.mean(axis=0) - unpack(honest.block).state.temps.mean(axis=0)
-    assert np.abs(off_k).max() < 1.0  # of 35 K
+    assert np.abs(off_k).max() < 1.5  # of 35 K
     assert memory.refused[sensor] > 60
     assert cured(memory) == pytest.approx(cured(honest), rel=0.25)  # what three kelvin make
 
@@ -140,7 +140,6 @@ def test_honest_thermocouples_are_never_refused() -> None:
 
 @cache
 def weighed(kind: str) -> list[EstimatorMemory]:
-    hours, _ = truth()
     silent = batch(PRODUCTION, None, None)
     kg = members_gone(silent)
     at_h = np.array([one.at_s for one in silent]) / 3600

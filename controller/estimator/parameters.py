@@ -37,14 +37,14 @@ _ROWS: Final = (
     # crosslinking
     Parameter("gel_time_240c", 3.0, "h", 0.3, 30.0, 1.0, True, "[assume] dry film to the gel point at 240 degC; replaced by coupons"),
     Parameter("activation_energy", 150.0, "kJ/mol", 70.0, 200.0, 30.0, False, "[src] 72-177 kJ/mol published for crosslinking imides"),
-    Parameter("order", 2.0, "", 1.0, 12.0, 1.8, False, "[assume] 1-1.5 in the sites left, whose number is unknown; takes vitrification's slowing too"),
+    Parameter("order", 2.0, "", 1.0, 12.0, 1.8, False, "[assume] 1-1.5 in the sites left, of unknown number; holds vitrification too"),
     Parameter("density_limit", 40.0, "units per chain", 20.0, 100.0, 0.0, False, "[assume] crosslinks when every site has reacted"),
     Parameter("polydispersity", 2.0, "", 1.0, 4.0, 0.5, False, "[text] most probable distribution of a condensation polymer"),
     Parameter("vitrification_offset", 80.0, "K", 30.0, 150.0, 0.0, False, "[assume] below Tg where mobility halves the rate"),
     Parameter("vitrification_width", 20.0, "K", 5.0, 40.0, 0.0, False, "[assume]"),
     Parameter("glass_rise", 1.5, "K per crosslink", 0.0, 5.0, 0.0, False, "[assume] Tg rises as chains are tied"),
     Parameter("cure_model_error", 1.0, "", 0.5, 2.0, 0.15, True, "[assume] rate law from coupon to roll: vitrification, order"),
-    Parameter("curing_gas", 0.03, "mol/kg polymer per crosslink", 0.0, 0.2, 0.7, True, "[assume] H2O, CO2; a pressure rise takes them for solvent"),
+    Parameter("curing_gas", 0.03, "mol/kg polymer per crosslink", 0.0, 0.2, 0.7, True, "[assume] H2O, CO2: look like solvent"),
     # roll
     Parameter("k_vacuum", 1e-2, "W/m.K", 4.5e-4, 5e-2, 1.2, True, "[calc] radial, 18/20/100 um: tape path and radiation"),
     Parameter("k_nitrogen", 5e-2, "W/m.K", 2e-2, 0.12, 0.7, True, "[calc] radial, 18/20/100 um in N2 at 1 atm"),
@@ -62,7 +62,7 @@ _ROWS: Final = (
     Parameter("thermocouple_offset", 0.0, "K", -5.0, 5.0, 1.5, False, "[assume] class 1 sensor and its contact"),
     Parameter("contact_outer", 0.6, "", 0.0, 0.95, 0.2, False, "[assume] share of the wall in the reading: it lies on the outermost turn"),
     Parameter("contact_edge", 0.6, "", 0.0, 0.95, 0.2, False, "[assume] the same: it lies on the outermost centimetre"),
-    Parameter("contact_depth", 0.03, "m", 0.005, 0.2, 0.0, False, "[assume] winding of which half the share remains: a thin one has no inside"),
+    Parameter("contact_depth", 0.03, "m", 0.005, 0.2, 0.0, False, "[assume] winding that keeps half the share"),
     Parameter("contact_core", 0.05, "", 0.0, 0.4, 0.05, False, "[assume] the same; it sits in the core tube"),
     Parameter("thermocouple_model_error", 1.0, "K", 0.1, 5.0, 0.0, False, "[assume] four nodes against a real roll, per look"),
     # vapour in the gap
