@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml deploy/constraints.txt
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --require-hashes -r deploy/constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@echo "compiling the model, once" && $(BIN)/ovenctl warm-up
+	@echo "compiling model and plant, once" && $(BIN)/ovenctl warm-up && $(BIN)/python -c "import sim.plant.plant"
 	@touch $@
 
 # The broker, an independent Modbus client and systemd's checker. Without them the demo runs on an embedded broker, and their tests are

@@ -70,12 +70,12 @@ def recipe_check(
     """Check a recipe, and a load with it, against form, equipment and the claims' windows."""
     from controller.recipe import check, reading
 
-    equipment = _config(config).settings.equipment
+    settings = _config(config).settings
     sourced = reading.read_recipe(file)
-    problems = check.check_recipe(sourced.recipe, equipment)
+    problems = check.check_recipe(sourced.recipe, settings.equipment, settings.proving)
     if problems:
         raise FileError(str(file), problems)
-    if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, equipment)):
+    if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, settings.equipment)):
         raise FileError(str(load), found)
     for warning in check.warnings_of(sourced.recipe):
         console.print(f"warning: {warning}")
@@ -95,7 +95,7 @@ def recipe_dryrun(
 
     settings = _config(config).settings
     sourced, record = reading.read_recipe(file), reading.read_load(load)
-    if problems := check.check_recipe(sourced.recipe, settings.equipment):
+    if problems := check.check_recipe(sourced.recipe, settings.equipment, settings.proving):
         raise FileError(str(file), problems)
     if problems := check.check_load(record, sourced.recipe, settings.equipment):
         raise FileError(str(load), problems)

@@ -93,7 +93,7 @@ def _refusal(settings: Settings, memory: Memory, command: Command, verdict: Verd
     if command.start is None:
         return "START needs a recipe and a load record"
     recipe, load = command.start.recipe, command.start.load
-    problems = [*check_recipe(recipe, settings.equipment), *check_load(load, recipe, settings.equipment)]
+    problems = [*check_recipe(recipe, settings.equipment, settings.proving), *check_load(load, recipe, settings.equipment)]
     return "; ".join(str(problem) for problem in problems)
 
 

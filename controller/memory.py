@@ -1,5 +1,6 @@
 """What a scan works with besides its inputs: the site's settings, and what it remembers of the scans before."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 from controller.control.actuation import Actuation
@@ -10,6 +11,7 @@ from controller.image import OFF, Outputs
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.evaluate import InterlockMemory
 from controller.interlocks.limits import Limits
+from controller.recipe.proving import Proving
 from controller.recipe.run import UnitMemory
 
 
@@ -20,6 +22,12 @@ class Settings(Strict):
     limits: Limits = Limits()
     tunings: Tunings = Tunings()
     estimator: EstimatorSettings = EstimatorSettings()
+
+    @cached_property
+    def proving(self) -> Proving:
+        """Return what the interlocks take for a proven atmosphere, for recipes to be checked against and restarts to be made by."""
+        at = self.limits
+        return Proving(at.cycle_low_mbar, at.cycle_high_mbar, at.proof_cycles, at.proof_mbar, at.proof_volumes, at.proof_o2_pct)
 
 
 class Memory(NamedTuple):

@@ -21,14 +21,12 @@ from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
 from controller.interlocks.evaluate import Change, InterlockMemory, Verdict, evaluate
-from controller.interlocks.limits import Limits
 from controller.interlocks.table import Effect, View
 from controller.memory import Memory, Settings
 from controller.recipe import run
 from controller.recipe.look import PhaseScan
 from controller.recipe.model import Endpoint, ThermalPhase
 from controller.recipe.phases import KIND_CODE
-from controller.recipe.proving import Proving
 from controller.recipe.run import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
 
@@ -96,7 +94,7 @@ def scan(
     look = PhaseScan(
         inputs, process, estimate, _endpoint(unit), dt_s, unit.temp_sp_c, "I18" in verdict.active,
         settings.equipment.chamber_m3, settings.equipment.max_n2_flow_nm3_h, proof.proven,
-        "" if batch is None else batch.recipe.material.solvent, settings.equipment.solvent_kg_h, limits.load_substitute, _proving(limits),
+        "" if batch is None else batch.recipe.material.solvent, settings.equipment.solvent_kg_h, limits.load_substitute, settings.proving,
     )  # fmt: skip
     unit, waiting, from_recipe = run.step(unit, look, proof.proven, suspended)
     if unit.state is UnitState.HELD and not verdict.heat and unit.setpoints.heat:  # heat comes back with RESTART, not by itself
@@ -152,12 +150,6 @@ def target_of(end: Endpoint) -> Target:
         end.max_residual_wt_pct / 100, end.insoluble_low_pct / 100, end.insoluble_high_pct / 100, end.probability,
         end.insoluble_aim_pct / 100, 60 * end.persist_min,
     )  # fmt: skip
-
-
-def _proving(limits: Limits) -> Proving:
-    return Proving(
-        limits.cycle_low_mbar, limits.cycle_high_mbar, limits.proof_cycles, limits.proof_mbar, limits.proof_volumes, limits.proof_o2_pct
-    )
 
 
 def _endpoint(unit: UnitMemory) -> Endpoint | None:

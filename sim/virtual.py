@@ -34,7 +34,7 @@ def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, 
     check_scan(scan_s)
     settings = Settings.model_validate(lot.settings(seed, direct_output=direct))
     sourced, rolls = read_recipe(recipe), read_load(load)
-    if problems := check_recipe(sourced.recipe, settings.equipment):
+    if problems := check_recipe(sourced.recipe, settings.equipment, settings.proving):
         raise FileError(str(recipe), problems)
     if problems := check_load(rolls, sourced.recipe, settings.equipment):
         raise FileError(str(load), problems)
