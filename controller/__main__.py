@@ -68,11 +68,12 @@ def recipe_check(
     file: Path, load: Annotated[Path | None, typer.Option(help="load record to check with it")] = None, config: ConfigPath = None
 ) -> None:
     """Check a recipe, and a load with it, against form, equipment and the claims' windows."""
+    from controller.commands import problems_of
     from controller.recipe import check, reading
 
     settings = _config(config).settings
     sourced = reading.read_recipe(file)
-    problems = check.check_recipe(sourced.recipe, settings.equipment, settings.proving)
+    problems = problems_of(settings, sourced.recipe)
     if problems:
         raise FileError(str(file), problems)
     if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, settings.equipment)):
@@ -91,11 +92,12 @@ def recipe_dryrun(
 ) -> None:
     """Run a recipe with a load on the model, over all that is not known of the product; exit code 1 when the receipt is doubtful."""
     from controller import dryrun
+    from controller.commands import problems_of
     from controller.recipe import check, reading
 
     settings = _config(config).settings
     sourced, record = reading.read_recipe(file), reading.read_load(load)
-    if problems := check.check_recipe(sourced.recipe, settings.equipment, settings.proving):
+    if problems := problems_of(settings, sourced.recipe):
         raise FileError(str(file), problems)
     if problems := check.check_load(record, sourced.recipe, settings.equipment):
         raise FileError(str(load), problems)

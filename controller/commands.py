@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from controller import estimator
+from controller.errors import Problem
 from controller.estimator import LoadState
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
@@ -93,8 +94,17 @@ def _refusal(settings: Settings, memory: Memory, command: Command, verdict: Verd
     if command.start is None:
         return "START needs a recipe and a load record"
     recipe, load = command.start.recipe, command.start.load
-    problems = [*check_recipe(recipe, settings.equipment, settings.proving), *check_load(load, recipe, settings.equipment)]
+    problems = [*problems_of(settings, recipe), *check_load(load, recipe, settings.equipment)]
     return "; ".join(str(problem) for problem in problems)
+
+
+def problems_of(settings: Settings, recipe: Recipe) -> list[Problem]:
+    """Return what keeps ``recipe`` from running with these settings: the equipment, the proof's limits, the model's solvent."""
+    problems = check_recipe(recipe, settings.equipment, settings.proving)
+    known, asked = settings.estimator.solvent, recipe.material.solvent
+    if asked != known:
+        problems.append(Problem("material.solvent", asked, f"{known}, for which the model is set (settings.estimator.solvent)"))
+    return problems
 
 
 def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:

@@ -18,6 +18,7 @@ from controller.interlocks.limits import Limits
 from controller.memory import Settings
 from controller.plan import legs_of
 from controller.recipe.model import CyclePurge, LoadRecord, PurgeFlow, Recipe, ThermalPhase
+from controller.recipe.phases import timeout_rule
 from controller.scan import target_of
 from controller.solvents import SOLVENTS
 from controller.units import NORMAL_M3_MOL
@@ -82,17 +83,21 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
     evolution, blister = seen.evolution_kg_h, seen.blister
     figures = [
         Figure(
-            "solvent rate against pump and condenser", "kg/h", evolution.value, equipment.solvent_kg_h, *_where(evolution, names), "I18"
+            "solvent rate against pump and condenser",
+            "kg/h",
+            evolution.value,
+            limits.evolution_share * equipment.solvent_kg_h,
+            *_where(evolution, names),
+            "I18",
         ),
         Figure("blister number while rubbery", "1", blister.value, limits.blister_warn, *_where(blister, names), "I18B"),
         Figure("solvent load against the cold trap", "kg", seen.solvent_kg, limits.trap_share * equipment.trap_kg, None, "", "I17"),
         Figure("solvent load against what is permitted", "kg", seen.solvent_kg, equipment.solvent_kg, None, "", "I17"),
     ]
-    flow_nm3_h = _leanest_flow(recipe, seen)
-    if flow_nm3_h is not None:
-        share = [_lel_pct(point, flow_nm3_h, settings) for point in evolution.value]
+    if seen.lean_kg_nm3 is not None:
+        share = Interval(*(lel_pct(point, settings.estimator.solvent) for point in seen.lean_kg_nm3.value))
         figures.append(
-            Figure("solvent in flowing N2, of the LEL", "%", Interval(*share), limits.lel_hold_pct, *_where(evolution, names), "I16")
+            Figure("solvent in flowing N2, of the LEL", "%", share, limits.lel_hold_pct, *_where(seen.lean_kg_nm3, names), "I16")
         )
     o2_pct = purged_o2_pct(recipe)
     figures.append(Figure("O2 after the purge", "vol%", Interval(o2_pct, o2_pct, o2_pct), recipe.endpoint.max_o2_ppm / 1e4, None, "", "I8"))
@@ -135,16 +140,11 @@ def _hours(seconds: Interval) -> Interval:
     return Interval(*(round(point / 3600, 3) for point in seconds))
 
 
-def _leanest_flow(recipe: Recipe, seen: Outlook) -> float | None:
-    """Return the N2 flow of the phase in which the solvent comes fastest, None when that is under vacuum."""
-    phase = recipe.phase[seen.evolution_kg_h.leg]
-    return phase.n2_flow_nm3_h if isinstance(phase, ThermalPhase) and phase.atmosphere == "N2_FLOW" else None
-
-
-def _lel_pct(evolution_kg_h: float, flow_nm3_h: float, settings: Settings) -> float:
-    solvent = SOLVENTS[settings.estimator.solvent]
-    vapour_nm3_h = evolution_kg_h / (solvent.molar_mass_g_mol / 1e3) * NORMAL_M3_MOL
-    return 100 * 100 * vapour_nm3_h / (vapour_nm3_h + flow_nm3_h) / solvent.lel_pct
+def lel_pct(lean_kg_nm3: float, solvent_name: str) -> float:
+    """Return the vapour in the gas as percent of its lower explosive limit, for so much solvent per N2 sent through."""
+    solvent = SOLVENTS[solvent_name]
+    vapour = lean_kg_nm3 / (solvent.molar_mass_g_mol / 1e3) / NORMAL_M3_MOL  # Nm3 per Nm3
+    return 100 * 100 * vapour / (1 + vapour) / solvent.lel_pct
 
 
 def _acting(
@@ -156,7 +156,9 @@ def _acting(
         if figure.limit is not None and figure.value.high > figure.limit
     ]
     found += [
-        Acting("I26", names[leg], "the median roll does not finish the phase before its timeout") for leg in seen.late if leg < len(names)
+        Acting(timeout_rule(recipe.phase[leg]), names[leg], "the median roll does not finish the phase before its timeout")
+        for leg in seen.late
+        if leg < len(names)
     ]
     if seen.endpoint_s is None and any(leg.kind is LegKind.CURE for leg in legs_of(recipe, equipment)):
         found.append(Acting("I26", "CURE", "the endpoint is not met before the cure's timeout"))

@@ -27,7 +27,7 @@ from controller.recipe.model import (
     Vent,
 )
 from controller.recipe.run import UnitMemory
-from controller.recipe.states import FINAL
+from controller.recipe.states import UnitState
 from controller.units import ATMOSPHERE_MBAR
 
 # [assume] what the gas takes on a 2 m3 oven, where the recipe gives no duration
@@ -38,10 +38,13 @@ _COLD_MBAR: Final = 20.0
 _ANY_BAND_C: Final = 100.0  # a phase that does not look at the band
 
 
+_GOING_ON: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
+
+
 def due(settings: Settings, memory: Memory) -> bool:
     """Return whether a new forecast of the running batch is wanted."""
     belief = memory.estimator
-    if belief is None or belief.target is None or memory.unit.state in FINAL:
+    if belief is None or belief.target is None or memory.unit.state not in _GOING_ON:
         return False
     return belief.forecast is None or belief.at_s - belief.forecast.made_at_s >= settings.estimator.forecast_s
 

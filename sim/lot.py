@@ -49,6 +49,9 @@ def lab_file(lot: int, found: list[Coupon]) -> str:
     return "\n".join(parts)
 
 
-def settings(lot: int, **equipment: Any) -> dict[str, Any]:
-    """Return the ``settings`` section of a controller for virtual batches of resin lot ``lot``; forecasts come every ten minutes only."""
-    return {"equipment": equipment, "estimator": {**estimator(lot), "forecast_s": 600.0}}
+def settings(lot: int, forecast_s: float = 600.0, **equipment: Any) -> dict[str, Any]:
+    """Return the ``settings`` section of a controller for virtual batches of resin lot ``lot``.
+
+    ``forecast_s`` is the time between two forecasts: ten minutes, because nobody watches.
+    """
+    return {"equipment": equipment, "estimator": {**estimator(lot), "forecast_s": forecast_s}}

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from controller import wiring as wirings
+from controller.commands import problems_of
 from controller.errors import FileError, Problem
 from controller.journal.store import Journal
 from controller.memory import Settings
-from controller.recipe.check import check_load, check_recipe
+from controller.recipe.check import check_load
 from controller.recipe.reading import read_load, read_recipe
 from controller.recorder import boot_entry
 from sim import bench, lot
@@ -25,16 +26,16 @@ SHORTEST_SCAN_S: Final = 0.05
 
 
 def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, max_h: float = 100.0, journal: Path | None = None,
-        direct: bool = False) -> Result:  # fmt: skip
+        direct: bool = False, forecast_s: float = 600.0) -> Result:  # fmt: skip
     """Return the result of one virtual batch; with a ``journal`` what the plant knows of the product lies ``beside`` it (``sim.truth``).
 
     Raises:
         FileError: recipe, load or wiring are wrong, the journal exists, or no PLC would follow a master of that scan period.
     """
     check_scan(scan_s)
-    settings = Settings.model_validate(lot.settings(seed, direct_output=direct))
+    settings = Settings.model_validate(lot.settings(seed, forecast_s, direct_output=direct))
     sourced, rolls = read_recipe(recipe), read_load(load)
-    if problems := check_recipe(sourced.recipe, settings.equipment, settings.proving):
+    if problems := problems_of(settings, sourced.recipe):
         raise FileError(str(recipe), problems)
     if problems := check_load(rolls, sourced.recipe, settings.equipment):
         raise FileError(str(load), problems)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller import dryrun
-from controller.dryrun import Receipt
+from controller.dryrun import Receipt, lel_pct
 from controller.memory import Settings
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.reading import read_load, read_recipe
@@ -132,3 +132,8 @@ def test_the_lines_say_the_verdict_and_every_phase() -> None:
     text = "\n".join(dryrun.lines(seen))
     assert text.startswith(f"{seen.recipe}: {seen.verdict}")
     assert all(f"end of {name}" in text for name, _ in seen.phases_h)
+
+
+def test_vapour_in_nitrogen_is_its_volume_share_of_the_lower_limit() -> None:
+    # 1 kg/h of NMP, 10.09 mol, is 0.2261 Nm3/h; in 40 Nm3/h of N2 that is 0.562 vol%, of 1.3
+    assert lel_pct(1.0 / 40.0, "NMP") == pytest.approx(43.2, abs=0.2)

@@ -31,6 +31,7 @@ _BEFORE, _DURING, _AFTER = 24, 40, 6  # moments before the cure, in it, after it
 _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
 _NO_SP_K: Final = 0.0
+_FEWEST: Final = 5  # members that must be solved for a fan
 _TAIL_SD: Final = 0.1  # [assume] half width of 90 % of what follows the cure, relative: losses, cooling water, winding
 
 
@@ -79,7 +80,7 @@ def _forecast(
     course = run(members, chosen, slow, state, equipment, start, legs[: cure + 1])
     began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
     solved = course.solved()
-    if not solved.any():
+    if solved.sum() < _FEWEST:
         return None
     earliest_s = began_s + legs[cure].least_s
     together_s = ends_at(course, target, earliest_s, solved)
@@ -162,9 +163,11 @@ def _tail(members: Members, slow: Slow, equipment: Equipment, start: Start, legs
 
 def _without_cure(
     members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], at_s: float
-) -> Forecast:
+) -> Forecast | None:
     course = run(members, chosen, slow, state, equipment, start, legs)
     solved = course.solved()
+    if solved.sum() < _FEWEST:
+        return None
     end_s = course.schedule.ends_s[-1]
     return _put(
         at_s,

@@ -40,6 +40,7 @@ class Outlook(NamedTuple):
     insoluble: Interval  # the roll's mean at the endpoint
     blister: Peak  # vapour pressure at the foil over the chamber's, while rubbery
     evolution_kg_h: Peak
+    lean_kg_nm3: Peak | None  # solvent per N2 sent through, None without a phase in flowing N2
     hottest_c: float
     solvent_kg: Interval  # in the film at the start
     leg_ends_s: tuple[float, ...]
@@ -58,6 +59,8 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
     cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), len(legs) - 1)
     course = forecasting.run(members, _ALL, fresh.slow, fresh.state, equipment, start, legs[: cure + 1])
     solved = course.solved()
+    if solved.sum() < MEMBERS // 4:
+        raise ValueError(f"the model could be solved for {int(solved.sum())} of {MEMBERS} members only: the load is outside its range")
     began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
     earliest_s = began_s + legs[cure].least_s
     together_s = forecasting.ends_at(course, target, earliest_s, solved)
@@ -84,6 +87,7 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
         insoluble=_then(course.mean_gel[solved], course.at_s, end_s),
         blister=_peak(course, course.blister[solved], ends_s, end_s),
         evolution_kg_h=_peak(course, 3600 * course.evolution_kg_s[solved], ends_s, end_s),
+        lean_kg_nm3=_leanest(course, 3600 * course.evolution_kg_s[solved], legs, ends_s, end_s),
         hottest_c=float(np.nanmax(course.temp_k)) - kelvin(0.0),
         solvent_kg=intervals(wet[None, :])[0],
         leg_ends_s=ends_s,
@@ -101,6 +105,15 @@ def _inside(course: Course, target: Target, end_s: float, solved: NDArray[np.boo
     low = np.array([np.interp(end_s, course.at_s, row) for row in course.low_gel[solved]])
     high = np.array([np.interp(end_s, course.at_s, row) for row in course.high_gel[solved]])
     return float(((low >= target.insoluble_low) & (high <= target.insoluble_high)).mean())
+
+
+def _leanest(course: Course, values: Array, legs: tuple[Leg, ...], ends_s: tuple[float, ...], end_s: float) -> Peak | None:
+    """Return the largest of ``values`` (members, moments) in kg/h over the N2 flow of the leg they fall into."""
+    legs_at = [sum(at_s > end for end in ends_s) for at_s in course.at_s.tolist()]
+    flows = np.array([legs[min(leg, len(legs) - 1)].n2_flow_nm3_h for leg in legs_at])
+    if not (flows[course.at_s <= end_s] > 0).any():
+        return None
+    return _peak(course, np.where(flows > 0, values / np.maximum(flows, 1e-9), 0.0), ends_s, end_s)
 
 
 def _peak(course: Course, values: Array, ends_s: tuple[float, ...], end_s: float) -> Peak:

@@ -24,6 +24,7 @@ STEP_S: Final = 60.0
 _MOST_STEPS: Final = 12000  # 200 h
 _LEAD_GAIN: Final = 2.0  # [assume] lead of the wall per degree that the load lags, as the cascade does
 _PUMP_S: Final = 240.0  # [assume] time constant of a change of pressure
+_FLOW_W_K_PER_NM3_H: Final = 0.36  # heat that N2 takes along, 1.3 kJ/Nm3.K
 _WALL_LAG_S: Final = 300.0  # [assume] of the zone loops
 
 
@@ -50,7 +51,7 @@ def follow(legs: tuple[Leg, ...], model: Model, slow: Slow, equipment: Equipment
 
     A CURE leg lasts ``cure_s`` in band, or its least time when that is longer, but not beyond its limit.
     """
-    table = np.array([_row(leg, cure_s) for leg in legs], dtype=np.float64).reshape(len(legs), 8)
+    table = np.array([_row(leg, cure_s) for leg in legs], dtype=np.float64).reshape(len(legs), 9)
     winding, shape = model.winding, model.shape
     h, k = value("external_h") * exp(float(np.median(slow.log_h))), winding.pitch_scale * exp(float(np.median(slow.log_k)))
     k_vacuum, k_nitrogen = value("k_vacuum"), value("k_nitrogen")
@@ -73,6 +74,7 @@ def _row(leg: Leg, cure_s: float) -> tuple[float, ...]:
     pressure_mbar = ATMOSPHERE_MBAR if leg.n2_flow_nm3_h > 0 else leg.pressure_mbar
     return (
         float(leg.kind), least_s, leg.most_s, kelvin(leg.target_c), leg.rate_c_per_min / 60, leg.band_c, pressure_mbar * PA_PER_MBAR, start,
+        _FLOW_W_K_PER_NM3_H * leg.n2_flow_nm3_h,
     )  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def _drive(
             if _done(kind, leg, elapsed_s, counted_s, sp, max(hottest, wall)):
                 break
             if elapsed_s >= most_s:
-                late[number] = kind > 0
+                late[number] = True
                 break
             dt_s = min(STEP_S, most_s - elapsed_s, leg[1] - elapsed_s if kind == 0 else STEP_S)
             sp = _set_point(kind, leg, sp, wall, dt_s)
@@ -135,7 +137,7 @@ def _drive(
                 counted_s += dt_s
             goal, heated = _wanted(kind, leg, sp, coldest, hottest, oven)
             pressure += (leg[6] - pressure) * (1 - np.exp(-dt_s / _PUMP_S))
-            wall = _step(heat, oven, capacity, temps, wall, pressure, goal, heated, dt_s)
+            wall = _step(heat, oven, capacity, temps, wall, pressure, oven[2] + leg[8], goal, heated, dt_s)
             at_s += dt_s
             elapsed_s += dt_s
             count += 1
@@ -185,7 +187,16 @@ def _wanted(kind: int, leg: Array, sp: float, coldest: float, hottest: float, ov
 
 @compiled
 def _step(
-    heat: Array, oven: Array, capacity: Array, temps: Array, wall: float, pressure: float, goal: float, heated: bool, dt_s: float
+    heat: Array,
+    oven: Array,
+    capacity: Array,
+    temps: Array,
+    wall: float,
+    pressure: float,
+    loss_w_k: float,
+    goal: float,
+    heated: bool,
+    dt_s: float,
 ) -> float:
     """Advance nodes (in place) and wall; the wall follows ``goal`` as far as power and rate allow, unheated it follows its losses."""
     k = heat[0] + heat[1] * pressure / (pressure + heat[2])
@@ -194,8 +205,8 @@ def _step(
     to_outer = skin * (k * heat[9]) / (skin + k * heat[9])
     to_edge, to_core = h * heat[7], h * heat[8]
     q = to_outer * (wall - temps[2]) + to_core * (wall - temps[0]) + to_edge * (wall - temps[3])
-    loss = oven[2] * (wall - oven[3])
-    free = -(q + loss) * dt_s / (oven[0] + (to_outer + to_edge + to_core + oven[2]) * dt_s)
+    loss = loss_w_k * (wall - oven[3])
+    free = -(q + loss) * dt_s / (oven[0] + (to_outer + to_edge + to_core + loss_w_k) * dt_s)
     if heated:
         most = free + oven[1] * dt_s / oven[0]
         rise = (goal - wall) * (1 - np.exp(-dt_s / _WALL_LAG_S))

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import PlainSerializer
 
 from controller.equipment import Equipment
 from controller.image import Inputs, Mode, Outputs, Process
@@ -29,12 +31,15 @@ class Change(NamedTuple):
     first_out: bool
 
 
+Names = Annotated[frozenset[str], PlainSerializer(sorted, return_type=list[str])]  # in order, so that equal memories are equal bytes
+
+
 class InterlockMemory(NamedTuple):
     """What the evaluator keeps: how long each row's cause has stood, which rows are active, which are acknowledged."""
 
     stood_s: tuple[float, ...] = _NONE
-    active: frozenset[str] = frozenset()
-    cause: frozenset[str] = frozenset()  # rows whose cause stands now, latched or not
+    active: Names = frozenset()
+    cause: Names = frozenset()  # rows whose cause stands now, latched or not
     first_out: str = ""
     slopes: Slopes = Slopes()
 

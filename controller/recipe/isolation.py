@@ -59,7 +59,9 @@ def step(
         if missing := hindrance(wanted, s):
             return m, setpoints, f"pressure-rise test waits for {missing}"
     top = min(wanted.max_mbar, s.proving.vacuum_mbar)
-    if m.isolated_s >= wanted.isolate_s or pressure is None or pressure >= top or not s.proven:
+    if pressure is None or not s.proven:  # broken off: no test was made
+        return m._replace(isolated_s=0.0, since_s=0.0), setpoints, ""
+    if m.isolated_s >= wanted.isolate_s or pressure >= top:
         return m._replace(isolated_s=0.0, since_s=0.0, reopened=True), setpoints, ""
     m = m._replace(isolated_s=m.isolated_s + s.dt_s)
     shown = f"isolated {m.isolated_s:.0f} of {wanted.isolate_s:.0f} s, {pressure:.2f} mbar"

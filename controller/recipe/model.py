@@ -237,8 +237,8 @@ class LoadRecord(Strict):
     predry_c: Annotated[float, Field(ge=0, le=300)]
     residual_wt_pct: Annotated[float, Field(ge=0, le=100)]
     residual_sd_wt_pct: Annotated[float, Field(gt=0, le=10)] = 1.0
-    length_m: Annotated[float, Field(gt=0, le=20000)]
-    width_m: Annotated[float, Field(gt=0, le=3)]
+    length_m: Annotated[float, Field(ge=0.1, le=20000)]
+    width_m: Annotated[float, Field(ge=0.05, le=3)]
     foil_um: Annotated[float, Field(ge=5, le=200)]
     film_um: Annotated[float, Field(ge=1, le=200)]
     gap_um: Annotated[float, Field(ge=1, le=1000)]

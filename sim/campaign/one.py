@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from controller import wiring as wirings
+from controller.commands import problems_of
 from controller.dryrun import dry_run
 from controller.errors import FileError, Problem
 from controller.memory import Settings
-from controller.recipe.check import check_load, check_recipe
+from controller.recipe.check import check_load
 from controller.recipe.model import Cure, LoadRecord, Recipe
 from controller.recipe.reading import SourcedRecipe, read_load, read_recipe, sha256_of
 from sim import bench, lot
@@ -67,7 +68,7 @@ def prepare(recipe: Path, load: Path, wiring: Path, scan_s: float, fault: str = 
     check_scan(scan_s)
     check_fault(fault)
     sourced, rolls, equipment = read_recipe(recipe), read_load(load), Settings().equipment
-    if problems := check_recipe(sourced.recipe, equipment):
+    if problems := problems_of(Settings(), sourced.recipe):
         raise FileError(str(recipe), problems)
     if (count := len(cures(sourced.recipe))) != 1:
         raise FileError(str(recipe), [Problem("phase", f"{count} of kind CURE", "a campaign judges endpoints: exactly 1")])
