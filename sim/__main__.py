@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from controller.errors import OvenctlError
+from controller.errors import FileError, OvenctlError, Problem
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Simulated oven for ovenctl.")
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,8 @@ def campaign(
     from sim.campaign import many, one, shown
 
     what = one.prepare(recipe, load, wiring, scan, fault)
+    if resume and out is None:
+        raise FileError("campaign", [Problem("--resume", "without --out", "needs the file of the campaign that goes on")])
     summary = many.campaign(what, range(seed, seed + runs), jobs, out, resume)
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")

@@ -1,6 +1,6 @@
 """``ovenctl calibrate``: options in, what is printed out."""
 
-import re
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +33,10 @@ def run(wanted: Wanted) -> tuple[RenderableType, dict[str, Any]]:
     if wanted.show:
         rows = shown.drift([(path, *parameter_set.read(path)) for path in wanted.files])
         return shown.drift_table(rows), {"drift": [row._asdict() for row in rows]}
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", wanted.date):
-        raise FileError("--date", [Problem("date", wanted.date, "YYYY-MM-DD")])
+    try:
+        date.fromisoformat(wanted.date)
+    except ValueError:
+        raise FileError("--date", [Problem("date", wanted.date, "a day as YYYY-MM-DD")]) from None
     if wanted.out is not None and wanted.out.exists():
         raise FileError(str(wanted.out), [Problem("--out", str(wanted.out), "must be a new file: a parameter set is never overwritten")])
     lab, *journals = wanted.files

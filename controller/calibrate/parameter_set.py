@@ -19,7 +19,7 @@ from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.estimator.calibration import ENERGY, NAMES, ORDER, TIME, WIDTH, Posterior, Prior, literature
 from controller.estimator.model import EstimatorSettings
-from controller.journal.product import Word
+from controller.journal.product import Day, Word
 from controller.validation import problems_of
 
 MAX_BYTES: Final = 1_000_000
@@ -32,7 +32,6 @@ LOT_SD: Final = (0.2, 4.0, 0.25, 0.05)
 _TABLES: Final = ("journal", "coupon", "weighed")
 _NEAR_ZERO: Final = 0.1  # numbers below are held against each other absolutely
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 Row = Annotated[tuple[Number, Number, Number, Number], Field(strict=False)]
 

@@ -8,10 +8,11 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
@@ -42,6 +43,16 @@ INSOLUBLE: Final = Property("solvent-insoluble content of the film", "%", 1.0, 9
 
 MAX_BYTES: Final = 1_000_000
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+def _day(text: str) -> str:
+    """Return ``text`` when it is a day of the calendar, YYYY-MM-DD; ValueError when it is none."""
+    if date.fromisoformat(text).isoformat() != text:
+        raise ValueError("must be YYYY-MM-DD")
+    return text
+
+
+Day = Annotated[str, AfterValidator(_day)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Hours = Annotated[float, Field(ge=0, le=2000)]
 Celsius = Annotated[float, Field(ge=-20, le=400)]
@@ -112,7 +123,7 @@ class _LabFile(Strict):
     lot: Word | None = None
     resin: Word | None = None
     solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
-    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    date: Day | None = None
     coupons: Annotated[tuple[Coupon, ...], Field(strict=False, max_length=200)] = ()
     lab: _Properties = _Properties()
 
