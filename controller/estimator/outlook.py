@@ -64,7 +64,7 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
     began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
     earliest_s = began_s + legs[cure].least_s
     together_s = forecasting.ends_at(course, target, earliest_s, solved)
-    own_s = np.minimum(forecasting.own_ends(course, target, earliest_s), np.inf)[solved]
+    own_s = forecasting.own_ends(course, target, earliest_s)[solved]
     limit_s = float(course.at_s[-1])
     end_s = limit_s if together_s is None else together_s
     low_s, high_s = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s).tolist()

@@ -35,7 +35,7 @@ class Limits(Strict):
         float, Field(ge=1, le=50, description="chamber volumes of N2 before heat (I5, I10) or before air after it (I19)")
     ] = 4.0
     proof_o2_pct: Annotated[
-        float, Field(gt=0, le=8, description="highest O2 with solvent vapour; a placeholder until the hazard study (I5, I7)")
+        float, Field(gt=0, le=8, description="highest O2 with solvent vapour [assume], for the hazard study to replace (I5, I7)")
     ] = 2.0
     o2_warn_pct: Annotated[float, Field(gt=0, le=8, description="warning (I7W)")] = 1.0
     o2_quality_from_c: Annotated[float, Field(ge=20, le=300, description="from here on bare copper needs the recipe's O2 limit (I8)")] = (
