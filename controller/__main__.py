@@ -266,7 +266,8 @@ def _ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, A
     from controller.journal.mailbox import post
     from controller.journal.reader import JournalReader
 
-    command_id = post(config.core.mailbox, user or getpass.getuser(), verb.value, args, expected)
+    name = user or getpass.getuser()
+    command_id = post(config.core.mailbox, name, verb.value, args, expected, role=config.core.roles.get(name, "operator"))
     deadline_s = wall_s(10.0)
     with JournalReader(Path(config.core.journal)) as reader:
         while wall_s() < deadline_s:

@@ -1,8 +1,10 @@
 """What people ask for: each command is carried out or refused by the scan that takes it, and answered once."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from controller import estimator
+from controller.actions import ACTIONS, Moment
+from controller.command import Command, Start
 from controller.errors import Problem
 from controller.estimator import LoadState
 from controller.image import Inputs, Process
@@ -14,31 +16,10 @@ from controller.recipe.check import check_load, check_recipe
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.run import Batch, Note
 from controller.recipe.states import FINAL, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
+from controller.roles import Role
 
 RESET_PULSE_S: Final = 2.0
 REMEMBERED: Final = 64  # command ids, so that a command that comes twice has one effect
-
-
-class Start(NamedTuple):
-    """What START brings: a recipe that was read and hashed, and the load."""
-
-    recipe: Recipe
-    recipe_sha256: str
-    recipe_text: str
-    load: LoadRecord
-
-
-class Command(NamedTuple):
-    """Something a person asks for, through the mailbox. ``refusal`` is what was already found wrong with it."""
-
-    id: str
-    user: str
-    verb: Verb
-    expected_state: str | None
-    row: int
-    start: Start | None = None
-    reason: str = ""
-    refusal: str = ""
 
 
 def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verdict: Verdict, inputs: Inputs,
@@ -52,13 +33,17 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
     for command in order:
         if command.id in memory.answered:
             continue
-        refusal = command.refusal or _refusal(settings, memory, command, verdict)
+        moment = Moment(settings, memory, verdict, inputs, process)
+        refusal = command.refusal or _refusal(moment, command)
         if ending and command.verb in (Verb.START, Verb.RESTART):  # whoever pressed ABORT wanted no heat
             refusal = refusal or f"{min(ending)} came in the same scan"
         moved: tuple[Note, ...] = ()
-        if not refusal:
+        done = ""
+        if not refusal and (action := ACTIONS.get(command.verb)) is not None:
+            memory, moved, done = action.carry_out(moment, command)
+        elif not refusal:
             memory, moved = _carry_out(settings, memory, command, inputs, process)
-        notes.append(_answer(command, refusal, memory.unit.state))
+        notes.append(_answer(command, refusal or done or _done(command.verb, memory.unit.state), not refusal))
         notes.extend(moved)
         memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
     return memory, tuple(notes)
@@ -73,17 +58,27 @@ def heard(memory: Memory, commands: tuple[Command, ...]) -> frozenset[Verb]:
         if not command.refusal
         and command.id not in memory.answered
         and command.expected_state in (None, state.name)
-        and (command.verb in (Verb.ACKNOWLEDGE, Verb.RESET) or (state, Trigger(command.verb)) in TABLE)
+        and (command.verb in (Verb.ACKNOWLEDGE, Verb.RESET) or _moves(state, command.verb))
     )
 
 
-def _refusal(settings: Settings, memory: Memory, command: Command, verdict: Verdict) -> str:
+def _moves(state: UnitState, verb: Verb) -> bool:
+    return verb not in ACTIONS and (state, Trigger(verb)) in TABLE
+
+
+def _refusal(moment: Moment, command: Command) -> str:
+    settings, memory, verdict, *_ = moment
     state, verb = memory.unit.state, command.verb
+    least = ACTIONS[verb].role if verb in ACTIONS else Role.OPERATOR
+    if command.role < least:
+        return f"{verb} needs the role {least.name.lower()}, {command.user} is {command.role.name.lower()}"
     if command.expected_state is not None and command.expected_state != state.name:
         return f"the unit is {state.name}, the command expected {command.expected_state}"
+    if verb in ACTIONS:
+        return ACTIONS[verb].refuse(moment, command)
     if verb in (Verb.ACKNOWLEDGE, Verb.RESET):
         return ""
-    if (state, Trigger(verb)) not in TABLE:
+    if not _moves(state, verb):
         return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
     if verb is Verb.RESTART and (verdict.hold or verdict.abort):
         return "held by " + verdict.explained(Effect.HOLD | Effect.ABORT)
@@ -134,10 +129,11 @@ def _begin(settings: Settings, memory: Memory, command: Command, start: Start, i
     return memory, (head, *notes)
 
 
-def _answer(command: Command, refusal: str, state: UnitState) -> Note:
+def _answer(command: Command, answer: str, accepted: bool) -> Note:
     return Note("command", {
-        "id": command.id, "user": command.user, "verb": command.verb.value, "expected_state": command.expected_state, "row": command.row,
-        "accepted": not refusal, "answer": refusal or _done(command.verb, state), "args": {"reason": command.reason},
+        "id": command.id, "user": command.user, "role": command.role.name.lower(), "verb": command.verb.value,
+        "expected_state": command.expected_state, "row": command.row, "accepted": accepted, "answer": answer,
+        "args": {"reason": command.reason, **command.args},
     })  # fmt: skip
 
 

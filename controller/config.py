@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -24,6 +24,10 @@ class Core(Strict):
     rate: Annotated[float, Field(ge=1, le=1000, description="process seconds per second; 1 on a real oven")] = 1.0
     master: Annotated[int, Field(ge=1, le=65535, description="this controller's token for the PLC's lease")] = 1
     checkpoint_s: Annotated[float, Field(ge=1, le=600, description="how often the memory is journaled, s of process time")] = 60.0
+    roles: Annotated[
+        dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], Literal["viewer", "operator", "engineer", "admin"]],
+        Field(description="role of each person at the box's command line; the others are operators"),
+    ] = Field(default_factory=dict)
     journal: FilePath = "var/journal.sqlite"
     mailbox: FilePath = "var/mailbox.sqlite"
 

@@ -2,14 +2,18 @@
 
 from typing import Final
 
-from controller.commands import Command, Start
+from controller.actions import ACTIONS
+from controller.command import NO_ARGS, Command, Start
 from controller.errors import FileError, Problem
 from controller.journal.mailbox import MALFORMED, MailboxRow
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import Verb
+from controller.roles import Role
 
 OLDEST_S: Final = 600.0  # whatever the sender allows
-START_ARGS: Final = {"recipe", "load", "formula", "reason"}
+START_ARGS: Final = frozenset({"recipe", "load", "formula"})
+
+_ROLES: Final = {role.name.lower(): role for role in Role}
 
 
 def command_of(row: MailboxRow, now_wall_ns: int) -> Command:
@@ -21,12 +25,17 @@ def command_of(row: MailboxRow, now_wall_ns: int) -> Command:
     oldest_s = min(row.max_age_s, OLDEST_S)
     if not -5.0 <= age_s <= oldest_s:
         return _refused(row, f"the command is {age_s:.1f} s old, allowed {oldest_s:g} s", verb)
-    if unknown := set(row.args) - START_ARGS:
-        return _refused(row, f"unknown arguments: {', '.join(sorted(unknown))}", verb)
+    known = ACTIONS[verb].args if verb in ACTIONS else START_ARGS if verb is Verb.START else frozenset()
+    if unknown := set(row.args) - known - {"reason"}:
+        takes = ", ".join(sorted(known | {"reason"}))
+        return _refused(row, f"unknown arguments: {', '.join(sorted(unknown))}; {verb} takes {takes}", verb)
+    if row.role not in _ROLES:
+        return _refused(row, f"role {row.role!r} is none of {', '.join(_ROLES)}", verb)
     reason = row.args.get("reason", "")
     if not isinstance(reason, str) or len(reason) > 400:
         return _refused(row, "reason must be a text of at most 400 characters", verb)
-    command = Command(row.id, row.user, verb, row.expected_state, row.row, reason=reason)
+    args = {name: value for name, value in row.args.items() if name != "reason"} if verb in ACTIONS else NO_ARGS
+    command = Command(row.id, row.user, verb, row.expected_state, row.row, reason=reason, args=args, role=_ROLES[row.role])
     if verb is not Verb.START:
         return command
     try:

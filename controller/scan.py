@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from controller import estimator
-from controller.commands import RESET_PULSE_S, Command, heard, obey
+from controller.command import Command
+from controller.commands import RESET_PULSE_S, heard, obey
 from controller.control import actuation
 from controller.control import outputs as loops
 from controller.control.actuation import Actuation

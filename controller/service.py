@@ -16,7 +16,7 @@ from controller import estimator, plan, realtime, recorder
 from controller import scan as scanning
 from controller import wiring as wirings
 from controller.clock import Clock, wall_ns
-from controller.commands import Command
+from controller.command import Command
 from controller.config import Config, sha256_of
 from controller.errors import JournalError
 from controller.image import OFF, Forecast, Inputs, Mode, Outputs

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from controller import block as blocks
 from controller import plan, recorder
 from controller.block import Block
-from controller.commands import Command, Start
+from controller.command import Command, Start
 from controller.image import Estimate, Inputs, Interval, aged
 from controller.journal.store import Journal
 from controller.memory import Memory, Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 from controller import block, estimator
 from controller import scan as scans
 from controller import wiring as wirings
-from controller.commands import Start
+from controller.command import Start
 from controller.journal import samples
 from controller.memory import Settings
 from controller.recipe.reading import read_load, read_recipe

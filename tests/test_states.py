@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.commands import Command, Start
+from controller.command import Command, Start
 from controller.image import Atmosphere, Estimate, Interval, Mode
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits

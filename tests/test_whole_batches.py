@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller import wiring as wirings
-from controller.commands import Start
+from controller.command import Start
 from controller.journal.reader import JournalReader
 from controller.journal.store import Journal
 from controller.memory import Settings

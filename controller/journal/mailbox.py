@@ -1,6 +1,7 @@
 """The commands mailbox: a file of its own, which the gateway and the CLI write and the core only reads.
 
-The core answers in the journal, never here. A mailbox that is locked, damaged or absent costs the core nothing but the commands in it.
+The core answers in the journal, never here. Whoever may write the file states user and role; its permissions are the boundary.
+A mailbox that is locked, damaged or absent costs the core nothing but the commands in it.
 """
 
 import json
@@ -25,7 +26,7 @@ _POST_WAIT_S: Final = 2.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS command (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, user TEXT NOT NULL, verb TEXT NOT NULL, args TEXT NOT NULL,
-    expected_state TEXT, created_wall_ns INTEGER NOT NULL, max_age_s REAL NOT NULL) STRICT;
+    expected_state TEXT, created_wall_ns INTEGER NOT NULL, max_age_s REAL NOT NULL, role TEXT NOT NULL DEFAULT 'operator') STRICT;
 CREATE TABLE IF NOT EXISTS life (name TEXT PRIMARY KEY, wall_ns INTEGER NOT NULL) STRICT;
 """
 MALFORMED: Final = "malformed"  # verb of a row that nobody who uses ``post`` can have written; the core refuses it and says so
@@ -46,6 +47,7 @@ class MailboxRow(NamedTuple):
     expected_state: str | None
     created_wall_ns: int
     max_age_s: float
+    role: str
 
 
 def post(
@@ -56,6 +58,7 @@ def post(
     expected_state: str | None = None,
     max_age_s: float = 10.0,
     command_id: str | None = None,
+    role: str = "operator",
 ) -> str:
     """Post a command and return its id; with a ``command_id`` that is there already nothing is posted again (double click).
 
@@ -63,7 +66,7 @@ def post(
         MailboxError: something is too long or no JSON, too many commands came, or the file cannot be written.
     """
     name = command_id or str(uuid4())
-    for key, text in (("id", name), ("user", user), ("verb", verb), ("expected_state", expected_state or "-")):
+    for key, text in (("id", name), ("user", user), ("verb", verb), ("expected_state", expected_state or "-"), ("role", role)):
         if not 0 < len(text) <= TEXT_MAX or not text.isprintable():
             raise MailboxError(f"{key}: 1 to {TEXT_MAX} printable characters are allowed")
     if not 0 < max_age_s <= MAX_AGE_S:
@@ -76,8 +79,9 @@ def post(
             raise MailboxError(f"too many commands: {_BURST} in 10 s are allowed")
         connection.execute("DELETE FROM command WHERE created_wall_ns < ?", (now_ns - _KEPT_NS,))
         connection.execute(
-            "INSERT OR IGNORE INTO command (id, user, verb, args, expected_state, created_wall_ns, max_age_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (name, user, verb, packed, expected_state, now_ns, float(max_age_s)),
+            "INSERT OR IGNORE INTO command (id, user, verb, args, expected_state, created_wall_ns, max_age_s, role)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (name, user, verb, packed, expected_state, now_ns, float(max_age_s), role),
         )
     return name
 
@@ -111,7 +115,8 @@ class Mailbox:
         fits = f"CASE WHEN length(CAST(args AS BLOB)) <= {ARGS_MAX} THEN args END"
         rows = self._rows(
             f"SELECT row, substr(id, 1, {TEXT_MAX}), substr(user, 1, {TEXT_MAX}), substr(verb, 1, {TEXT_MAX}), {fits},"
-            f" substr(expected_state, 1, {TEXT_MAX}), created_wall_ns, max_age_s FROM command WHERE row > ? ORDER BY row LIMIT ?",
+            f" substr(expected_state, 1, {TEXT_MAX}), created_wall_ns, max_age_s, substr(role, 1, {TEXT_MAX})"
+            " FROM command WHERE row > ? ORDER BY row LIMIT ?",
             (after_row, limit),
         )
         return [_row(row) for row in rows]
@@ -153,14 +158,14 @@ class Mailbox:
 
 
 def _row(row: tuple[Any, ...]) -> MailboxRow:
-    number, name, user, verb, packed, expected_state, created_wall_ns, max_age_s = row
+    number, name, user, verb, packed, expected_state, created_wall_ns, max_age_s, role = row
     try:
         args = json.loads(packed or "")
     except (ValueError, RecursionError):
         args = None
     if isinstance(args, dict):
-        return MailboxRow(number, name, user, verb, args, expected_state, created_wall_ns, max_age_s)
-    return MailboxRow(number, name, user, MALFORMED, {}, expected_state, created_wall_ns, max_age_s)
+        return MailboxRow(number, name, user, verb, args, expected_state, created_wall_ns, max_age_s, role)
+    return MailboxRow(number, name, user, MALFORMED, {}, expected_state, created_wall_ns, max_age_s, role)
 
 
 def _packed(args: Mapping[str, object]) -> str:
@@ -194,6 +199,8 @@ def _writing(path: Path | str, synchronous: str) -> Iterator[sqlite3.Connection]
 
 def _prepare(connection: sqlite3.Connection) -> None:
     if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'life'").fetchone()[0]:
+        if "role" not in {column[1] for column in connection.execute("PRAGMA table_info(command)")}:  # a mailbox of an older release
+            connection.execute("ALTER TABLE command ADD COLUMN role TEXT NOT NULL DEFAULT 'operator'")
         return
     connection.execute("PRAGMA journal_mode = WAL")
     # Numbers start at the clock, ms, so that those of a new mailbox lie above those the core has seen in a deleted one.
