@@ -7,10 +7,13 @@ STAMP := $(VENV)/.complete
 SYSTEM := mosquitto mosquitto-clients mbpoll systemd
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test check bench campaign setup system constraints clean
+.PHONY: demo test check bench campaign kills quiet mutants setup system constraints clean
+
+# PLC=tcp, tls, rtu or opcua: the wire to the soft PLC.
+PLC ?= tcp
 
 demo: setup
-	$(BIN)/ovensim demo $(ARGS)
+	$(BIN)/ovensim demo --plc $(PLC) $(ARGS)
 
 test: setup check
 	$(BIN)/python -m pytest $(ARGS)
@@ -25,6 +28,7 @@ check: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks_model
+	$(BIN)/python -m tests.benchmarks_wires
 
 # Broken off, it goes on where it was; var/campaign keeps every run. After a change of code that folder has to go first.
 campaign: setup
@@ -33,6 +37,16 @@ campaign: setup
 	for recipe in vacuum nitrogen vacuum-nitrogen; do $(BIN)/ovensim campaign recipes/$$recipe.toml \
 	  --load recipes/loads/production-roll.toml --runs 40 --jobs 2 --scan 2 --out var/campaign/$$recipe.jsonl --resume $(ARGS) || exit 1; done
 	$(BIN)/ovensim campaign recipes/trial-short.toml --fault random --runs 200 --jobs 2 --scan 2 --out var/campaign/faults.jsonl --resume $(ARGS)
+
+# kill -9 of the real core, 100 times in one accelerated batch (about 25 min); fault-free hours; mutants of the safety modules (hours).
+kills: setup
+	$(BIN)/ovensim kills --runs 100 $(ARGS)
+
+quiet: setup
+	$(BIN)/ovensim quiet --hours 1000 --jobs 2 --scan 2 $(ARGS)
+
+mutants: setup
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 setup: system $(STAMP)
 

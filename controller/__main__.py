@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from controller import alarms_cli, pki_cli
 from controller import config as configs
 from controller.clock import pause, wall_ns, wall_s
 from controller.errors import FileError, OvenctlError, Problem
@@ -26,6 +27,8 @@ journal_app = typer.Typer(no_args_is_help=True, help="Look into the journal.")
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(batch_app, name="batch")
 app.add_typer(journal_app, name="journal")
+prooftest_app = typer.Typer(no_args_is_help=True, help="Proof tests: of the PLC contract before a batch, of safety devices now and then.")
+app.add_typer(prooftest_app, name="prooftest")
 console = Console()
 EX_CONFIG = 78  # sysexits.h: a mistake in a file; systemd does not restart after it
 
@@ -120,8 +123,10 @@ def recipe_show(file: Path) -> None:
     for column in ("", "phase", "name", "what"):
         table.add_column(column)
     for index, phase in enumerate(recipe.phase):
-        said = phase.model_dump(exclude={"kind", "name", "comment"}, exclude_none=True)
-        table.add_row(str(index), phase.kind, phase.name, ", ".join(f"{key} {value}" for key, value in said.items()))
+        said = phase.model_dump(exclude={"kind", "name", "comment", "at", "turn"}, exclude_none=True)
+        table.add_row(
+            str(index), phase.kind, phase.title if phase.turn else phase.name, ", ".join(f"{key} {value}" for key, value in said.items())
+        )
     console.print(table)
 
 
@@ -130,16 +135,19 @@ def batch_start(
     recipe: Path,
     load: Path,
     formula: Annotated[list[str] | None, typer.Option(help="name=value, inside the formula's range")] = None,
+    in_min: Annotated[float | None, typer.Option(help="begin so many minutes from now, if nothing blocks it then")] = None,
     user: Annotated[str | None, typer.Option()] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Start a batch: a recipe file and a load record."""
+    """Start a batch: a recipe file and a load record. A delayed start is cancelled by HOLD, STOP, ABORT or RESET."""
     from controller.recipe import reading
 
     numbers = _formula(formula or [])
-    reading.read_recipe(recipe, numbers)
+    text = reading.read_recipe(recipe, numbers).text  # with the sub-recipes that it calls
     reading.read_load(load)
-    args = {"recipe": recipe.read_text("utf-8"), "load": load.read_text("utf-8"), "formula": numbers}
+    args: dict[str, Any] = {"recipe": text, "load": load.read_text("utf-8"), "formula": numbers}
+    if in_min is not None:
+        args["start_in_min"] = in_min
     _ask(_config(config), Verb.START, user, args, "IDLE")
 
 
@@ -167,12 +175,104 @@ def _verb(verb: Verb, text: str) -> None:
     batch_app.command(verb.value.lower())(ask)
 
 
+@batch_app.command("autotune")
+def batch_autotune(
+    loop: Annotated[str, typer.Argument(help="zone (with direct_output), lead, or off to end a running one")],
+    amplitude: Annotated[float | None, typer.Option(help="to each side: % of heater output (zone) or degC of lead")] = None,
+    swing_c: Annotated[float | None, typer.Option(help="how far the temperature may go from its set point, degC")] = None,
+    limit_min: Annotated[float | None, typer.Option(help="how long it may take, min")] = None,
+    reason: Annotated[str, typer.Option(help="goes into the batch record")] = "",
+    user: Annotated[str | None, typer.Option()] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Identify a loop in the middle of a SOAK and propose a tuning; `ovenctl tune` shows it. Changes no setting."""
+    given = {"amplitude": amplitude, "swing_c": swing_c, "limit_min": limit_min}
+    args = {"loop": loop, "reason": reason, **{name: value for name, value in given.items() if value is not None}}
+    _ask(_config(config), Verb.AUTOTUNE, user, args, None if loop == "off" else "RUNNING")
+
+
 _verb(Verb.HOLD, "Hold the batch: set point kept for a while, inerting on.")
 _verb(Verb.RESTART, "Go on after a hold, once the atmosphere is proven again.")
 _verb(Verb.STOP, "End the batch: controlled cool-down in N2.")
 _verb(Verb.ABORT, "End the batch at once: heat contactor open, inerting on.")
 _verb(Verb.RESET, "Reset latched trips whose cause is gone; back to IDLE after a batch.")
 _verb(Verb.ACKNOWLEDGE, "Acknowledge alarms.")
+
+
+Reason = Annotated[str, typer.Option(help="goes into the batch record")]
+Expect = Annotated[str | None, typer.Option(help="refuse unless the unit is in this state")]
+Asker = Annotated[str | None, typer.Option("--user", help="who asks; the login name without")]
+
+
+def _phase_now(config: configs.Config, given: int | None) -> int | None:
+    """Return the number of the phase that is meant: the one given, or the last that the journal says has begun."""
+    from controller import status
+
+    shown = str(status.read(Path(config.core.journal)).get("phase", "")).split()
+    return given if given is not None or not shown else int(shown[0])
+
+
+@batch_app.command("skip")
+def batch_skip(
+    reason: Reason,
+    phase: Annotated[int | None, typer.Option(help="phase to skip; the one that runs without")] = None,
+    expect: Expect = None,
+    user: Asker = None,
+    config: ConfigPath = None,
+) -> None:
+    """Go on to the next phase. A proof that heat needs cannot be skipped."""
+    settings = _config(config)
+    _ask(settings, Verb.SKIP, user, {"reason": reason, "phase": _phase_now(settings, phase)}, expect)
+
+
+@batch_app.command("back")
+def batch_back(phase: int, reason: Reason, expect: Expect = None, user: Asker = None, config: ConfigPath = None) -> None:
+    """Go back to the phase with that number, which begins anew."""
+    _ask(_config(config), Verb.BACK, user, {"reason": reason, "phase": phase}, expect)
+
+
+@batch_app.command("edit")
+def batch_edit(
+    phase: Annotated[str, typer.Argument(help="number of this or a later phase, or endpoint")],
+    key: Annotated[str, typer.Argument(help="parameter, as in the recipe")],
+    value: str,
+    reason: Reason,
+    expect: Expect = None,
+    user: Asker = None,
+    config: ConfigPath = None,
+) -> None:
+    """Change one parameter of the running control recipe; the master stays as it is."""
+    try:
+        said: object = json.loads(value)
+    except ValueError:
+        said = value
+    args = {"reason": reason, "phase": int(phase) if phase.isdecimal() else phase, "key": key, "value": said}
+    _ask(_config(config), Verb.EDIT, user, args, expect)
+
+
+@batch_app.command("setpoint")
+def batch_setpoint(
+    temp_c: float,
+    reason: Reason,
+    rate_c_per_min: Annotated[float | None, typer.Option("--rate", help="degC/min; as fast as the oven may without")] = None,
+    user: Asker = None,
+    config: ConfigPath = None,
+) -> None:
+    """Move the set point of a held batch; the hold's time limit goes on."""
+    rate = {} if rate_c_per_min is None else {"rate_c_per_min": rate_c_per_min}
+    _ask(_config(config), Verb.SETPOINT, user, {"reason": reason, "temp_c": temp_c, **rate}, "HELD")
+
+
+@batch_app.command("confirm")
+def batch_confirm(
+    answer: Annotated[str, typer.Argument(help="what the phase asks for; nothing for a mere confirmation")] = "",
+    phase: Annotated[int | None, typer.Option(help="phase that asks; the one that runs without")] = None,
+    user: Asker = None,
+    config: ConfigPath = None,
+) -> None:
+    """Answer the question of an OPERATOR phase."""
+    settings = _config(config)
+    _ask(settings, Verb.CONFIRM, user, {"answer": answer, "phase": _phase_now(settings, phase)}, None)
 
 
 @batch_app.command("status")
@@ -217,6 +317,24 @@ def _coupons(path: Path | None) -> dict[str, Any] | None:
 
 
 @app.command()
+def tune(
+    journal: Annotated[Path | None, typer.Option(help="journal to read; the configured one without")] = None,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what autotune found last, and the part of controller.toml that it proposes."""
+    from controller.journal import tuned
+
+    last = tuned.last(journal or Path(_config(config).core.journal))
+    if as_json:
+        sys.stdout.write(json.dumps(last) + "\n")
+    else:
+        for line in tuned.lines(last):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    raise typer.Exit(0 if last else 1)
+
+
+@app.command()
 def calibrate(
     files: Annotated[list[Path], typer.Argument(help="LAB.toml and the journals of its batches; with --show: parameter sets")],
     out: Annotated[Path | None, typer.Option(help="new file for the parameter set; only shown without")] = None,
@@ -250,15 +368,125 @@ def journal_verify(journal: Annotated[Path | None, typer.Argument()] = None, con
         raise typer.Exit(1)
 
 
-@app.command("print")
-def print_(what: Annotated[str, typer.Argument(help="io, matrix or config")]) -> None:
-    """Print a document made from the one table behind it: the I/O list, the interlock matrix, controller.toml."""
-    from controller import printing
+User = Annotated[str | None, typer.Option(help="who asks; the login name without")]
 
-    documents = {"io": printing.io_list, "matrix": printing.interlock_matrix, "config": printing.config_file}
-    if what not in documents:
-        raise typer.BadParameter(f"one of {', '.join(documents)}")
-    sys.stdout.write(documents[what]())
+
+@app.command("why")
+def why_(
+    question: Annotated[str, typer.Argument(help="start, heat or open")] = "start", config: ConfigPath = None, as_json: AsJson = False
+) -> None:
+    """Say why the oven does not start, heat or open: each failing permissive with its value, its limit and what to do."""
+    from controller import why
+    from controller.permissives import Question
+
+    if question not in list(Question):
+        raise typer.BadParameter(f"one of {', '.join(Question)}")
+    settings = _config(config)
+    answer = why.why(Path(settings.core.journal), settings.settings, Question(question))
+    if as_json:
+        sys.stdout.write(json.dumps({"question": question, "at_s": answer.at_s, "found": [one._asdict() for one in answer.found]}) + "\n")
+        return
+    for line in why.lines(answer, wall_ns()):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def bypass(
+    rule: str,
+    reason: Annotated[str, typer.Option(help="why; shown wherever the unit's state is shown")],
+    minutes: Annotated[float, typer.Option(help="it ends by itself after so long")] = 30.0,
+    user: User = None,
+    config: ConfigPath = None,
+) -> None:
+    """Take one row of the interlock table out of effect for a while (engineer)."""
+    _ask(_config(config), Verb.BYPASS, user, {"rule": rule, "minutes": minutes, "reason": reason}, None)
+
+
+@app.command()
+def unbypass(rule: str, user: User = None, config: ConfigPath = None) -> None:
+    """Put a bypassed row back into effect."""
+    _ask(_config(config), Verb.UNBYPASS, user, {"rule": rule}, None)
+
+
+@app.command()
+def incident(
+    number: Annotated[int | None, typer.Argument(help="of the incident; the newest without")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="list them all")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Show a first-out with the minute before and after it: order of the rows, signals that moved, main values."""
+    from controller.journal import incident as incidents
+    from controller.journal.reader import JournalReader
+
+    with JournalReader(Path(_config(config).core.journal)) as reader:
+        if listed:
+            for one in incidents.incidents(reader):
+                console.print(f"{one.number:4} {one.at_s:12.1f} s  {one.rule:5} {one.effect:8} {one.text}", highlight=False, markup=False)
+            return
+        shot = incidents.snapshot(reader, number)
+    for line in incidents.lines(shot):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    head, body = incidents.sheet(shot)
+    table = Table(*head)
+    for row in body:
+        table.add_row(*row)
+    console.print(table)
+
+
+@prooftest_app.command("run")
+def prooftest_run(
+    recipe: Annotated[Path | None, typer.Option(help="recipe file the batch will run; no other may start on this test")] = None,
+    user: User = None,
+    config: ConfigPath = None,
+) -> None:
+    """Make the proof test that a batch needs: cold oven, air in it, door closed. Takes a minute or two; `status` shows the result."""
+    from controller.recipe import reading
+
+    args = {} if recipe is None else {"recipe_sha256": reading.read_recipe(recipe).sha256}
+    _ask(_config(config), Verb.PROOF_TEST, user, args, "IDLE")
+
+
+@prooftest_app.command("cancel")
+def prooftest_cancel(user: User = None, config: ConfigPath = None) -> None:
+    """Break the running proof test off."""
+    _ask(_config(config), Verb.PROOF_TEST, user, {"cancel": True}, None)
+
+
+@prooftest_app.command("record")
+def prooftest_record(
+    device: str,
+    result: Annotated[str, typer.Argument(help="pass or fail")],
+    reason: Annotated[str, typer.Option(help="what was found; needed with fail")] = "",
+    date: Annotated[str, typer.Option(help="day of the test, YYYY-MM-DD; today without")] = "",
+    user: User = None,
+    config: ConfigPath = None,
+) -> None:
+    """Write the periodic proof test of a safety device into the journal (engineer)."""
+    _ask(_config(config), Verb.PROOF_RECORD, user, {"device": device, "result": result, "date": date, "reason": reason}, None)
+
+
+@prooftest_app.command("status")
+def prooftest_status(config: ConfigPath = None) -> None:
+    """Show the last proof test before a batch, and when each safety device is due."""
+    from controller.journal import prooftests
+    from controller.journal.reader import JournalReader
+
+    settings = _config(config)
+    with JournalReader(Path(settings.core.journal)) as reader:
+        found = prooftests.schedule(reader, settings.settings.proof_test.interval_d)
+        contract = prooftests.contract_test(reader)
+    for line in prooftests.lines(found, contract, prooftests.day_of(wall_ns())):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command("print")
+def print_(what: Annotated[str, typer.Argument(help="io, matrix, effects, alarms, states, fat, config; a wrong name lists all")]) -> None:
+    """Print a document made from the one table behind it: lists, matrices, the state diagram, the acceptance protocol, controller.toml."""
+    from controller.printing import DOCUMENTS
+
+    if what not in DOCUMENTS:
+        raise typer.BadParameter(f"{what!r} is none of {', '.join(DOCUMENTS)}")
+    sys.stdout.write(DOCUMENTS[what][1]())
 
 
 def _ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, Any], expected: str | None) -> None:
@@ -278,6 +506,11 @@ def _ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, A
             pause(0.1)
     console.print(f"{verb.value}: no answer within 10 s; is the core running? (the command expires by itself)")
     raise typer.Exit(2)
+
+
+app.add_typer(alarms_cli.app_for(_config, _ask), name="alarms")
+app.add_typer(pki_cli.pki_app(_config), name="pki")
+app.add_typer(pki_cli.user_app(_config), name="user")
 
 
 def _serve(work: Any) -> None:

@@ -18,6 +18,8 @@ class Start(NamedTuple):
     recipe_sha256: str
     recipe_text: str
     load: LoadRecord
+    at_s: float | None = None  # process time at which the batch shall begin; at once without
+    in_min: float | None = None  # the same as a delay
 
 
 class Command(NamedTuple):

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from controller import estimator
-from controller.actions import ACTIONS, Moment
+from controller import estimator, permissives, prooftest
+from controller.actions import ACTIONS, Moment, delayed
+from controller.actions.operating import allows
 from controller.command import Command, Start
 from controller.errors import Problem
 from controller.estimator import LoadState
@@ -15,17 +16,19 @@ from controller.recipe import run
 from controller.recipe.check import check_load, check_recipe
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.run import Batch, Note
-from controller.recipe.states import FINAL, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
+from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
 from controller.roles import Role
 
 RESET_PULSE_S: Final = 2.0
+_NO_VERDICT: Final = Verdict()
 REMEMBERED: Final = 64  # command ids, so that a command that comes twice has one effect
 
 
 def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verdict: Verdict, inputs: Inputs,
          process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
     """Carry out or refuse ``commands``: ABORT, STOP and HOLD before everything else, each with one answer."""
-    if not commands:
+    due = memory.delayed is not None and inputs.at_s >= memory.delayed.at_s
+    if not commands and not due:
         return memory, ()
     notes: list[Note] = []
     ending = {command.verb for command in commands if not command.refusal} & {Verb.ABORT, Verb.STOP}
@@ -43,19 +46,24 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
             memory, moved, done = action.carry_out(moment, command)
         elif not refusal:
             memory, moved = _carry_out(settings, memory, command, inputs, process)
+            done = delayed.said(moved)
         notes.append(_answer(command, refusal or done or _done(command.verb, memory.unit.state), not refusal))
         notes.extend(moved)
         memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
+    if due and memory.delayed is not None:  # and nobody has cancelled it in this scan
+        memory, began = delayed.begin(memory, memory.delayed, Moment(settings, memory, verdict, inputs, process), _start_refusal, _begin)
+        notes.extend(began)
     return memory, tuple(notes)
 
 
-def heard(memory: Memory, commands: tuple[Command, ...]) -> frozenset[Verb]:
-    """Return the verbs that may clear latches: of commands that are new, meant for this state, and possible in it."""
+def heard(memory: Memory, commands: tuple[Command, ...]) -> tuple[Command, ...]:
+    """Return the commands that may clear latches: new, of somebody who may, meant for this state, and possible in it."""
     state = memory.unit.state
-    return frozenset(
-        command.verb
+    return tuple(
+        command
         for command in commands
         if not command.refusal
+        and command.role >= Role.OPERATOR
         and command.id not in memory.answered
         and command.expected_state in (None, state.name)
         and (command.verb in (Verb.ACKNOWLEDGE, Verb.RESET) or _moves(state, command.verb))
@@ -63,7 +71,7 @@ def heard(memory: Memory, commands: tuple[Command, ...]) -> frozenset[Verb]:
 
 
 def _moves(state: UnitState, verb: Verb) -> bool:
-    return verb not in ACTIONS and (state, Trigger(verb)) in TABLE
+    return verb in MOVING and (state, Trigger(verb.value)) in TABLE
 
 
 def _refusal(moment: Moment, command: Command) -> str:
@@ -76,21 +84,39 @@ def _refusal(moment: Moment, command: Command) -> str:
         return f"the unit is {state.name}, the command expected {command.expected_state}"
     if verb in ACTIONS:
         return ACTIONS[verb].refuse(moment, command)
-    if verb in (Verb.ACKNOWLEDGE, Verb.RESET):
+    if verb is Verb.RESET or delayed.cancels(memory, verb):
         return ""
     if not _moves(state, verb):
         return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
     if verb is Verb.RESTART and (verdict.hold or verdict.abort):
         return "held by " + verdict.explained(Effect.HOLD | Effect.ABORT)
+    if verb is Verb.HOLD and (phase := run.current(memory.unit)) is not None and not allows(phase, "hold"):
+        return f"the recipe does not permit to hold phase {memory.unit.phase_index} ({phase.kind}): allow_hold = false; STOP and ABORT work"
     if verb is not Verb.START:
         return ""
-    if not verdict.start:
-        return "start is blocked by " + verdict.explained(Effect.NO_START | Effect.ABORT)
     if command.start is None:
         return "START needs a recipe and a load record"
-    recipe, load = command.start.recipe, command.start.load
-    problems = [*problems_of(settings, recipe), *check_load(load, recipe, settings.equipment)]
-    return "; ".join(str(problem) for problem in problems)
+    if refused := delayed.refusal(memory, command.start, moment.inputs.at_s):
+        return refused
+    if delayed.is_delayed(command.start):  # what blocks it is judged when its time comes
+        return "; ".join(str(problem) for problem in _unfit(settings, command.start))
+    return _start_refusal(moment, command.start)
+
+
+def _start_refusal(moment: Moment, start: Start) -> str:
+    """Return what keeps ``start`` from beginning now."""
+    settings, memory, verdict, *_ = moment
+    if not verdict.start:
+        rows = permissives.rows(Effect.NO_START | Effect.ABORT, settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
+        return "start is blocked by " + ", ".join(map(str, rows))
+    if unproven := prooftest.objection(settings.proof_test, memory.proof_test, moment.inputs.at_s, start.recipe_sha256):
+        return unproven
+    return "; ".join(str(problem) for problem in _unfit(settings, start))
+
+
+def _unfit(settings: Settings, start: Start) -> list[Problem]:
+    """Return what is wrong with the recipe for this oven and with the load for the recipe."""
+    return [*problems_of(settings, start.recipe), *check_load(start.load, start.recipe, settings.equipment)]
 
 
 def problems_of(settings: Settings, recipe: Recipe) -> list[Problem]:
@@ -99,33 +125,41 @@ def problems_of(settings: Settings, recipe: Recipe) -> list[Problem]:
     known, asked = settings.estimator.solvent, recipe.material.solvent
     if asked != known:
         problems.append(Problem("material.solvent", asked, f"{known}, for which the model is set (settings.estimator.solvent)"))
+    for place, phase in enumerate(recipe.phase):
+        if not settings.tunings.has(name := getattr(phase, "pid_set", "default")):
+            allowed = f"a set of settings.tunings.sets: {', '.join(['default', *sorted(settings.tunings.sets)])}"
+            problems.append(Problem(f"phase.{place}.pid_set", name, allowed))
     return problems
 
 
 def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:
-    if command.verb is Verb.ACKNOWLEDGE:
-        return memory, ()
+    if memory.delayed is not None and delayed.cancels(memory, command.verb):
+        return delayed.cancelled(memory, memory.delayed, f"{command.verb} by {command.user}")
     if command.verb is Verb.START and command.start is not None:
-        return _begin(settings, memory, command, command.start, inputs, process)
+        if delayed.is_delayed(command.start):
+            return delayed.armed(memory, command, command.start, inputs.at_s)
+        return _begin(Moment(settings, memory, _NO_VERDICT, inputs, process), command.user, command.start)
     cause = f"{command.verb} by {command.user}" + (f": {command.reason}" if command.reason else "")
     stays = command.verb is Verb.RESET and (memory.unit.state not in FINAL or not run.at_rest(memory.unit))
-    unit, notes = (memory.unit, ()) if stays else run.move(memory.unit, Trigger(command.verb), cause)
+    unit, notes = (memory.unit, ()) if stays else run.move(memory.unit, Trigger(command.verb.value), cause)
+    if command.verb is Verb.HOLD:  # a person wants it held, whatever an outage would have made of it
+        unit = unit._replace(recovery=None)
     pulse = RESET_PULSE_S if command.verb is Verb.RESET else memory.reset_s
     return memory._replace(unit=unit, reset_s=pulse, armed=memory.armed and command.verb is not Verb.RESTART), notes
 
 
-def _begin(settings: Settings, memory: Memory, command: Command, start: Start, inputs: Inputs,
-           process: Process) -> tuple[Memory, tuple[Note, ...]]:  # fmt: skip
-    batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, command.user, inputs.at_s)
+def _begin(moment: Moment, user: str, start: Start) -> tuple[Memory, tuple[Note, ...]]:
+    settings, memory, _, inputs, process = moment
+    batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, user, inputs.at_s)
     unit, notes = run.begin(memory.unit, batch)
     temp_c = process.load_min_c if process.load_min_c is not None else (process.temp_c if process.temp_c is not None else 20.0)
     belief = estimator.start(settings.estimator, load_state(start.load, settings.equipment.chamber_m3), inputs.at_s, temp_c)
     head = Note("batch_start", {
         "batch_id": batch.id, "recipe_id": start.recipe.id, "revision": start.recipe.revision, "recipe_sha256": start.recipe_sha256,
         "recipe": start.recipe_text, "formula": {name: entry.value for name, entry in start.recipe.formula.items()},
-        "load": start.load.model_dump(), "user": command.user,
+        "load": start.load.model_dump(), "user": user,
     })  # fmt: skip
-    memory = memory._replace(unit=unit, estimator=belief, last_batch_id=batch.id, armed=False)
+    memory = memory._replace(unit=unit, estimator=belief, last_batch_id=batch.id, armed=False, proof_test=prooftest.spent(batch.id))
     return memory, (head, *notes)
 
 

@@ -2,16 +2,19 @@
 
 import hashlib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.memory import Settings
 from controller.northbound.mqtt import MqttSettings
-from controller.southbound.modbus_client import ModbusSettings
+from controller.northbound.opcua.settings import OpcuaSettings
+from controller.southbound.modbus_settings import TLS_FILES, ModbusSettings
+from controller.southbound.opcua_settings import OPCUA_FILES, OpcUaSettings, contradictions
 from controller.validation import problems_of
 
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=400)]
@@ -35,7 +38,9 @@ class Core(Strict):
 class Plc(Strict):
     """The wire to the PLC."""
 
+    wire: Annotated[Literal["modbus", "opcua"], Field(description="the section of the other one is not looked at")] = "modbus"
     modbus: ModbusSettings = ModbusSettings(host="127.0.0.1", port=5020)
+    opcua: OpcUaSettings = OpcUaSettings()
     wiring: FilePath = "wiring.toml"
 
 
@@ -44,6 +49,7 @@ class Gateway(Strict):
 
     state_dir: FilePath = "var/gateway"
     mqtt: MqttSettings = MqttSettings()
+    opcua: OpcuaSettings = OpcuaSettings()
 
 
 class Config(Strict):
@@ -67,6 +73,8 @@ def load(path: Path) -> Config:
         raise FileError(str(path), [Problem("file", str(error), "must be readable TOML in UTF-8")]) from error
     except ValidationError as error:
         raise FileError(str(path), problems_of(error, _keys(Config))) from error
+    if config.plc.wire == "opcua" and (problems := list(contradictions(config.plc.opcua))):
+        raise FileError(str(path), problems)
     return anchored(config, path.parent)
 
 
@@ -76,10 +84,21 @@ def anchored(config: Config, folder: Path) -> Config:
     return config.model_copy(
         update={
             "core": core.model_copy(update={"journal": str(folder / core.journal), "mailbox": str(folder / core.mailbox)}),
-            "plc": plc.model_copy(update={"wiring": str(folder / plc.wiring)}),
+            "plc": plc.model_copy(
+                update={
+                    "wiring": str(folder / plc.wiring),
+                    "modbus": _below(folder, plc.modbus, TLS_FILES),
+                    "opcua": _below(folder, plc.opcua, OPCUA_FILES),
+                }
+            ),
             "gateway": gateway.model_copy(update={"state_dir": str(folder / gateway.state_dir)}),
         }
     )
+
+
+def _below(folder: Path, settings: BaseModel, names: Sequence[str]) -> BaseModel:
+    """Return ``settings`` with the paths among them that are given below ``folder``."""
+    return settings.model_copy(update={name: str(folder / path) for name in names if (path := getattr(settings, name)) is not None})
 
 
 def sha256_of(config: Config) -> str:
@@ -87,10 +106,10 @@ def sha256_of(config: Config) -> str:
     return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
 
 
-def _keys(model: type[Strict]) -> tuple[str, ...]:
+def _keys(model: type[BaseModel]) -> tuple[str, ...]:
     keys: list[str] = []
     for name, field in model.model_fields.items():
         keys.append(name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Strict):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             keys += _keys(field.annotation)
     return tuple(keys)

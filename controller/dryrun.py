@@ -11,13 +11,13 @@ from controller.commands import load_state
 from controller.equipment import Equipment
 from controller.estimator import outlook
 from controller.estimator.members import MEMBERS
-from controller.estimator.model import LegKind
 from controller.estimator.outlook import Outlook, Peak
 from controller.image import Interval
 from controller.interlocks.limits import Limits
 from controller.memory import Settings
 from controller.plan import legs_of
-from controller.recipe.model import CyclePurge, LoadRecord, PurgeFlow, Recipe, ThermalPhase
+from controller.recipe import flow
+from controller.recipe.model import Branch, CyclePurge, LoadRecord, PurgeFlow, Recipe, ThermalPhase
 from controller.recipe.phases import timeout_rule
 from controller.scan import target_of
 from controller.solvents import SOLVENTS
@@ -79,7 +79,9 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
     equipment, limits = settings.equipment, settings.limits
     legs = legs_of(recipe, equipment)
     seen = outlook.look(settings.estimator, equipment, load_state(load, equipment.chamber_m3), legs, target_of(recipe.endpoint))
-    names = tuple(phase.name or phase.kind for phase in recipe.phase)
+    names = tuple(phase.title for phase in recipe.phase)
+    way = flow.expected(recipe)
+    shown = [index in way and not isinstance(phase, Branch) for index, phase in enumerate(recipe.phase)]
     evolution, blister = seen.evolution_kg_h, seen.blister
     figures = [
         Figure(
@@ -112,7 +114,7 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
         p_in_window=seen.p_in_window,
         residual_wt_pct=Interval(*(100 * point for point in seen.residual)),
         insoluble_pct=Interval(*(100 * point for point in seen.insoluble)),
-        phases_h=tuple((name, round(end / 3600, 3)) for name, end in zip(names, seen.leg_ends_s, strict=False)),
+        phases_h=tuple((name, round(end / 3600, 3)) for name, end, on_way in zip(names, seen.leg_ends_s, shown, strict=False) if on_way),
         figures=tuple(figures),
         interlocks=tuple(_acting(settings.limits, equipment, recipe, seen, figures, names)),
         warnings=tuple(_warnings(recipe, seen)),
@@ -121,12 +123,13 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
 
 def purged_o2_pct(recipe: Recipe) -> float:
     """Return the O2 that the recipe's purges leave, vol%: 20.9 (P_low/P_high)^n for cycles, 20.9 e^-V for a flow, and the supply's own."""
-    left = AIR_O2_PCT
-    for phase in recipe.phase:
-        if isinstance(phase, ThermalPhase):
+    left, way = AIR_O2_PCT, flow.expected(recipe)
+    for phase in (phase for index, phase in enumerate(recipe.phase) if index in way):
+        if isinstance(phase, ThermalPhase) and not phase.shut:
             break
         if isinstance(phase, CyclePurge):
             left *= (phase.low_mbar / phase.high_mbar) ** phase.cycles
+            left = left if phase.computed_o2_pct is None else min(left, phase.computed_o2_pct)
         elif isinstance(phase, PurgeFlow):
             left *= 2.718281828459045**-phase.volumes
     return left + SUPPLY_O2_PCT
@@ -160,8 +163,8 @@ def _acting(
         for leg in seen.late
         if leg < len(names)
     ]
-    if seen.endpoint_s is None and any(leg.kind is LegKind.CURE for leg in legs_of(recipe, equipment)):
-        found.append(Acting("I26", "CURE", "the endpoint is not met before the cure's timeout"))
+    if seen.endpoint_s is None and cures(recipe):
+        found.append(Acting("I31T", "CURE", "the endpoint is not met before the cure's timeout"))
     if seen.hottest_c > equipment.max_c + limits.deviation_c:
         found.append(Acting("I23", "", f"hottest film {seen.hottest_c:.0f} degC"))
     return found
@@ -169,6 +172,8 @@ def _acting(
 
 def _warnings(recipe: Recipe, seen: Outlook) -> list[str]:
     end, found = recipe.endpoint, []
+    if not cures(recipe):  # nothing ends by the endpoint
+        return [_unsolved(seen)] if seen.unsolved else []
     if seen.p_endpoint < ACCEPTED_ENDPOINT:
         found.append(f"P(endpoint before the timeout) {seen.p_endpoint:.2f}, wanted {ACCEPTED_ENDPOINT:g}")
     if seen.p_in_window < ACCEPTED_WINDOW:
@@ -178,8 +183,17 @@ def _warnings(recipe: Recipe, seen: Outlook) -> list[str]:
         spread = f"{100 * seen.insoluble.low:.0f}-{100 * seen.insoluble.high:.0f} %"
         found.append(f"aim {end.insoluble_aim_pct:g} % lies on the cliff at the gel point: expect {spread}")
     if seen.unsolved:
-        found.append(f"{seen.unsolved} of {MEMBERS} members could not be solved")
+        found.append(_unsolved(seen))
     return found
+
+
+def _unsolved(seen: Outlook) -> str:
+    return f"{seen.unsolved} of {MEMBERS} members could not be solved"
+
+
+def cures(recipe: Recipe) -> bool:
+    """Return whether the expected way through ``recipe`` has a CURE, so that its endpoint matters."""
+    return any(recipe.phase[index].kind == "CURE" for index in flow.expected(recipe))
 
 
 def plain(value: Any) -> Any:

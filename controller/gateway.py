@@ -58,7 +58,18 @@ async def run(config: Config) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.run(), name="mqtt")
         group.create_task(_live(publisher, config.core.mailbox), name="sign of life")
+        if config.gateway.opcua.enabled:
+            group.create_task(_opcua(config, folder), name="opcua")
         notify("READY=1")
+
+
+async def _opcua(config: Config, folder: Path) -> None:
+    """Serve OPC UA; its stack is loaded only where it is wanted."""
+    from controller.northbound.opcua.server import OpcuaServer
+    from controller.oven_port import JournalOven
+
+    oven = JournalOven(Path(config.core.journal), config.core.mailbox)
+    await OpcuaServer(config.gateway.opcua, folder, oven, config.settings, version("ovenctl")).run()
 
 
 async def _live(publisher: Publisher, mailbox: str) -> None:

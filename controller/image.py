@@ -116,12 +116,13 @@ class Inputs(NamedTuple):
     disk_free_pct: A[F, Tag("SYS-DISK", "%", 0, 100, "free space where the journal lies", 60.0)]
     clock_step_s: A[F, Tag("SYS-CLOCK", "s", -4e9, 4e9, "wall-clock step since the last scan")]
     gateway_ok: A[B, bit("SYS-GATEWAY", "the gateway process reports in")]
+    proof_due: A[N, word("SYS-PROOF", "safety devices whose proof test is overdue")]
 
 
 SIGNALS: Final[dict[str, Tag]] = {
     field: hint.__metadata__[0] for field, hint in get_type_hints(Inputs, include_extras=True).items() if hasattr(hint, "__metadata__")
 }
-OWN_SIGNALS: Final = ("journal_ok", "disk_free_pct", "clock_step_s", "gateway_ok")  # made in the core, not read from the PLC
+OWN_SIGNALS: Final = ("journal_ok", "disk_free_pct", "clock_step_s", "gateway_ok", "proof_due")  # made in the core, not read from the PLC
 ZONES: Final = (1, 2, 3)
 _STALE_S: Final = tuple(tag.stale_s for name, tag in SIGNALS.items() if name not in OWN_SIGNALS)
 
@@ -237,6 +238,9 @@ class Setpoints(NamedTuple):
     pressure_mbar: float
     n2_flow_nm3_h: float
     door_release: bool = False
+    pid_set: str = "default"  # of the loops' tunings, by name
+    output_limit_pct: float = 100.0  # heaters
+    control_sensor: str = "LOAD_MIN"  # the PV that the cascade drives to temp_c: CONTROL (zones), LOAD_MIN, LOAD_MEAN, LOAD_MAX
 
 
 class Mode(IntEnum):
@@ -256,7 +260,7 @@ class Outputs(NamedTuple):
     heat_enable: bool
     purge_permission: bool
     reset: bool
-    direct_output: bool  # False: the PLC closes the zone loops on zone_sp_c; True: it applies zone_op_pct
+    direct_output: bool  # False: the PLC closes the zone loops on zone_sp_c, zone_op_pct their limit; True: it applies zone_op_pct
     zone_sp_c: tuple[float, float, float]
     zone_op_pct: tuple[float, float, float]
     rate_limit_c_per_min: float
@@ -346,3 +350,6 @@ class PhaseView(NamedTuple):
     temp_sp_c: float = 0.0
     o2_limit_ppm: float = 0.0  # quality limit of the recipe, 0 without one
     hold_on_o2: bool = False
+    band: str = ""  # which alarm band of the phase the temperature has left, for I23R
+    leak_grows: str = ""  # why the last leak rate is unusual, for I13W
+    began_s: float = 0.0  # process time at which the batch started

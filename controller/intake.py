@@ -11,7 +11,7 @@ from controller.recipe.states import Verb
 from controller.roles import Role
 
 OLDEST_S: Final = 600.0  # whatever the sender allows
-START_ARGS: Final = frozenset({"recipe", "load", "formula"})
+START_ARGS: Final = frozenset({"recipe", "load", "formula", "start_in_min", "start_at_s"})
 
 _ROLES: Final = {role.name.lower(): role for role in Role}
 
@@ -52,7 +52,17 @@ def _start(row: MailboxRow) -> Start:
         raise FileError("START", [Problem("args", sorted(row.args), "recipe and load as text, formula as a table")])
     numbers = {str(name): float(value) for name, value in formula.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     sourced = parse_recipe(recipe, "recipe", numbers)
-    return Start(sourced.recipe, sourced.sha256, sourced.text, parse_load(load, "load"))
+    start = Start(sourced.recipe, sourced.sha256, sourced.text, parse_load(load, "load"))
+    return start._replace(in_min=_time(row, "start_in_min"), at_s=_time(row, "start_at_s"))
+
+
+def _time(row: MailboxRow, name: str) -> float | None:
+    value = row.args.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FileError("START", [Problem(name, value, "a number")])
+    return float(value)
 
 
 def _refused(row: MailboxRow, why: str, verb: Verb = Verb.ACKNOWLEDGE) -> Command:

@@ -3,14 +3,19 @@
 from functools import cached_property
 from typing import NamedTuple
 
+from controller.alarms.states import AlarmMemory, AlarmSettings
 from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory, Tunings
 from controller.equipment import Equipment, Strict
 from controller.estimator import EstimatorMemory, EstimatorSettings
 from controller.image import OFF, Outputs
 from controller.interlocks.atmosphere import Proof
+from controller.interlocks.bypass import BypassSettings
 from controller.interlocks.evaluate import InterlockMemory
 from controller.interlocks.limits import Limits
+from controller.interlocks.sensors import Believed
+from controller.prooftest.model import ProofTest, ProofTestSettings
+from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.proving import Proving
 from controller.recipe.run import UnitMemory
 
@@ -22,12 +27,27 @@ class Settings(Strict):
     limits: Limits = Limits()
     tunings: Tunings = Tunings()
     estimator: EstimatorSettings = EstimatorSettings()
+    bypass: BypassSettings = BypassSettings()
+    alarms: AlarmSettings = AlarmSettings()
+    proof_test: ProofTestSettings = ProofTestSettings()
 
     @cached_property
     def proving(self) -> Proving:
         """Return what the interlocks take for a proven atmosphere, for recipes to be checked against and restarts to be made by."""
         at = self.limits
         return Proving(at.cycle_low_mbar, at.cycle_high_mbar, at.proof_cycles, at.proof_mbar, at.proof_volumes, at.proof_o2_pct)
+
+
+class Delayed(NamedTuple):
+    """A START that waits for its time: what it brings, who asked, and when it begins, process time."""
+
+    at_s: float
+    command_id: str
+    user: str
+    recipe: Recipe
+    recipe_sha256: str
+    recipe_text: str
+    load: LoadRecord
 
 
 class Memory(NamedTuple):
@@ -45,3 +65,8 @@ class Memory(NamedTuple):
     last_batch_id: int = 0
     last_row: int = 0  # of the mailbox
     answered: tuple[str, ...] = ()
+    sensors: Believed = Believed()  # new fields stand at the end: a checkpoint holds them by place
+    boot_id: int = 0  # of the PLC, as last seen
+    delayed: Delayed | None = None  # a START whose time has not come
+    alarms: AlarmMemory = AlarmMemory()
+    proof_test: ProofTest = ProofTest()

@@ -11,22 +11,27 @@ from controller.estimator import forecast as forecasting
 from controller.estimator.model import Leg, LegKind
 from controller.image import Forecast
 from controller.memory import Memory, Settings
+from controller.recipe import flow
 from controller.recipe.model import (
+    Backfill,
+    Branch,
     Cool,
     Cure,
     CyclePurge,
     Evacuate,
     LeakTest,
+    Pause,
     Phase,
     PressureRiseTest,
     PurgeFlow,
     Ramp,
     Recipe,
     Soak,
+    Step,
     ThermalPhase,
     Vent,
 )
-from controller.recipe.run import UnitMemory
+from controller.recipe.run import UnitMemory, current
 from controller.recipe.states import UnitState
 from controller.units import ATMOSPHERE_MBAR
 
@@ -36,6 +41,7 @@ _FILL_S: Final = 300.0
 _VENT_S: Final = 60.0
 _COLD_MBAR: Final = 20.0
 _ANY_BAND_C: Final = 100.0  # a phase that does not look at the band
+_AT_REST: Final = Leg(LegKind.HOLD, 0.0, 60.0, pressure_mbar=ATMOSPHERE_MBAR)  # before the first phase
 
 
 _GOING_ON: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
@@ -57,20 +63,28 @@ def forecast(settings: Settings, memory: Memory) -> Forecast | None:
     return forecasting.make(settings.estimator, settings.equipment, belief, rest_of(unit, settings.equipment), unit.temp_sp_c)
 
 
-def legs_of(recipe: Recipe, equipment: Equipment) -> tuple[Leg, ...]:
-    """Return the whole recipe as legs, one per phase except END."""
-    return tuple(_leg(phase, equipment) for phase in recipe.phase if phase.kind != "END")
+def legs_of(recipe: Recipe, equipment: Equipment, index: int = 0) -> tuple[Leg, ...]:
+    """Return the recipe from phase ``index`` on as legs, one per phase except END; phases off the expected way take no time.
+
+    What was before ``index`` still says at which set point and under which gas a phase begins that does not say it itself.
+    """
+    way, legs = flow.expected(recipe, index), [_AT_REST]
+    for number, phase in enumerate(recipe.phase):
+        if phase.kind != "END":
+            skipped = isinstance(phase, Branch) or (number >= index and number not in way)
+            legs.append(legs[-1]._replace(kind=LegKind.HOLD, least_s=0.0, most_s=60.0) if skipped else _leg(phase, equipment, legs[-1]))
+    return tuple(legs[1 + index :])
 
 
 def rest_of(unit: UnitMemory, equipment: Equipment) -> tuple[Leg, ...]:
     """Return the legs still to go; the first is what is left of the current phase. Empty without a batch or after its last phase."""
     if unit.batch is None:
         return ()
-    legs = legs_of(unit.batch.recipe, equipment)[unit.phase_index :]
+    legs = legs_of(unit.batch.recipe, equipment, unit.phase_index)
     if not legs:
         return ()
     first, memory = legs[0], unit.phase
-    done_s = memory.counted_s if first.kind in (LegKind.SOAK, LegKind.CURE) else memory.elapsed_s
+    done_s = memory.counted_s if isinstance(current(unit), Soak | Cure) else memory.elapsed_s
     first = first._replace(
         least_s=max(0.0, first.least_s - done_s),
         most_s=max(0.0, first.most_s - memory.elapsed_s),
@@ -79,32 +93,59 @@ def rest_of(unit: UnitMemory, equipment: Equipment) -> tuple[Leg, ...]:
     return (first, *legs[1:])
 
 
-def _leg(phase: Phase, equipment: Equipment) -> Leg:
+def _leg(phase: Phase, equipment: Equipment, before: Leg) -> Leg:
+    """Return ``phase`` as a leg; ``before`` is the one that ends at its start."""
     most_s = 60.0 * getattr(phase, "timeout_min", 0.0)
-    if isinstance(phase, ThermalPhase):
+    if isinstance(phase, ThermalPhase) and not phase.shut:
         inert = phase.atmosphere == "N2_FLOW"
-        flow = phase.n2_flow_nm3_h or 0.0
-        gas = Leg(LegKind.HOLD, 0.0, most_s, pressure_mbar=ATMOSPHERE_MBAR if inert else phase.pressure_mbar or 0.0, n2_flow_nm3_h=flow)
-        if isinstance(phase, Ramp):
-            return gas._replace(kind=LegKind.RAMP, target_c=phase.target_c, rate_c_per_min=phase.rate_c_per_min, band_c=phase.holdback_c)
-        if isinstance(phase, Soak):
-            return gas._replace(kind=LegKind.SOAK, target_c=phase.target_c, least_s=60 * phase.soak_min, band_c=phase.band_c)
-        if isinstance(phase, Cure):
-            return gas._replace(kind=LegKind.CURE, target_c=phase.target_c, least_s=60 * phase.min_min, band_c=phase.band_c)
-        if isinstance(phase, PressureRiseTest):
-            return gas._replace(kind=LegKind.SOAK, target_c=phase.target_c, least_s=phase.isolate_s, band_c=_ANY_BAND_C)
-        if isinstance(phase, Cool):
-            return gas._replace(kind=LegKind.COOL, target_c=phase.target_c, rate_c_per_min=phase.rate_c_per_min)
-    seconds, pressure_mbar, flow = _cold(phase, equipment)
-    return Leg(LegKind.HOLD, seconds, most_s, pressure_mbar=pressure_mbar, n2_flow_nm3_h=flow)
+        pressure_mbar = ATMOSPHERE_MBAR if inert else phase.pressure_mbar or 0.0
+        return _hot(phase, equipment, Leg(LegKind.HOLD, 0.0, most_s, before.target_c, 0.0, 0.0, pressure_mbar, phase.n2_flow_nm3_h or 0.0))
+    seconds, pressure_mbar, flow_nm3_h = _cold(phase, equipment, before)
+    return Leg(LegKind.HOLD, seconds, most_s, before.target_c, pressure_mbar=pressure_mbar, n2_flow_nm3_h=flow_nm3_h)
 
 
-def _cold(phase: Phase, equipment: Equipment) -> tuple[float, float, float]:
+def _hot(phase: ThermalPhase, equipment: Equipment, gas: Leg) -> Leg:
+    """Return a phase with heat as a leg; ``gas`` has its limit, its gas and the set point before it."""
+    if isinstance(phase, Ramp):
+        band_c = _ANY_BAND_C if phase.holdback == "OFF" else phase.holdback_c
+        return gas._replace(kind=LegKind.RAMP, target_c=phase.target_c, rate_c_per_min=_rate(phase, equipment, gas.target_c), band_c=band_c)
+    if isinstance(phase, Step):
+        return gas._replace(kind=LegKind.RAMP, target_c=phase.target_c, rate_c_per_min=equipment.max_rate_c_per_min, band_c=_ANY_BAND_C)
+    if isinstance(phase, Soak):
+        return gas._replace(kind=LegKind.SOAK, target_c=phase.target_c, least_s=60 * phase.soak_min, band_c=phase.band_c)
+    if isinstance(phase, Cure):
+        return gas._replace(kind=LegKind.CURE, target_c=phase.target_c, least_s=60 * phase.min_min, band_c=phase.band_c)
+    if isinstance(phase, PressureRiseTest):
+        return gas._replace(kind=LegKind.SOAK, target_c=phase.target_c, least_s=phase.isolate_s, band_c=_ANY_BAND_C)
+    if isinstance(phase, Pause):
+        target_c = gas.target_c if phase.target_c is None else phase.target_c
+        return gas._replace(kind=LegKind.SOAK, target_c=target_c, least_s=60 * phase.expect_min, band_c=_ANY_BAND_C)
+    if isinstance(phase, Cool):
+        rate = equipment.max_rate_c_per_min if phase.rate_c_per_min is None else phase.rate_c_per_min
+        return gas._replace(kind=LegKind.COOL, target_c=phase.target_c, rate_c_per_min=rate)
+    return gas
+
+
+def _rate(phase: Ramp, equipment: Equipment, start_c: float) -> float:
+    """Return the rate of a ramp, degC/min; one by time begins at the set point before it, the first one at ambient."""
+    if phase.rate_c_per_min is not None:
+        return phase.rate_c_per_min
+    way_c = max(abs(phase.target_c - (start_c or equipment.ambient_c)), 1.0)
+    return min(way_c / (phase.ramp_min or 1.0), equipment.max_rate_c_per_min)
+
+
+def _cold(phase: Phase, equipment: Equipment, before: Leg) -> tuple[float, float, float]:
     """Return seconds, pressure in mbar and N2 flow in Nm3/h of a phase without heat."""
     if isinstance(phase, LeakTest):
         return _PUMP_DOWN_S + 60 * phase.hold_min, phase.pressure_mbar, 0.0
     if isinstance(phase, Evacuate):
-        return _PUMP_DOWN_S, phase.pressure_mbar, 0.0
+        rate = phase.max_rate_mbar_min
+        return max(_PUMP_DOWN_S, 60 * before.pressure_mbar / rate if rate is not None else 0.0), phase.pressure_mbar, 0.0
+    if isinstance(phase, Backfill):
+        flow_nm3_h = phase.n2_flow_nm3_h or equipment.max_n2_flow_nm3_h
+        return 3600.0 * equipment.chamber_m3 * phase.pressure_mbar / ATMOSPHERE_MBAR / flow_nm3_h, phase.pressure_mbar, 0.0
+    if isinstance(phase, Pause):
+        return 60 * phase.expect_min, before.pressure_mbar, 0.0
     if isinstance(phase, CyclePurge):
         fill_s = 3600.0 * equipment.chamber_m3 / equipment.max_n2_flow_nm3_h
         return phase.cycles * (_PUMP_DOWN_S + fill_s), phase.high_mbar, 0.0

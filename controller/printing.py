@@ -1,16 +1,23 @@
 """Documents made from the one table behind each; a test fails when the stored ones are stale."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from controller.config import Config
+from controller.documents.acceptance import acceptance_test
+from controller.documents.alarms import alarm_list
+from controller.documents.effects import cause_and_effect
+from controller.documents.opcua import opcua_server
+from controller.documents.states import state_diagram
 from controller.image import SIGNALS
 from controller.interlocks.limits import Limits
 from controller.interlocks.table import RULES, Reset
+from controller.recipe.printing import reference as recipe_reference
+from controller.recipe.recovery_table import recovery_table
 
 
 def io_list() -> str:
@@ -48,6 +55,7 @@ DEPLOYED: Final[dict[str, object]] = {  # what a site's file sets differently fr
     "core.mailbox": "/var/lib/ovenctl/mailbox/mailbox.sqlite",
     "plc.modbus.host": "192.0.2.10",
     "plc.modbus.port": 502,
+    "plc.opcua.url": "opc.tcp://192.0.2.10:4840",
     "gateway.state_dir": "/var/lib/ovenctl-gateway",
 }
 
@@ -83,3 +91,17 @@ def _line(key: str, default: object, field: FieldInfo) -> str:
     comment = f"  # {field.description or ''}{allowed}" if field.description or allowed else ""
     name = key.rsplit(".", 1)[-1]
     return f"# {name} = …{comment}\n" if value is None else f"{name} = {json.dumps(value)}{comment}\n"
+
+
+DOCUMENTS: Final[dict[str, tuple[str, Callable[[], str]]]] = {  # what is printed -> its file in deploy, and what makes it
+    "io": ("IO-LIST.md", io_list),
+    "matrix": ("INTERLOCKS.md", interlock_matrix),
+    "effects": ("CAUSE-EFFECT.md", cause_and_effect),
+    "alarms": ("ALARMS.md", alarm_list),
+    "states": ("STATES.md", state_diagram),
+    "fat": ("FAT.md", acceptance_test),
+    "recovery": ("RECOVERY.md", recovery_table),
+    "recipe": ("RECIPES.md", recipe_reference),
+    "opcua": ("OPCUA.md", opcua_server),
+    "config": ("controller.toml", config_file),
+}

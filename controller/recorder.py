@@ -9,10 +9,12 @@ from controller.journal import samples
 from controller.journal.entry import Entry, entry
 from controller.journal.reader import JournalReader
 from controller.memory import Memory
+from controller.recipe.run import UnitMemory, current
+from controller.recipe.states import UnitState
 from controller.scan import Record
 
 MEMORY: Final[TypeAdapter[Memory]] = TypeAdapter(Memory)
-SAMPLE_S: Final = 1.0
+SAMPLE_S: Final = 1.0  # unless the phase that runs says otherwise
 FORECAST_S: Final = 1800.0  # process time between two forecasts that are kept
 MARKS: Final = (0.25, 0.5, 0.75)  # of the batch as forecast; when it gets there the forecast is kept too
 
@@ -20,14 +22,17 @@ MARKS: Final = (0.25, 0.5, 0.75)  # of the batch as forecast; when it gets there
 class Recorder:
     """Decides what of a record is journaled.
 
-    Every note and every result of a pressure-rise test at once, a sample each second, a checkpoint with every move and each
-    ``checkpoint_s``, and of the forecasts the first of a batch, one each ``FORECAST_S`` and those at which the batch passes ``MARKS``.
+    Every note and every result of a pressure-rise test at once, a sample each second or as the phase says, a checkpoint with every move
+    and each ``checkpoint_s``, one more sample at a first-out, the rows that stand when they change, and of the forecasts the first of a
+    batch, one each ``FORECAST_S`` and those at which the batch passes ``MARKS``.
     """
 
     def __init__(self, checkpoint_s: float) -> None:
         """Start with everything due."""
         self._checkpoint_s = checkpoint_s
         self._sample_due_s = self._checkpoint_due_s = float("-inf")
+        self._every_s = SAMPLE_S
+        self._standing: tuple[str, ...] | None = None  # rows that were active in the last scan
         self._fresh = True
         self._rise_s: float | None = None  # end of the last pressure-rise test seen
         self._forecast_s: float | None = None  # when the last forecast seen was made
@@ -39,14 +44,21 @@ class Recorder:
         """Return the entries of one scan, and whether they must be durable before the outputs are written."""
         at_s = record.inputs.at_s
         made = [entry(note.kind, at_s, note.content) for note in record.notes]
-        moved = any(note.kind in ("state", "phase", "command", "batch_start") for note in record.notes)
+        moved = any(note.kind in ("state", "phase", "command", "batch_start", "bypass", "prooftest", "alarm") for note in record.notes)
         made += self._believed(memory, record.estimate, at_s)
         durable = bool(made)
+        if record.verdict.active is not self._standing:
+            self._standing = record.verdict.active
+            made.append(entry("standing", at_s, {"rows": self._standing, "first_out": record.verdict.first_out}))
         if moved or at_s >= self._checkpoint_due_s:
             self._checkpoint_due_s = at_s + self._checkpoint_s
             made.append(Entry("checkpoint", at_s, MEMORY.dump_json(memory)))
-        if at_s >= self._sample_due_s:
-            self._sample_due_s = max(self._sample_due_s + SAMPLE_S, at_s) if self._sample_due_s > 0 else at_s + SAMPLE_S
+        if moved and (every_s := _interval_s(memory.unit)) != self._every_s:
+            self._every_s, self._sample_due_s = every_s, min(self._sample_due_s, at_s)
+        due = at_s >= self._sample_due_s
+        if due:
+            self._sample_due_s = max(self._sample_due_s + self._every_s, at_s) if self._sample_due_s > 0 else at_s + self._every_s
+        if due or any(note.content.get("first_out") for note in record.notes):
             made.append(
                 Entry("sample", at_s, samples.pack(record.inputs, record.estimate, record.setpoints, record.outputs, record.unit_state))
             )
@@ -80,6 +92,11 @@ class Recorder:
         if due:
             self._forecast_due_s = batch_s + FORECAST_S
         return [entry("forecast", at_s, {"batch_s": batch_s, "progress": progress, **forecast._asdict()})]
+
+
+def _interval_s(unit: UnitMemory) -> float:
+    """Return the interval of the samples: the running phase's own, ``SAMPLE_S`` in every other state."""
+    return float(getattr(current(unit), "record_s", SAMPLE_S)) if unit.state is UnitState.RUNNING else SAMPLE_S
 
 
 def restore(reader: JournalReader) -> tuple[Memory, float, int] | None:

@@ -8,23 +8,29 @@ The same settings, memory, inputs and commands give the same record, whoever run
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from controller import estimator
+from controller import estimator, prooftest
+from controller.actions import alarming, bypassing
+from controller.alarms.annunciate import timer_ended
 from controller.command import Command
 from controller.commands import RESET_PULSE_S, heard, obey
-from controller.control import actuation
+from controller.control import actuation, autotune
 from controller.control import outputs as loops
 from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory, Identity
 from controller.equipment import Equipment
-from controller.estimator import Target
-from controller.image import OFF, Atmosphere, Estimate, Forecast, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
+from controller.estimator import EstimatorMemory, Target
+from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
+from controller.interlocks import bypass
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
-from controller.interlocks.evaluate import Change, InterlockMemory, Verdict, evaluate
-from controller.interlocks.table import Effect, View
+from controller.interlocks.evaluate import Verdict, afresh, evaluate
+from controller.interlocks.sensors import Believed, told
+from controller.interlocks.sensors import step as believe
+from controller.interlocks.table import Effect, Slopes, View
 from controller.memory import Memory, Settings
-from controller.recipe import run
+from controller.prooftest import ProofTest
+from controller.recipe import resuming, run
 from controller.recipe.look import PhaseScan
 from controller.recipe.model import Endpoint, ThermalPhase
 from controller.recipe.phases import KIND_CODE
@@ -47,6 +53,7 @@ class Record(NamedTuple):
     outputs: Outputs
     notes: tuple[Note, ...]
     soak_s: float
+    withheld: bool = False  # the command block is not sent: the proof test waits for the PLC's watchdog
 
 
 def scan(
@@ -58,14 +65,10 @@ def scan(
     beside the scan since the last one (see ``controller.plan``).
     """
     dt_s, limits = inputs.dt_s, settings.limits
-    process = condition(limits, inputs, memory.proof.gauges)
-    batch = memory.unit.batch
-    if forecast is not None and (batch is None or forecast.made_at_s < batch.started_at_s):  # of a batch that is over
-        forecast = None
-    belief, estimate = estimator.step(
-        settings.estimator, memory.estimator, inputs, None if batch is None else target_of(batch.recipe.endpoint), forecast
-    )
-
+    process = condition(limits, inputs, memory.proof.gauges, memory.sensors)
+    sensors = believe(memory.sensors, limits, inputs, process, "I21V" in memory.interlocks.active)
+    belief, estimate = _estimate(settings, memory, inputs, forecast)
+    memory, ended = _in_effect_again(memory, inputs.at_s) if memory.interlocks.bypassed else (memory, ())
     heating_now = inputs.main_contactor.value is not False
     proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now, memory.outputs.vac_throttle_pct)
     view = View(
@@ -79,25 +82,37 @@ def scan(
         memory.interlocks.slopes,
         settings.equipment,
         memory.interlocks.active,
+        sensors,
     )
-    asked = heard(memory, commands) if commands else frozenset()
+    asked, was = heard(memory, commands) if commands else (), memory.interlocks
+    rows = bool(asked) and alarming.acknowledging(asked)
+    if memory.unit.recovery is not None and rows is not True:  # what the outage itself raised is its recovery's to answer for (I29)
+        rows = (rows or frozenset()) | resuming.answers(memory.unit)
     interlocks, verdict, changes = evaluate(
         memory.interlocks,
         view,
-        reset=not asked.isdisjoint(_RESETTING),
-        acknowledge=not asked.isdisjoint(_ACKNOWLEDGING),
+        reset=bool(asked) and any(command.verb is Verb.RESET for command in asked),
+        acknowledge=rows,
     )
 
-    memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief)
+    voted = told(memory.sensors, sensors) if sensors is not memory.sensors else ()
+    memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors)
     memory, notes = obey(settings, memory, commands, verdict, inputs, process)
+    told_of: tuple[Note, ...] = ()
+    if changes or interlocks.cause != was.cause or timer_ended(memory.alarms, inputs.at_s):
+        alarms, told_of = alarming.announce(memory.alarms, interlocks, changes, asked, inputs.at_s)
+        memory = memory._replace(alarms=alarms)
+    memory, proved = _prove(settings, memory, verdict, inputs, process) if memory.unit.state is UnitState.IDLE else (memory, ())
+    away: tuple[Note, ...] = ()
+    if inputs.plc_boot_id.value != memory.boot_id:
+        memory, away = _plc_away(memory, inputs, estimate)
     unit, by_rule = _react(memory.unit, verdict)
+    if unit.recovery is not None:
+        held_by = verdict.explained(Effect.HOLD | Effect.ABORT) if verdict.hold or verdict.abort else ""
+        unit, recovered = resuming.step(unit, inputs, process, estimate, proof.proven, held_by)
+        by_rule, memory = (*by_rule, *recovered), memory._replace(armed=memory.armed and unit.state is not UnitState.RESTARTING)
     suspended = next(iter(verdict.blocking(Effect.SUSPEND)), "") if verdict.suspend else ""
-    look = PhaseScan(
-        inputs, process, estimate, _endpoint(unit), dt_s, unit.temp_sp_c, "I18" in verdict.active,
-        settings.equipment.chamber_m3, settings.equipment.max_n2_flow_nm3_h, proof.proven,
-        "" if batch is None else batch.recipe.material.solvent, settings.equipment.solvent_kg_h, limits.load_substitute, settings.proving,
-    )  # fmt: skip
-    unit, waiting, from_recipe = run.step(unit, look, proof.proven, suspended)
+    unit, waiting, from_recipe = run.step(unit, _look(settings, unit, verdict, inputs, process, estimate, proof), proof.proven, suspended)
     if unit.state is UnitState.HELD and not verdict.heat and unit.setpoints.heat:  # heat comes back with RESTART, not by itself
         unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
     wanted = _override(unit.setpoints, verdict, settings.equipment)
@@ -105,6 +120,10 @@ def scan(
     memory = _arm(memory, wanted, verdict)
     control, raw = loops.step(memory.control, settings.tunings, settings.equipment, wanted, verdict.heat and memory.reset_s <= 0.0,
                               _identity(unit, memory, verdict), inputs, process, dt_s)  # fmt: skip
+    if control.ended is not memory.control.ended and control.ended is not None:
+        notes = (*notes, Note("decision", autotune.told(control.ended)))
+    if memory.proof_test.stage:
+        raw, waiting = prooftest.drive(memory.proof_test, raw), f"proof test: {memory.proof_test.stage}"
     out = verdict.limit(raw, settings.equipment, inputs)
     acts, intended, outcomes = actuation.step(memory.actuation, memory.outputs, out, inputs)
 
@@ -117,8 +136,12 @@ def scan(
     )  # fmt: skip
     phase = run.current(unit)
     every = (
-        *(_alarm(change) for change in changes),
+        *(Note("decision", {"what": "sensors", "why": why}) for why in voted),
+        *ended,
         *notes,
+        *told_of,
+        *proved,
+        *away,
         *by_rule,
         *from_recipe,
         *((Note("intent", {"number": acts.intent, "changes": intended}),) if intended else ()),
@@ -126,22 +149,59 @@ def scan(
     )
     return memory, Record(
         inputs, process, estimate, verdict, unit.state, unit.phase_index, "" if phase is None else phase.kind, waiting, wanted, out, every,
-        unit.phase.counted_s,
+        unit.phase.counted_s, prooftest.withholds(memory.proof_test),
     )  # fmt: skip
 
 
-def power_return(memory: Memory, inputs: Inputs, settings: Settings, outage_s: float) -> tuple[Memory, tuple[Note, ...]]:
-    """Return the memory with which a restarted core goes on: the unit HELD, the atmosphere unproven, the belief carried over the gap."""
-    unit, notes = run.move(memory.unit, Trigger.POWER, f"core restarted after {outage_s:.0f} s")
-    unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
+def _estimate(settings: Settings, memory: Memory, inputs: Inputs, forecast: Forecast | None) -> tuple[EstimatorMemory | None, Estimate]:
+    """Return the belief after this scan. After a power loss it stands until there is an image again, and is then carried over the gap."""
+    belief, batch = memory.estimator, memory.unit.batch
+    if memory.unit.power_lost and belief is not None and inputs.plc_alive.value is None:
+        return belief, belief.estimate
+    if forecast is not None and (batch is None or forecast.made_at_s < batch.started_at_s):  # of a batch that is over
+        forecast = None
+    return estimator.step(settings.estimator, belief, inputs, None if batch is None else target_of(batch.recipe.endpoint), forecast)
+
+
+def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs, process: Process, estimate: Estimate,
+          proof: Proof) -> PhaseScan:  # fmt: skip
+    """Return what the running phase may look at."""
+    oven, batch = settings.equipment, unit.batch
+    return PhaseScan(
+        inputs, process, estimate, None if batch is None else batch.recipe.endpoint, inputs.dt_s, unit.temp_sp_c, "I18" in verdict.active,
+        oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
+        settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
+    )  # fmt: skip
+
+
+def power_return(
+    memory: Memory, inputs: Inputs, settings: Settings, gap_s: float, outage_s: float | None = None, known: bool = True
+) -> tuple[Memory, tuple[Note, ...]]:
+    """Return the memory with which a restarted core goes on: the unit HELD, the atmosphere unproven, the belief carried over the gap.
+
+    Args:
+        memory: of the checkpoint.
+        inputs: first reading, perhaps without an image; then the belief is carried over by the first scan that has one.
+        settings: the site's.
+        gap_s: process time since the checkpoint.
+        outage_s: how long the core was away, ``gap_s`` without.
+        known: False when nobody knows how long; then the outage counts as long.
+    """
+    before = None if memory.estimator is None else memory.estimator.estimate
+    unit, notes = resuming.returned(memory.unit, "CORE", gap_s if outage_s is None else outage_s, known, before)
+    if memory.delayed is not None:
+        why = f"the core restarted; START by {memory.delayed.user} was to begin at {memory.delayed.at_s:.0f} s"
+        notes = (*notes, Note("decision", {"what": "delayed start cancelled", "why": why}))
+    if memory.control.tune is not None:
+        notes = (*notes, Note("decision", autotune.told(autotune.Ended(memory.control.tune, "the core restarted"))))
     belief = memory.estimator
-    if belief is not None and outage_s > 0:
-        belief = estimator.advance(settings.estimator, belief, outage_s, inputs)
+    if belief is not None and gap_s > 0 and inputs.plc_alive.value is not None:
+        belief = estimator.advance(settings.estimator, belief, gap_s, inputs)
     return memory._replace(
         unit=unit, proof=Proof(leak_ok=memory.proof.leak_ok), estimator=belief, outputs=OFF, control=ControlMemory(),
-        interlocks=memory.interlocks._replace(stood_s=InterlockMemory().stood_s), actuation=Actuation(memory.actuation.intent),
-        reset_s=0.0, armed=False,
-    ), notes  # fmt: skip
+        interlocks=afresh(memory.interlocks)._replace(slopes=Slopes()), actuation=Actuation(memory.actuation.intent),
+        sensors=Believed(out=memory.sensors.out, restarted="core"), reset_s=0.0, armed=False, delayed=None, proof_test=ProofTest(),
+    ), (*notes, *(bypassing.note("end", one, "restart") for one in memory.interlocks.bypassed))  # fmt: skip
 
 
 @lru_cache(maxsize=4)
@@ -153,8 +213,36 @@ def target_of(end: Endpoint) -> Target:
     )  # fmt: skip
 
 
-def _endpoint(unit: UnitMemory) -> Endpoint | None:
-    return None if unit.batch is None else unit.batch.recipe.endpoint
+def _in_effect_again(memory: Memory, at_s: float) -> tuple[Memory, tuple[Note, ...]]:
+    """End the bypasses whose time is over."""
+    kept, ended = bypass.expired(memory.interlocks.bypassed, at_s)
+    if not ended:
+        return memory, ()
+    notes = tuple(bypassing.note("end", one, "expired") for one in ended)
+    return memory._replace(interlocks=memory.interlocks._replace(bypassed=kept)), notes
+
+
+def _prove(settings: Settings, memory: Memory, verdict: Verdict, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:
+    """Carry the proof test on, or look whether the last one is still worth something."""
+    test = memory.proof_test
+    if not test.stage and (test.passed_at_s is None or test.spoiled):
+        return memory, ()
+    trip = verdict.explained(Effect.ABORT) if verdict.abort else ""
+    look = prooftest.Look(settings.proof_test, settings.limits, inputs, process, inputs.dt_s, trip)
+    test, result = prooftest.step(test, look)
+    return memory._replace(proof_test=test), () if result is None else (Note("prooftest", result),)
+
+
+def _plc_away(memory: Memory, inputs: Inputs, estimate: Estimate) -> tuple[Memory, tuple[Note, ...]]:
+    """Count a silence of the PLC while there is no image; when it answers with another boot id, it was without power."""
+    boot_id = inputs.plc_boot_id.value
+    if boot_id is None:
+        return memory._replace(unit=resuming.silent(memory.unit, estimate, inputs.dt_s, SIGNALS["plc_boot_id"].stale_s)), ()
+    unit, notes = memory.unit, tuple[Note, ...]()
+    if memory.boot_id:
+        unit, notes = resuming.returned(memory.unit, "PLC", 0.0, True, estimate)
+    interlocks = memory.interlocks._replace(slopes=Slopes())  # a jump over the break is no rate
+    return memory._replace(unit=unit, boot_id=int(boot_id), armed=False, interlocks=interlocks), notes
 
 
 def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, ...]]:
@@ -176,8 +264,6 @@ def _override(wanted: Setpoints, verdict: Verdict, equipment: Equipment) -> Setp
 
 
 _LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD})
-_RESETTING: Final = frozenset({Verb.RESET})
-_ACKNOWLEDGING: Final = frozenset({Verb.ACKNOWLEDGE, Verb.RESTART})
 _MODES: Final = {
     UnitState.IDLE: Mode.OFF,
     UnitState.RUNNING: Mode.RUN,
@@ -239,23 +325,10 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         temp_sp_c=unit.setpoints.temp_c,
         o2_limit_ppm=end.max_o2_ppm,
         hold_on_o2=end.on_o2 == "HOLD",
+        band=unit.phase.band,
+        leak_grows=unit.leak_grows,
+        began_s=batch.started_at_s,
     )
-
-
-def _alarm(change: Change) -> Note:
-    rule = change.rule
-    return Note("alarm", {
-        "rule": rule.id, "event": change.event, "effect": effect_name(rule.effect), "text": rule.text, "value": change.value,
-        "first_out": change.first_out, "user": "",
-    })  # fmt: skip
-
-
-def effect_name(effect: Effect) -> str:
-    """Return the strongest effect as one word, for lists and reports."""
-    for one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND, Effect.NO_START, Effect.NO_HEAT, Effect.NO_VENT):
-        if effect & one:
-            return str(one.name) if one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND) else "PERMISSIVE"
-    return "WARN"
 
 
 def _batch_end(unit: UnitMemory, estimate: Estimate, at_s: float) -> Note:

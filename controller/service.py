@@ -17,19 +17,23 @@ from controller import scan as scanning
 from controller import wiring as wirings
 from controller.clock import Clock, wall_ns
 from controller.command import Command
-from controller.config import Config, sha256_of
+from controller.config import Config, Plc, sha256_of
 from controller.errors import JournalError
 from controller.image import OFF, Forecast, Inputs, Mode, Outputs
 from controller.intake import command_of
+from controller.journal import breaks, prooftests
+from controller.journal.breaks import Break
 from controller.journal.entry import Entry, entry
 from controller.journal.mailbox import Mailbox
 from controller.journal.store import Journal
 from controller.memory import Memory
 from controller.notify import notify
 from controller.scan import Record
+from controller.southbound.driver import Driver
 from controller.southbound.field import Field
 from controller.southbound.modbus_client import ModbusDriver
 from controller.tags import Quality, Sample
+from controller.wiring import Wiring
 
 JOURNAL_WAIT_S: Final = 0.25  # wall: longer than this no intent waits for the disk
 POLL_S: Final = 0.1  # wall: the mailbox
@@ -52,6 +56,7 @@ class Core:
         self.next_row = memory.last_row
         self.disk_free_pct, self.gateway_ok = _disk_free_pct(config.core.journal), False
         self.journal_slow = False
+        self.proof_due = 0  # safety devices whose proof test is overdue
         self.scans = self.late_scans = 0
         self.last: Record | None = None
         self.forecast: Forecast | None = None  # made since the last scan
@@ -63,6 +68,7 @@ class Core:
             "disk_free_pct": self.disk_free_pct,
             "clock_step_s": self.clock.step_s(),
             "gateway_ok": self.gateway_ok,
+            "proof_due": self.proof_due,
         }
         return {name: Sample(value, Quality.GOOD, at_s) for name, value in values.items()}
 
@@ -96,7 +102,7 @@ class Core:
         if abs(step_s) > self.config.settings.limits.clock_step_s:
             entries.append(entry("clock", at_s, {"step_s": step_s}))
         await self._write_down(entries, durable)
-        await self.field.write(record.outputs)
+        await self.field.write(record.outputs, withheld=record.withheld)
         self.scans += 1
         self.last = record
         self._say(record)
@@ -123,7 +129,19 @@ class Core:
             self.disk_free_pct = await asyncio.to_thread(_disk_free_pct, self.config.core.journal)
             seen_ns = await asyncio.to_thread(self.mailbox.last_heartbeat, "gateway")
             self.gateway_ok = seen_ns is not None and wall_ns() - seen_ns < GATEWAY_LIFE_S * 1e9
+            self.proof_due = await asyncio.to_thread(self._overdue)
             await asyncio.sleep(HOUSEKEEPING_S)
+
+    def _overdue(self) -> int:
+        """Return how many safety devices are overdue for their proof test, read from the journal; as before when it cannot be read."""
+        if not self.journal.trusted:
+            return self.proof_due
+        try:
+            with self.journal.reader() as reader:
+                return len(prooftests.overdue(reader, self.config.settings.proof_test.interval_d, wall_ns()))
+        except JournalError as error:
+            log.warning("proof tests cannot be read", why=str(error))
+            return self.proof_due
 
     async def _write_down(self, entries: list[Entry], durable: bool) -> None:
         if not entries:
@@ -158,6 +176,15 @@ def safe(outputs: Outputs) -> Outputs:
     return outputs._replace(mode=mode, heat_enable=False, zone_op_pct=(0.0, 0.0, 0.0), vent_valve=False, door_release=False)
 
 
+def driver_of(plc: Plc, wiring: Wiring) -> Driver:
+    """Return the driver of the wire that ``plc`` names; raise FileError when its settings or ``wiring`` do not suit it."""
+    if plc.wire == "modbus":
+        return ModbusDriver(plc.modbus, wiring)
+    from controller.southbound.opcua_client import OpcUaDriver  # its library takes 0.7 s and 50 MB, which Modbus need not pay
+
+    return OpcUaDriver(plc.opcua, wiring)
+
+
 @asynccontextmanager
 async def started(config: Config) -> AsyncIterator[Core]:
     """Open journal and wire, restore the memory, journal the start; leave everything closed."""
@@ -169,7 +196,7 @@ async def started(config: Config) -> AsyncIterator[Core]:
     journal = Journal(Path(config.core.journal))
     try:
         with journal.reader() as reader:
-            restored = recorder.restore(reader)
+            restored, broken = recorder.restore(reader), breaks.found(reader)
         outage_s, start_s = _outage(restored, journal.last_at_s, config.core.rate)
         clock = Clock(start_s, config.core.rate)
         sha256 = sha256_of(config)
@@ -177,10 +204,10 @@ async def started(config: Config) -> AsyncIterator[Core]:
         journal.append(
             [recorder.boot_entry(start_s, journal.boot, version("ovenctl"), config.core.rate, outage_s, sha256, taken_kg_h)]
         ).result()
-        async with Field(ModbusDriver(config.plc.modbus, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
+        async with Field(driver_of(config.plc, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
             core = Core(config, journal, field, clock, Memory() if restored is None else restored[0])
             if restored is not None:
-                await _resume(core, restored[1], journal.last_at_s)
+                await _resume(core, restored[1], broken, known=outage_s is not None and broken.known)
             log.info(
                 "core started",
                 boot=journal.boot,
@@ -215,13 +242,22 @@ async def run(config: Config) -> None:
         group.create_task(core.keep_house(), name="housekeeping")
 
 
-async def _resume(core: Core, checkpoint_s: float, last_at_s: float) -> None:
-    """Bring the memory of a checkpoint to now: the unit HELD, the belief carried over the gap, the gap in the journal."""
+async def _resume(core: Core, checkpoint_s: float, broken: Break, known: bool) -> None:
+    """Bring the memory of a checkpoint to now: the unit HELD, the belief carried over the gap, the gap in the journal.
+
+    The outage counts from the last entry of a core that scanned, the gap in the belief from the checkpoint; how the batch goes on is
+    decided by the first scans. Actuations that nobody saw the end of get an outcome that says so.
+    """
     at_s = core.clock.now_s()
     inputs: Inputs = await core.field.read(at_s, 0.0, core.own(at_s))
-    core.memory, notes = scanning.power_return(core.memory, inputs, core.config.settings, at_s - checkpoint_s)
-    content = {"from_s": last_at_s, "to_s": at_s, "count": int((at_s - last_at_s) / recorder.SAMPLE_S), "cause": "the core was not running"}
-    entries = [entry("gap", at_s, content), *(entry(note.kind, at_s, note.content) for note in notes)]
+    core.memory, notes = scanning.power_return(
+        core.memory, inputs, core.config.settings, at_s - checkpoint_s, outage_s=at_s - broken.from_s, known=known
+    )
+    intent = max(broken.intent, core.memory.actuation.intent)  # the checkpoint may be older than the last one
+    core.memory = core.memory._replace(actuation=core.memory.actuation._replace(intent=intent))
+    away_s = at_s - broken.from_s
+    content = {"from_s": broken.from_s, "to_s": at_s, "count": int(away_s / recorder.SAMPLE_S), "cause": "the core was not running"}
+    entries = [entry("gap", at_s, content), *broken.abandoned(at_s), *(entry(note.kind, at_s, note.content) for note in notes)]
     core.journal.append(entries).result()
 
 

@@ -6,10 +6,16 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any, Final
 
-from controller.journal import samples
+from controller.alarms.states import State
+from controller.interlocks import bypass
+from controller.journal import alarms as told
+from controller.journal import bypasses, samples
 from controller.journal.reader import JournalReader
 from controller.recipe.states import FINAL, UnitState
 
+_SAID: Final[dict[State, str]] = {
+    state: f" ({state.lower().replace('_', ' ')})" for state in State if state not in (State.NORMAL, State.UNACK, State.ACK)
+}
 _OVER: Final = frozenset(state.name for state in (*FINAL, UnitState.IDLE))
 
 
@@ -53,6 +59,7 @@ def now(reader: JournalReader) -> dict[str, Any]:
     if shown["state"] in _OVER:
         shown["time_to_finish_s"] = None
     shown["alarms"] = alarms(reader)
+    shown["bypassed"] = list(bypass.banner(bypasses.standing(reader), shown.get("at_s", 0.0)))
     return shown
 
 
@@ -72,6 +79,8 @@ def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "to the finish", "-" if fan_s is None else "{:.0f} min [{:.0f}, {:.0f}]".format(*(end_s / 60 for end_s in fan_s))
         yield "blister number", _blister(shown["blister"], shown["floor_mbar"])
         yield "pressure-rise test", _rise(shown["pressure_rise"], shown["at_s"])
+    for banner in shown.get("bypassed", ()):
+        yield "BYPASS", banner
     yield "alarms", "; ".join(shown["alarms"]) or "none"
 
 
@@ -104,15 +113,5 @@ def _last_rise(reader: JournalReader) -> dict[str, Any] | None:
 
 
 def alarms(reader: JournalReader) -> list[str]:
-    """Return the rules that stand raised, oldest first."""
-    standing: dict[str, str] = {}
-    seq = 0
-    while page := reader.after(seq, 1000, ["alarm"]):
-        for stored in page:
-            said = json.loads(stored.payload)
-            if said["event"] == "raise":
-                standing[said["rule"]] = said["text"]
-            elif said["event"] == "clear":
-                standing.pop(said["rule"], None)
-        seq = page[-1].seq
-    return [f"{rule} {text}" for rule, text in standing.items()]
+    """Return the alarms that are not normal, what nobody has seen first, each with its state when it is not simply active."""
+    return [f"{one.rule} {one.text}{_SAID.get(one.state, '')}" for one in told.standing(reader)]

@@ -1,7 +1,7 @@
 """Where each signal lies in the PLC: one line of ``deploy/wiring.toml`` per signal, compiled to a decoder and its inverse.
 
 ``Wiring.decode`` turns the registers of one reading into Inputs, ``Wiring.encode`` does the reverse for a soft PLC, so that both ends read
-the same file.
+the same file. On OPC UA a signal is a node instead: ``Wiring.nodes`` says which.
 """
 
 import struct
@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import compress, repeat
-from operator import ge, itemgetter, le
+from operator import ge, itemgetter, le, mul
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -34,10 +34,17 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+NodeName = Annotated[str, StringConstraints(pattern=r"^(i=[0-9]{1,10}|[sgb]=\S[^\r\n]{0,199})$")]  # the identifier of a NodeId
+
+
 class Place(_Strict):
-    """Where one signal lies. ``at`` is ``register`` or, for a bool, ``register.bit``; ``absent`` says that this oven has none."""
+    """Where one signal lies. ``at`` is ``register`` or, for a bool, ``register.bit``; ``absent`` says that this oven has none.
+
+    ``type``, ``scale`` and ``word_order`` are the registers'; a ``node`` (OPC UA) holds the engineering value.
+    """
 
     at: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}(\.[0-9]{1,2})?$")] | None = None
+    node: NodeName | None = None
     type: Kind = "f32"
     scale: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     word_order: Literal["big", "little"] = "big"
@@ -55,6 +62,15 @@ class Place(_Strict):
         return int(parts[1]) if len(parts) > 1 else 0
 
 
+class Nodes(_Strict):
+    """Where the PLC's OPC UA server has its nodes, all in the namespace of one URI; its index is looked up at each connect."""
+
+    namespace: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    signal: NodeName = "s=Oven.{signal}"  # of every signal without a `node` of its own
+    begun: NodeName = "s=Oven.begun"  # the alive counter to come, written before everything else of an image
+    command: NodeName = "s=Oven.command"  # the whole command block, UInt16[]
+
+
 class WiringFile(_Strict):
     """``wiring.toml`` as written."""
 
@@ -63,6 +79,7 @@ class WiringFile(_Strict):
     unit_id: Annotated[int, Field(ge=0, le=247)] = 1
     image_at: Annotated[int, Field(ge=0, le=65535)] = 0
     block_at: Annotated[int, Field(ge=0, le=65535)] = 0
+    opcua: Nodes | None = None
     signals: dict[str, Place]
 
 
@@ -78,8 +95,8 @@ class Wiring:
     def __init__(self, file: WiringFile) -> None:
         """Compile ``file``; the caller has checked it (see ``load``)."""
         self.file = file
-        present = {name: place for name, place in file.signals.items() if not place.absent}
-        self.registers = max(place.register + _WIDTH[place.type] for place in present.values())
+        present = {name: place for name, place in file.signals.items() if not place.absent and place.at is not None}
+        self.registers = max((place.register + _WIDTH[place.type] for place in present.values()), default=0)  # 0: on OPC UA only
         self._bytes = struct.Struct(f">{self.registers}H")
         words = sorted((name for name, place in present.items() if place.type != "bool"), key=lambda name: present[name].register)
         self._swaps = [
@@ -95,9 +112,8 @@ class Wiring:
         absent = [name for name in SIGNALS if name not in present and name not in OWN_SIGNALS]
         self._unpack_measured, self._unpack_whole = (_struct(names, present).unpack_from for names in (measured, whole))
         self._lows, self._highs = [SIGNALS[name].low for name in measured], [SIGNALS[name].high for name in measured]
-        self._scales = [
-            (at, present[name].scale) for at, name in enumerate(measured) if present[name].scale != 1.0 and name not in _INTEGERS
-        ]
+        self._scaled_at = [at for at, name in enumerate(measured) if present[name].scale != 1.0 and name not in _INTEGERS]
+        self._pick_scaled, self._factors = _picker(self._scaled_at), [present[measured[at]].scale for at in self._scaled_at]
         registers = sorted({present[name].register for name in bits})
         places = [(registers.index(present[name].register), 1 << present[name].bit) for name in bits]
         self._bit_registers = _picker(registers)
@@ -124,6 +140,15 @@ class Wiring:
             for register, found in bits.items()
         ]
 
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Return the identifier of each present signal's node, in the order of Inputs; empty when the file names no OPC UA nodes."""
+        opcua, signals = self.file.opcua, self.file.signals
+        if opcua is None:
+            return {}
+        names = [name for name in SIGNALS if name in signals and not signals[name].absent]
+        return {name: signals[name].node or opcua.signal.replace("{signal}", name) for name in names}
+
     def decode(self, registers: Sequence[int], at_s: float, dt_s: float, own: Mapping[str, Sample[float]]) -> Inputs:
         """Return the image that ``registers`` (``self.registers`` of them, read at ``at_s``) hold.
 
@@ -134,15 +159,15 @@ class Wiring:
             registers = self._swapped(registers)
         raw = self._bytes.pack(*registers)
         values = list(self._unpack_measured(raw))
-        for at, scale in self._scales:
-            values[at] *= scale
+        for at, value in zip(self._scaled_at, map(mul, self._pick_scaled(values), self._factors), strict=True):
+            values[at] = value
         samples = list(map(_new, _SAMPLE, zip((*values, *self._unpack_whole(raw)), repeat(_GOOD), repeat(at_s))))
         if not (all(map(le, self._lows, values)) and all(map(ge, self._highs, values))):  # NaN compares false with everything
             self._take_back(samples, at_s)
         choice = self._choose(self._bit_registers(registers))
-        samples += choice((Sample(False, _GOOD, at_s), Sample(True, _GOOD, at_s), Sample(None, Quality.ABSENT, at_s)))
+        samples += choice((_new(Sample, (False, _GOOD, at_s)), _new(Sample, (True, _GOOD, at_s)), _new(Sample, (None, _ABSENT, at_s))))
         samples += _pick_own(own)
-        return Inputs._make((at_s, dt_s, *self._in_order(samples)))
+        return _new(Inputs, (at_s, dt_s, *self._in_order(samples)))
 
     def _take_back(self, samples: list[Sample[float]], at_s: float) -> None:
         """Take the value from every measured sample that shows none of its tag's range."""
@@ -154,7 +179,10 @@ class Wiring:
         """Return the registers that show ``values`` (field name -> value; NaN is a broken sensor): the soft PLC's side of ``decode``."""
         words = list(self._pick_words(values))
         for at, scale, low, high in self._quantised:
-            words[at] = _quantised(words[at], scale, low, high)
+            value = words[at]
+            # an integer register cannot hold NaN: a broken sensor reads full scale, outside the tag's range
+            count = round(value / scale) if value == value else high
+            words[at] = count if low <= count <= high else min(max(count, low), high)
         for at, scale in self._scaled:
             words[at] /= scale
         registers = list(self._bytes.unpack(self._packer.pack(*words)))
@@ -172,6 +200,7 @@ class Wiring:
 _new: Final = tuple.__new__  # past the NamedTuple's own __new__, which costs three times as much; ninety samples are made in every scan
 _SAMPLE: Final = repeat(Sample)
 _GOOD: Final = Quality.GOOD
+_ABSENT: Final = Quality.ABSENT
 _CHOICES: Final = 1024  # states of all bits that are remembered; a batch shows a few dozen
 _pick_own: Final = itemgetter(*OWN_SIGNALS)
 
@@ -199,13 +228,6 @@ def _picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
     if len(keys) == 1:
         return lambda values: (values[keys[0]],)
     return itemgetter(*keys) if keys else lambda values: ()
-
-
-def _quantised(value: float, scale: float, low: int, high: int) -> int:
-    if value != value:
-        return high  # an integer register cannot hold NaN: a broken sensor reads full scale, outside the tag's range
-    count = round(value / scale)
-    return low if count < low else high if count > high else count
 
 
 def load(path: Path) -> Wiring:
@@ -236,15 +258,35 @@ def _check(file: WiringFile) -> list[Problem]:
         for name, place in file.signals.items()
         if name not in wanted
     ]
+    problems += _check_nodes(file, wanted)
     taken: dict[tuple[int, int], str] = {}
+    on_registers = file.opcua is None or any(place.at is not None for place in file.signals.values())
     for name in wanted:
         place = file.signals.get(name)
         if place is None:
             problems.append(Problem(f"signals.{name}", None, "missing; say `absent = true` if this oven has none"))
             continue
-        if place.absent:
-            continue
-        problems += _check_place(name, place, taken)
+        if on_registers and not place.absent:
+            problems += _check_place(name, place, taken)
+    return problems
+
+
+def _check_nodes(file: WiringFile, wanted: Sequence[str]) -> list[Problem]:
+    """Check that no node is named for nothing, and none twice."""
+    present = {name: place for name in wanted if (place := file.signals.get(name)) is not None and not place.absent}
+    if file.opcua is None:
+        return [Problem(f"signals.{name}.node", place.node, "needs a section [opcua]") for name, place in present.items() if place.node]
+    if "{signal}" not in file.opcua.signal and not all(place.node for place in present.values()):
+        return [Problem("opcua.signal", file.opcua.signal, "{signal} stands for the signal's name, or every signal has a `node`")]
+    problems = []
+    taken = {file.opcua.begun: "opcua.begun", file.opcua.command: "opcua.command"}
+    if len(taken) == 1:
+        problems.append(Problem("opcua.command", file.opcua.command, "is opcua.begun too"))
+    for name, place in present.items():
+        node = place.node or file.opcua.signal.replace("{signal}", name)
+        if node in taken:
+            problems.append(Problem(f"signals.{name}.node", node, f"is {taken[node]} too"))
+        taken[node] = f"signals.{name}"
     return problems
 
 

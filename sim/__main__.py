@@ -22,7 +22,14 @@ WIRING = ROOT / "deploy" / "wiring.toml"
 @app.command()
 def plc(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Modbus TCP port")] = 5020,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="port, when left out 5020 (Modbus) or 4840 (OPC UA)")] = None,
+    opcua: Annotated[bool, typer.Option("--opcua", help="serve OPC UA instead of Modbus")] = False,
+    serial: Annotated[str | None, typer.Option(help="serve Modbus RTU on this serial line instead of TCP")] = None,
+    parity: Annotated[str, typer.Option(help="parity of the serial line: N, E or O")] = "E",
+    pki: Annotated[
+        Path | None,
+        typer.Option(help="folder of certificates, made when it is empty: OPC UA signed and encrypted, Modbus TCP with mutual TLS"),
+    ] = None,
     rate: Annotated[float, typer.Option(help="process seconds per second")] = 1.0,
     scan_s: Annotated[float, typer.Option(min=0.05, max=2.0, help="PLC scan, s of process time")] = 0.5,
     load: Load = SAMPLE_ROLL,
@@ -36,10 +43,17 @@ def plc(
     ] = None,
     unsafe: Annotated[Path | None, typer.Option(help="append unsafe states to this file, one JSON object a line")] = None,
 ) -> None:
-    """Run the soft PLC with a plant behind it on Modbus TCP until SIGTERM."""
+    """Run the soft PLC with a plant behind it on Modbus or OPC UA until SIGTERM."""
     from sim import station
 
-    asyncio.run(station.run(station.Station(host, port, rate, scan_s, load, seed, wiring, truth, unsafe, reference)))
+    if serial is not None and (opcua or pki is not None):
+        raise FileError("command line", [Problem("--serial", serial, "goes neither with --opcua nor with --pki")])
+    if parity not in ("N", "E", "O"):
+        raise FileError("command line", [Problem("--parity", parity, "N, E or O")])
+    where = port or (4840 if opcua else 5020)
+    asyncio.run(
+        station.run(station.Station(host, where, rate, scan_s, load, seed, wiring, truth, unsafe, reference, opcua, serial, parity, pki))
+    )
 
 
 @app.command()
@@ -96,8 +110,108 @@ def campaign(
 
 
 @app.command()
+def tune(
+    recipe: Annotated[Path, typer.Argument(help="recipe with a long SOAK to tune in")] = ROOT / "recipes" / "tuning.toml",
+    loop: Annotated[str, typer.Option(help="zone or lead")] = "lead",
+    gas: Annotated[str, typer.Option(help="VACUUM or N2_FLOW: in which SOAK")] = "VACUUM",
+    temp_c: Annotated[float, typer.Option(help="temperature of the soaks, degC")] = 120.0,
+    direct: Annotated[bool, typer.Option(help="the controller closes the zone loops; needed for loop zone")] = False,
+    compare: Annotated[Path, typer.Option(help="recipe to run with old and new tuning")] = ROOT / "recipes" / "trial-short.toml",
+    load: Load = SAMPLE_ROLL,
+    seed: Seed = 1,
+    wiring: Wiring = WIRING,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+) -> None:
+    """Autotune a loop on the soft PLC in virtual time, and run a recipe with the old and the proposed tuning side by side."""
+    from sim import tuning
+
+    for name, value, allowed in (("--loop", loop, ("zone", "lead")), ("--gas", gas, ("VACUUM", "N2_FLOW"))):
+        if value not in allowed:
+            raise FileError("command line", [Problem(name, value, " or ".join(allowed))])
+    tuned = tuning.run(tuning.Wanted(recipe, load, wiring, seed, loop, gas, direct, {"temperature": temp_c}, {}, compare))
+    if as_json:
+        runs = {"before": [one._asdict() for one in tuned.before], "after": [one._asdict() for one in tuned.after]}
+        sys.stdout.write(json.dumps({"entry": tuned.entry, **runs}) + "\n")
+    else:
+        tuning.show(tuned)
+    if tuned.entry["event"] != "proposed":
+        raise typer.Exit(1)
+
+
+@app.command()
+def explore(
+    max_nodes: Annotated[int, typer.Option(min=1, help="stop after so many states")] = 100_000,
+    calm: Annotated[bool, typer.Option("--calm", help="without faults: commands, outages and time only")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+) -> None:
+    """Explore the unit breadth first over the real scan: every command, cause and outage in every state; exit code 1 on a violation."""
+    from controller.memory import Settings
+    from sim.explore import search
+    from sim.explore.oven import CALM, DISTURBED
+    from sim.explore.recipe import shortest
+
+    found = search.explore(Settings(), shortest(), causes=CALM if calm else (*CALM, *DISTURBED), max_nodes=max_nodes)
+    if as_json:
+        sys.stdout.write(json.dumps(found._asdict()) + "\n")
+    else:
+        for line in search.lines(found):
+            sys.stdout.write(line + "\n")
+    if found.broken or found.stuck:
+        raise typer.Exit(1)
+
+
+@app.command()
+def quiet(
+    hours: Annotated[float, typer.Option(min=0.1, help="process time to fill, h")] = 1000.0,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="worker processes")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="of the first batch; the others follow")] = 1,
+    scan: Annotated[float, typer.Option(help="scan period, s")] = 1.0,
+    recipes: Annotated[Path, typer.Option(help="folder with recipes, their loads in loads/ below it")] = ROOT / "recipes",
+    wiring: Wiring = WIRING,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+) -> None:
+    """Run fault-free virtual batches of all recipes until the hours are full; exit code 1 when anything held, aborted or stopped."""
+    from sim import quiet as quiets
+
+    found = quiets.run(hours, jobs, seed, scan, recipes, wiring)
+    if as_json:
+        sys.stdout.write(json.dumps(quiets.as_json(found)) + "\n")
+    else:
+        quiets.show(found)
+    if not quiets.quiet(found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def kills(
+    runs: Annotated[int, typer.Option(min=1, max=10_000, help="how often the core is killed")] = 100,
+    seed: Seed = 1,
+    every: Annotated[float, typer.Option(min=0.1, help="mean wall time from a start to its kill, s")] = 9.0,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="process seconds per second")] = 20.0,
+    recipe: Annotated[Path, typer.Option()] = ROOT / "recipes" / "trial-short.toml",
+    load: Load = SAMPLE_ROLL,
+    folder: Annotated[Path, typer.Option(help="where journals and logs go")] = ROOT / "var" / "kills",
+    abort: Annotated[bool, typer.Option("--abort", help="abort the batch after the last kill instead of running it to its end")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+) -> None:
+    """Kill -9 the real core at random instants of an accelerated batch; exit code 1 when anything is missing or unsafe."""
+    from sim import kills as killing
+
+    found = asyncio.run(killing.run(killing.Kills(runs, seed, recipe, load, folder, every, rate, to_end=not abort)))
+    if as_json:
+        sys.stdout.write(json.dumps(killing.as_json(found)) + "\n")
+    else:
+        killing.show(found)
+    if found.violations:
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
-    rate: Annotated[float, typer.Option(min=1, max=1000, help="process seconds per second")] = 115.0,
+    rate: Annotated[
+        float | None, typer.Option(min=1, max=1000, help="process seconds per second, when left out what the wire can follow")
+    ] = None,
+    plc: Annotated[str, typer.Option(help="wire to the soft PLC: tcp, tls, rtu or opcua")] = "tcp",
     recipe: Annotated[Path, typer.Option()] = ROOT / "recipes" / "trial-short.toml",
     load: Load = SAMPLE_ROLL,
     seed: Seed = 1,
@@ -105,8 +219,12 @@ def demo(
 ) -> None:
     """Run everything as real processes on loopback: soft PLC, broker, core, gateway, one whole batch, verdict and report."""
     from sim import demo as demos
+    from sim.demo_wire import RATES
 
-    raise typer.Exit(asyncio.run(demos.run(demos.Demo(rate, recipe, load, seed, folder))))
+    kind = next((kind for kind in RATES if kind == plc), None)
+    if kind is None:
+        raise FileError("command line", [Problem("--plc", plc, " or ".join(RATES))])
+    raise typer.Exit(asyncio.run(demos.run(demos.Demo(rate or RATES[kind], recipe, load, seed, folder, kind))))
 
 
 def main() -> None:

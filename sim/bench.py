@@ -19,6 +19,7 @@ from controller.command import Command, Start
 from controller.image import Estimate, Inputs, Interval, aged
 from controller.journal.store import Journal
 from controller.memory import Memory, Settings
+from controller.prooftest import ProofTest
 from controller.recipe.model import LoadRecord
 from controller.recipe.reading import SourcedRecipe
 from controller.recipe.states import FINAL, UnitState, Verb
@@ -85,6 +86,7 @@ class Rig:
             "disk_free_pct": Sample(50.0, Quality.GOOD, 0.0),
             "clock_step_s": Sample(0.0, Quality.GOOD, 0.0),
             "gateway_ok": Sample(True, Quality.GOOD, 0.0),
+            "proof_due": Sample(0, Quality.GOOD, 0.0),
         }
         self._reading: Inputs | None = None
         self._trace = hashlib.sha256()
@@ -103,7 +105,8 @@ class Rig:
         self.memory, record = scan(self.settings, self.memory, inputs, commands, ahead)
         self.counter += 1
         registers = blocks.encode(Block(1, self.counter, MASTER, inputs.plc_alive.value or 0, record.outputs))
-        self.plc.receive(registers)
+        if not record.withheld:
+            self.plc.receive(registers)
         self.unsafe += self.judge.look(self.plc, self.at_s, plc_scan_s)
         self._trace.update(_TRACED.pack(*registers, *record.estimate.residual_solvent))
         for note in record.notes:
@@ -129,8 +132,19 @@ class Rig:
         return aged(self._reading, self.at_s, self.scan_s, self.own)
 
     def ask(self, verb: Verb, start: Start | None = None) -> None:
-        """Give a command to the next scan."""
+        """Give a command to the next scan; before START the proof test that it needs is made, as an operator would."""
+        if verb is Verb.START and self.memory.unit.state is UnitState.IDLE and self.settings.proof_test.required:
+            self.prove()
         self.commands.append(Command(f"{verb}-{self.counter}", "bench", verb, None, self.counter + 1, start))
+
+    def prove(self) -> ProofTest:
+        """Make the proof test that a batch needs, and return what it found."""
+        if self.memory.proof_test.passed_at_s is None or self.memory.proof_test.spoiled:
+            self.ask(Verb.PROOF_TEST)
+            self.step()
+            while self.memory.proof_test.stage:
+                self.step()
+        return self.memory.proof_test
 
     def trace_sha256(self) -> str:
         """Return the hash over every block and estimate so far."""

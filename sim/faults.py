@@ -108,6 +108,15 @@ def _watchdog(enabled: bool) -> Act:
     return act
 
 
+def _power_off(plc: SoftPlc) -> None:
+    plc.faults.stopped = True
+
+
+def _power_on(plc: SoftPlc) -> None:
+    plc.faults.stopped = False
+    plc.power_cycle()
+
+
 def _nothing(plc: SoftPlc) -> None:
     """Do nothing: a PLC that has started again needs no clearing."""
 
@@ -194,6 +203,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "local": _set("local/remote switch in local", lambda plc: plc.plant, "remote", False, True),
     # PLC and wire
     "plc_power_cycle": Fault("PLC loses power and starts again", lambda plc: plc.power_cycle(), _nothing),
+    "plc_no_power": Fault("PLC without power until it is taken out", _power_off, _power_on),
     "plc_stopped": _set("PLC in STOP", lambda plc: plc.faults, "stopped", True, False),
     "plc_mute": _set("PLC does not answer", lambda plc: plc.faults, "mute", True, False),
     "plc_echo_frozen": _set("echo frozen while data move", lambda plc: plc.faults, "echo_frozen", True, False),

@@ -20,6 +20,7 @@
 from outside either. U12 looks at the load on the hot side because walls that a cascade has led cool slower than its set point falls.
 """
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from controller.block import Block, PlcState
@@ -37,7 +38,7 @@ WET = 0.01  # weight fraction of solvent from which a film counts as giving off 
 BAND_C = 6.0
 AIR_GRACE_S, SENSOR_GRACE_S, SERVICE_GRACE_S, PAIR_GRACE_S, BAND_GRACE_S, BLIND_GRACE_S = 30.0, 4.0, 8.0, 4.0, 30.0, 10.0
 SOAK, CURE = 6, 7  # codes of the phase kinds that count soak time
-_TCS = tuple((f"z{z}_tc_a_c", f"z{z}_tc_b_c", f"z{z}_tc_c_c") for z in (1, 2, 3))
+_pick_tcs = itemgetter(*(f"z{z}_tc_{letter}_c" for z in (1, 2, 3) for letter in "abc"))
 _EPS = 1e-6
 _RUN, _HOLD, _ABORT, _TRIPPED = Mode.RUN, Mode.HOLD, Mode.ABORT, PlcState.TRIPPED  # through the class a member costs 0.1 us
 
@@ -64,12 +65,14 @@ class Judge:
         self._boot_id, self._tripped = 0, False
         self._reset_was, self._locked, self._reset_seen = True, False, False
         self._soak_s, self._phase = 0.0, -1
+        self._blind: list[int] = []  # zones without two valid thermocouples, in this scan
 
     def look(self, plc: SoftPlc, at_s: float, dt_s: float) -> list[Unsafe]:
         """Return the unsafe states that began with the scan of length ``dt_s`` that ended at ``at_s``."""
         self._found = []
         plant, a = plc.plant, plc.actuators
         heats = a.heats
+        self._blind = _blind_zones(plc.values)
         if plc.taken:
             for block in plc.taken:
                 self._look_at_block(plc, block, at_s, dt_s)
@@ -96,7 +99,7 @@ class Judge:
         if plc.silent_s > T_WD_S + dt_s + _EPS or plc.block is None:
             find(("U2", f"heat on {plc.silent_s:.1f} s after the last valid block"))
         mbar = chamber.pressure_pa / PA_PER_MBAR
-        wet = any(film.free + film.bound > WET for film in plant.films)
+        wet = plant.wettest > WET
         if wet or chamber.vapour_lel_pct > OPEN_LEL_PCT:
             if not plc.guards.purge_proven:
                 find(("U1", "heat on with solvent and no purge proven"))
@@ -107,7 +110,7 @@ class Judge:
         lost = lost or (not field.circulation.runs and mbar > CIRCULATION_MBAR)
         if self._lasts("service", wet and lost, at_s, SERVICE_GRACE_S):
             find(("U6", "heat on and solvent in the film without exhaust, condenser or circulation"))
-        blind = self._blind_zones(plc)
+        blind = self._blind
         if blind:
             driven = [zone for zone in blind if a.zone_op_pct[zone - 1] > 0.0]
             if self._lasts("sensors", bool(driven), at_s, SENSOR_GRACE_S):
@@ -127,14 +130,6 @@ class Judge:
         self._boot_id, self._tripped = plc.boot_id, tripped
         if heats and self._locked:
             self._found.append(("U10", "heat on after a trip, abort or start without reset and purge permission"))
-
-    @staticmethod
-    def _blind_zones(plc: SoftPlc) -> list[int]:
-        v, blind = plc.values, []
-        for zone, (a, b, c) in enumerate(_TCS, start=1):
-            if (-20.0 <= v[a] <= 400.0) + (-20.0 <= v[b] <= 400.0) + (-20.0 <= v[c] <= 400.0) < 2:
-                blind.append(zone)
-        return blind
 
     def _look_at_rate(self, plc: SoftPlc, heats: bool, dt_s: float) -> None:
         applied_c, was_c = plc.loops.applied_c, self._applied_c
@@ -207,7 +202,7 @@ class Judge:
         off_c = max(sp_c - min(plc.plant.heaters.walls_c), plc.plant.load_max_c - sp_c)
         if self._lasts("band", off_c > BAND_C, at_s, BAND_GRACE_S):
             self._found.append(("U12", f"soak time counted {off_c:.1f} degC off the set point"))
-        if self._lasts("blind", bool(self._blind_zones(plc)), at_s, BLIND_GRACE_S):
+        if self._lasts("blind", bool(self._blind), at_s, BLIND_GRACE_S):
             self._found.append(("U12", "soak time counted with fewer than two valid thermocouples"))
 
     def _lasts(self, key: str, is_so: bool, at_s: float, grace_s: float) -> bool:
@@ -217,3 +212,12 @@ class Judge:
                 del self._since_s[key]
             return False
         return at_s - self._since_s.setdefault(key, at_s) > grace_s
+
+
+def _blind_zones(v: dict[str, float]) -> list[int]:
+    """Return the zones of which fewer than two control thermocouples read inside their range."""
+    readings = _pick_tcs(v)
+    if min(readings) >= -20.0 and max(readings) <= 400.0 and sum(readings) == sum(readings):
+        return []
+    inside = [-20.0 <= reading <= 400.0 for reading in readings]
+    return [zone for zone in (1, 2, 3) if sum(inside[3 * zone - 3 : 3 * zone]) < 2]

@@ -1,18 +1,24 @@
-"""The soft PLC on Modbus TCP: image in input registers (function 4), command block in holding registers (function 16, one request).
+"""The soft PLC on Modbus TCP, TLS or RTU.
 
-Anything else than the whole block in one write is refused with a Modbus exception: a half-applied block must not exist.
+The image lies in input registers (function 4), the command block in holding registers (function 16, one request). Anything else than the
+whole block in one write is refused with a Modbus exception: a half-applied block must not exist.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
 
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from controller.block import REGISTERS
 from controller.clock import Clock
+from sim.certificates import Pair
 from sim.softplc import SoftPlc
 
 READ_HOLDING, READ_INPUT, WRITE_MULTIPLE = 3, 4, 16
@@ -20,17 +26,20 @@ CATCH_UP_SCANS = 200  # most scans made up for in one go after a late wake-up
 _STRANGER_REGISTERS = 65535  # every address answers with the same exception for a wrong unit id
 
 
+BAUD: Final = 19200
+
+
 @asynccontextmanager
-async def listening(plc: SoftPlc, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+async def listening(plc: SoftPlc, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Serve ``plc`` on ``host`` while the block runs and give the port that is listened on (``port`` 0: any free one).
 
     A wrong unit id is answered with exception 0B, a muted PLC with silence. OSError or RuntimeError: the address is taken.
     """
-
-    def silence(sending: bool, packet: bytes) -> bytes:
-        return b"" if sending and plc.faults.mute else packet
-
-    server = ModbusTcpServer([_device(plc), _stranger()], address=(host, port), trace_packet=silence)
+    devices, silence = [_device(plc), _stranger()], _silence(plc)
+    if tls is None:
+        server = ModbusTcpServer(devices, address=(host, port), trace_packet=silence)
+    else:
+        server = ModbusTlsServer(devices, address=(host, port), trace_packet=silence, sslctx=tls, framer=FramerType.SOCKET)
     await server.serve_forever(background=True)
     try:
         listener = server.transport
@@ -38,6 +47,39 @@ async def listening(plc: SoftPlc, host: str = "127.0.0.1", port: int = 0) -> Asy
         yield listener.sockets[0].getsockname()[1]
     finally:
         await server.shutdown()  # type: ignore[no-untyped-call]
+
+
+@asynccontextmanager
+async def on_line(plc: SoftPlc, serial: str, parity: str = "E") -> AsyncIterator[None]:
+    """Serve ``plc`` on the serial line ``serial`` (RTU, 19200 baud) while the block runs; OSError or RuntimeError: it cannot be opened.
+
+    Another unit id gets no answer, as on a line with more than one device.
+    """
+    server = ModbusSerialServer(
+        [_device(plc)], port=serial, baudrate=BAUD, parity=parity, ignore_missing_devices=True, trace_packet=_silence(plc)
+    )
+    await server.serve_forever(background=True)
+    try:
+        yield
+    finally:
+        await server.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _silence(plc: SoftPlc) -> Callable[[bool, bytes], bytes]:
+    def silence(sending: bool, packet: bytes) -> bytes:
+        return b"" if sending and plc.faults.mute else packet
+
+    return silence
+
+
+def mutual_tls(ca: Path, own: Pair) -> ssl.SSLContext:
+    """Return the TLS context of a PLC that lets nobody in without a certificate of ``ca``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(ca)
+    context.load_cert_chain(own.certificate, own.key)
+    return context
 
 
 async def scan_forever(plc: SoftPlc, clock: Clock, scan_s: float, on_scan: Callable[[SoftPlc], None] | None = None) -> None:
@@ -68,11 +110,25 @@ async def serve(
     scan_s: float = 0.5,
     on_scan: Callable[[SoftPlc], None] | None = None,
     started: asyncio.Future[int] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve and scan ``plc`` until cancelled, ``rate`` process seconds per wall second; ``started`` gets the port."""
-    async with listening(plc, host, port) as bound:
+    async with listening(plc, host, port, tls) as bound:
         if started is not None:
             started.set_result(bound)
+        await scan_forever(plc, Clock(rate=rate), scan_s, on_scan)
+
+
+async def serve_line(
+    plc: SoftPlc,
+    serial: str,
+    rate: float = 1.0,
+    scan_s: float = 0.5,
+    on_scan: Callable[[SoftPlc], None] | None = None,
+    parity: str = "E",
+) -> None:
+    """Serve ``plc`` on the serial line ``serial`` and scan it until cancelled; see ``serve``."""
+    async with on_line(plc, serial, parity):
         await scan_forever(plc, Clock(rate=rate), scan_s, on_scan)
 
 

@@ -45,20 +45,19 @@ class Loops:
             wanted_c, was_c = min(s.max_sp_c, o.zone_sp_c[zone]), self.applied_c[zone]
             sp_c = wanted_c if wanted_c <= was_c + rise_c else was_c + rise_c
             applied.append(sp_c)
-            outputs.append(
-                max(0.0, min(100.0, o.zone_op_pct[zone])) if o.direct_output else self._pi(zone, sp_c, sp_c - was_c, pvs[zone], dt_s)
-            )
+            given = max(0.0, min(100.0, o.zone_op_pct[zone]))
+            outputs.append(given if o.direct_output else self._pi(zone, sp_c, sp_c - was_c, pvs[zone], given, dt_s))
         self.applied_c = (applied[0], applied[1], applied[2])
         return (outputs[0], outputs[1], outputs[2])
 
-    def _pi(self, zone: int, sp_c: float, rise_c: float, pv_c: float, dt_s: float) -> float:
+    def _pi(self, zone: int, sp_c: float, rise_c: float, pv_c: float, most_pct: float, dt_s: float) -> float:
         s, error_c = self.settings, sp_c - pv_c
         ramp = self._ramp_c_per_min[zone]
         self._ramp_c_per_min[zone] = ramp = ramp + (rise_c * 60.0 / dt_s - ramp) * dt_s / (s.ramp_lag_s + dt_s)
         forward = s.loss_pct_per_k * (sp_c - 23.0) + s.ramp_pct_min_per_k * ramp
         raw = forward + s.gain_pct_per_k * error_c + self._integral_pct[zone]
-        output = 0.0 if raw < 0.0 else min(raw, 100.0)
-        if output == raw or (raw > 100.0) != (error_c > 0.0):  # integrate unless that pushes further into the limit
+        output = 0.0 if raw < 0.0 else min(raw, most_pct)
+        if output == raw or (raw > most_pct) != (error_c > 0.0):  # integrate unless that pushes further into the limit
             self._integral_pct[zone] += s.gain_pct_per_k * error_c * dt_s / s.integral_s
         return output
 
@@ -66,6 +65,6 @@ class Loops:
 def _median(a: float, b: float, c: float) -> float:
     """Return the median of the valid ones of three readings; of two their mean, of none 0 (heat is blocked then)."""
     if -20.0 <= a <= 400.0 and -20.0 <= b <= 400.0 and -20.0 <= c <= 400.0:
-        return sorted((a, b, c))[1]
+        return (b if b <= c else max(a, c)) if a <= b else (a if a <= c else max(b, c))
     valid = [t for t in (a, b, c) if -20.0 <= t <= 400.0]
     return median(valid) if valid else 0.0

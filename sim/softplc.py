@@ -52,6 +52,7 @@ class WireFaults:
     image_frozen: bool = False  # the whole image stands still
     write_ignored: bool = False  # a write is acknowledged and not applied
     stopped: bool = False  # STOP mode: no program scan, field outputs off
+    watchdog_dead: bool = False  # the image shows a watchdog time and nothing acts on it
 
 
 class SoftPlc:
@@ -138,7 +139,7 @@ class SoftPlc:
 
     @property
     def _expired(self) -> bool:
-        return self.silent_s >= self.settings.watchdog_s and self.settings.watchdog_enabled
+        return self.silent_s >= self.settings.watchdog_s and self.settings.watchdog_enabled and not self.faults.watchdog_dead
 
     @property
     def warning(self) -> bool:

@@ -1,9 +1,9 @@
-"""A soft PLC station: plant, PLC, Modbus server and judge in one process, as ``ovensim plc`` runs it."""
+"""A soft PLC station: plant, PLC, server and judge in one process, as ``ovensim plc`` runs it."""
 
 import asyncio
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from controller import realtime
 from controller import wiring as wirings
 from controller.recipe.reading import read_load
 from sim.bench import roll_of
+from sim.certificates import Authority, Pair
 from sim.judge import Judge
-from sim.modbus_server import serve
+from sim.modbus_server import mutual_tls, serve, serve_line
 from sim.plant.parameters import draw
 from sim.plant.plant import Plant
 from sim.softplc import SoftPlc
@@ -34,6 +35,10 @@ class Station:
     truth: Path | None
     unsafe: Path | None
     reference: Path | None = None
+    opcua: bool = False
+    serial: str | None = None  # RTU on this line instead of TCP
+    parity: str = "E"  # of the serial line
+    pki: Path | None = None  # certificates (see ``certificates``): OPC UA signed and encrypted, Modbus with mutual TLS
 
 
 async def run(station: Station) -> None:
@@ -52,7 +57,7 @@ async def run(station: Station) -> None:
                 with station.unsafe.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"code": found.code, "at_s": found.at_s, "text": found.text}) + "\n")
 
-    task = asyncio.ensure_future(serve(plc, station.host, station.port, station.rate, station.scan_s, watch))
+    task = asyncio.ensure_future(_serving(station, plc, watch))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
@@ -65,6 +70,30 @@ async def run(station: Station) -> None:
             known.close()
         if station.truth is not None:
             station.truth.write_text(json.dumps(lab_results(plc)), encoding="utf-8")
+
+
+def certificates(folder: Path) -> tuple[Path, Pair, Pair]:
+    """Return the authority's certificate, the PLC's pair and the core's in ``folder``, made there when they are not: for rehearsal only."""
+    if not (folder / "ca.pem").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        authority = Authority(folder)
+        authority.issue("plc")
+        authority.issue("core")
+    plc, core = (Pair(folder / f"{name}.pem", folder / f"{name}.key") for name in ("plc", "core"))
+    return folder / "ca.pem", plc, core
+
+
+def _serving(station: Station, plc: SoftPlc, watch: Callable[[SoftPlc], None]) -> Coroutine[Any, Any, None]:
+    ca, own, core = (None, None, None) if station.pki is None else certificates(station.pki)
+    if station.opcua:
+        from sim import opcua_server  # its library takes a second to load
+
+        access = opcua_server.Access() if own is None or core is None else opcua_server.Access(own, (core.certificate,))
+        return opcua_server.serve(plc, station.host, station.port, station.rate, station.scan_s, watch, access)
+    if station.serial is not None:
+        return serve_line(plc, station.serial, station.rate, station.scan_s, watch, station.parity)
+    tls = None if ca is None or own is None else mutual_tls(ca, own)
+    return serve(plc, station.host, station.port, station.rate, station.scan_s, watch, tls=tls)
 
 
 def lab_results(plc: SoftPlc) -> dict[str, object]:

@@ -15,7 +15,7 @@ from controller.memory import Settings
 from controller.recipe.check import check_load
 from controller.recipe.reading import read_load, read_recipe
 from controller.recorder import boot_entry
-from sim import bench, lot
+from sim import bench, lot, operator
 from sim.bench import Result
 from sim.truth import TruthFile, beside
 
@@ -41,7 +41,8 @@ def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, 
         raise FileError(str(load), problems)
     if journal is not None and journal.exists():
         raise FileError(str(journal), [Problem("--journal", str(journal), "must be a new file")])
-    wired, store, look = wirings.load(wiring), None, None
+    wired, store = wirings.load(wiring), None
+    look: bench.Hook = operator.attend
     with ExitStack() as opened:
         if journal is not None:
             store = Journal(journal, threaded=False)
@@ -52,7 +53,11 @@ def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, 
 
 
 def _truth_hook(known: TruthFile) -> bench.Hook:
-    return lambda rig, _: known.look(rig.plc)
+    def look(rig: bench.Rig, at_s: float) -> None:
+        known.look(rig.plc)
+        operator.attend(rig, at_s)
+
+    return look
 
 
 def show(result: Result) -> None:

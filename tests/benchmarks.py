@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from controller import block, estimator
+from controller import block, estimator, plan
 from controller import scan as scans
 from controller import wiring as wirings
 from controller.command import Start
@@ -125,6 +125,7 @@ def main():
         ("scan without the estimator", *times_us(lambda: scan(settings, idle, inputs), 20_000)),
         ("scan in which the estimator works", *times_us(lambda: _period(settings, memory, inputs), 400)),
         ("estimator, a working step", *times_us(lambda: _due(settings, memory, inputs, target), 2_000)),
+        ("a forecast", *times_us(lambda: plan.forecast(settings, memory), 100)),
         ("decode the image", *times_us(lambda: rig.wiring.decode(registers, 1.0, 1.0, rig.own), 20_000)),
         ("pack a sample", *times_us(lambda: samples.pack(inputs, record.estimate, record.setpoints, record.outputs, 1), 20_000)),
         ("closed loop: scan, soft PLC, plant, judge", *times_us(rig.step, 20_000)),

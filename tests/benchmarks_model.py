@@ -127,7 +127,7 @@ def main():
     layers.warm_up()
     day()
     ensemble(200, 12, 20)
-    ensemble(128, 4, 10)
+    ensemble(96, 5, 10)  # what a batch runs
     starts()
 
 

@@ -8,10 +8,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sim.broker import free_port, mosquitto
+
+if TYPE_CHECKING:
+    from tests.opcua_rig import Site
 
 START_S = 10.0
 
@@ -110,3 +114,14 @@ def own_mosquitto(mosquitto_program: str, tmp_path: Path) -> Iterator[Mosquitto]
     broker.start()
     yield broker
     broker.kill()
+
+
+@pytest.fixture(scope="session")
+def opcua_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Site"]:
+    """A living oven with its OPC UA server; tests leave it as they found it."""
+    from tests.opcua_rig import Site
+
+    site = Site(tmp_path_factory.mktemp("opcua"))
+    site.start()
+    yield site
+    site.stop()

@@ -1,6 +1,7 @@
 """Process images for tests: a calm oven, changed field by field."""
 
 from controller.image import SIGNALS, Inputs
+from controller.memory import Settings
 from controller.tags import Quality, Sample
 
 CALM = {
@@ -24,7 +25,7 @@ CALM = {
     "plc_signature": 0x4F56454E, "plc_map_version": 1, "plc_serial": 4711, "plc_alive": 100, "plc_boot_id": 7, "plc_state": 2,
     "plc_reason": 0, "plc_heat_block": 0, "plc_watchdog_s": 5.0, "plc_lease": 1, "echo_epoch": 1, "echo_counter": 99, "echo_crc": 0,
     "plc_heat_permitted": True, "plc_purge_proven": True, "plc_tripped": False,
-    "journal_ok": True, "disk_free_pct": 50.0, "clock_step_s": 0.0, "gateway_ok": True,
+    "journal_ok": True, "disk_free_pct": 50.0, "clock_step_s": 0.0, "gateway_ok": True, "proof_due": 0,
 }  # fmt: skip
 BAD = object()  # in place of a value: the sensor is broken
 
@@ -37,3 +38,8 @@ def image(at_s: float = 100.0, dt_s: float = 1.0, **changed: object) -> Inputs:
         Sample(None, Quality.BAD_SENSOR, at_s) if values[field] is BAD else Sample(values[field], Quality.GOOD, at_s) for field in SIGNALS
     ]
     return Inputs(at_s, dt_s, *samples)
+
+
+def bare(**sections: object) -> Settings:
+    """Return settings of a site that starts batches without a proof test, for tests whose subject is another one."""
+    return Settings.model_validate({**sections, "proof_test": {"required": False}})

@@ -32,6 +32,7 @@ R = 8.314462618
 NMP = SOLVENTS["NMP"]
 PRIOR = drying.prior_of(EstimatorSettings())
 Points = tuple[tuple[float, float], ...]
+PAIRS = ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4))  # of ``cure_correlation``
 
 
 def weighed(points: Points, residual: float = 0.0, sd: float = 5e-4, limit: float | None = None, **other: float) -> Weighed:
@@ -197,6 +198,42 @@ def test_the_members_energies_follow_the_settings() -> None:
     assert np.corrcoef(found.slow.log_dry, energy)[0, 1] == pytest.approx(-0.6, abs=0.05)
 
 
+CURE_SD = {
+    "gel_time_ln_sd": 0.1,
+    "activation_energy_sd_kj_mol": 10.0,
+    "polydispersity_sd": 0.2,
+    "order_sd": 0.3,
+    "vitrification_offset_sd_k": 4.0,
+}
+
+
+def test_the_members_cure_with_the_correlations_of_the_settings() -> None:
+    """Ten different correlations, so that no two can be mistaken; spreads so narrow that no range cuts them off."""
+    wanted = (-0.5, 0.1, 0.4, -0.3, -0.2, 0.3, 0.7, -0.6, 0.05, 0.25)
+    told = EstimatorSettings.model_validate(
+        {"gel_time_240c_h": 3.0, "activation_energy_kj_mol": 150.0, "order": 3.0, "polydispersity": 2.5, "vitrification_offset_k": 50.0,
+         "cure_correlation": wanted, **CURE_SD}
+    )  # fmt: skip
+    found = members_of(told, LoadState(100.0, 0.5, 20.0, 18.0, 100.0, 150.0, 18.0, 1.0))
+    column = {name: found.model.table[:, Member._fields.index(name)] for name in ("energy_k", "order", "offset_k", "glass_dry_k", "rate_s")}
+    offset = column["offset_k"] - (column["glass_dry_k"] - 553)  # the distance from the median film's glass transition
+    hindered = 1 + np.exp((column["glass_dry_k"] - 513.15 - column["offset_k"]) / 8)
+    ln_rate = np.log(column["rate_s"] / hindered)  # 40 sites: ln t = ln of the integral up to one of them, less ln rate
+    ln_time = np.log(((39 / 40) ** (1 - column["order"]) - 1) / (column["order"] - 1)) - ln_rate
+    drawn = np.array([ln_time, column["energy_k"] * R / 1e3, found.polydispersity, column["order"], offset])
+    assert drawn.mean(axis=1) == pytest.approx([np.log(3 * 3600), 150.0, 2.5, 3.0, 50.0], rel=5e-3)
+    own = np.hypot(0.1, bayes.TRANSFER_LN_SD)  # of the gel time: the law's error on the way to a roll is added
+    assert drawn.std(axis=1) == pytest.approx([own, 10.0, 0.2, 0.3, 4.0], rel=0.06)
+    correlation = np.corrcoef(drawn)
+    assert [correlation[pair] for pair in PAIRS] == pytest.approx(wanted, abs=0.06)
+
+
+@pytest.mark.parametrize("wrong", [(0.9, 0.9, 0, 0, -0.9, 0, 0, 0, 0, 0), (0.99, 0, 0, 0.99, 0, 0, -0.99, 0, 0, 0)])
+def test_correlations_that_cannot_be_are_refused(wrong: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"cure_correlation(.|\n)*must be positive"):
+        EstimatorSettings.model_validate({"cure_correlation": wrong})
+
+
 # from the laboratory's file to the parameter set
 
 ASSAY = "assay = { solvent = 'NMP', extraction_c = 80, extraction_h = 24, concentration_wt_pct = 0.5 }\n"
@@ -339,34 +376,46 @@ HISTORIES: tuple[Points, ...] = (
 CURED_THROUGH = 2  # of them, the first
 
 
-def truth_of(number: int, points: Points) -> tuple[float, float]:
-    """Return residual and insoluble fraction of a piece of lot ``number``."""
+def truth_of(number: int, points: Points) -> tuple[float, float, History]:
+    """Return residual and insoluble fraction of a piece of lot ``number``, and what it went through, its solvent too."""
     piece = _Piece(draw_lot(number))
     hours, temp_c = np.array(points).T
-    for start in np.arange(0, hours[-1], 1 / 60):
+    starts, left = np.arange(0, hours[-1], 1 / 60), [piece.residual]
+    for start in starts:
         piece.treat(float(np.interp(start + 1 / 120, hours, temp_c)), 60.0)
-    return piece.residual, piece.insoluble
+        left.append(piece.residual)
+    ends = np.append(0.0, starts + 1 / 60)
+    return piece.residual, piece.insoluble, History(3600 * ends, np.interp(ends, hours, temp_c) + 273.15, np.array(left))
 
 
 def crosslinking_of(told: EstimatorSettings) -> bayes.Prior:
     """Return what a controller with these settings believes of the crosslinking, without the law's own error."""
-    sd = np.array([told.gel_time_ln_sd, told.activation_energy_sd_kj_mol, told.polydispersity_sd, told.order_sd])
-    covariance = np.diag(sd**2)
-    covariance[0, 1] = covariance[1, 0] = told.gel_time_energy_correlation * sd[0] * sd[1]
-    mean = np.array([np.log(told.gel_time_240c_h), told.activation_energy_kj_mol, told.polydispersity, told.order])
-    return bayes.literature()._replace(mean=mean, covariance=covariance)
+    sd = np.array(
+        [told.gel_time_ln_sd, told.activation_energy_sd_kj_mol, told.polydispersity_sd, told.order_sd, told.vitrification_offset_sd_k]
+    )
+    correlation = np.eye(5)
+    for pair, one in zip(PAIRS, told.cure_correlation, strict=True):
+        correlation[pair] = correlation[pair[::-1]] = one
+    mean = np.array(
+        [np.log(told.gel_time_240c_h), told.activation_energy_kj_mol, told.polydispersity, told.order, told.vitrification_offset_k]
+    )
+    return bayes.literature()._replace(mean=mean, covariance=correlation * np.outer(sd, sd))
 
 
 @cache
 def lots() -> tuple[Array, Array]:
     """Return low, median, high and truth of 30 lots, (4, lots, histories): residual solvent and insoluble content, both in percent."""
     given = [weighed(one, sd_k=0.5, predry=PREDRY_WT_PCT / 100, predry_sd=0.005) for one in HISTORIES]
-    cured = exposure_of([one.history for one in given])
-    nobody = bayes.Evidence(cured, np.zeros(len(given)), np.full(len(given), 1e-6), np.full(len(given), 0.5), ("oven",) * len(given))
+    count = len(given)
     solvents, gels = [], []
     for number in range(1, 31):
         told = EstimatorSettings.model_validate(lot.estimator(number))
-        truth = np.array([truth_of(number, one) for one in HISTORIES]).T
+        pieces = [truth_of(number, one) for one in HISTORIES]
+        truth = np.array([piece[:2] for piece in pieces]).T
+        # with the solvent, as a batch's journal has it: 1 wt% lowers the glass transition by 13 K, which a width of 8 K makes a factor of
+        # up to five on the rate; a wet film foretold as a dry one is another film
+        cured = exposure_of([piece[2] for piece in pieces])
+        nobody = bayes.Evidence(cured, np.zeros(count), np.full(count, 1e-6), np.full(count, 0.5), ("oven",) * count)
         left = drying.foretold(drying.prior_of(told), given)
         gel = bayes.foretold(bayes.samples_of(crosslinking_of(told)), nobody, bayes.TRANSFER_LN_SD)
         solvents.append([*np.quantile(left, (0.05, 0.5, 0.95), axis=1), truth[0]])
@@ -393,8 +442,9 @@ def test_the_insoluble_content_of_thirty_lots_is_still_foretold() -> None:
     assert ((truth > 20) & (truth < 90)).all()  # where it says something
     assert (((low <= truth) & (truth <= high)).mean(axis=0) >= 0.85).all()
     quick, slow = np.sqrt(((middle - truth) ** 2).mean(axis=0))
-    assert slow < 4  # points, after a ramp as of a roll
-    assert quick < 13  # after a ramp of 2 h and half way up the gel curve: the film vitrifies by another law than the controller's
+    # points. 4 for the ramp as of a roll, and half a point because the coupons' own solvent is not in the histories they are learnt from
+    assert slow < 4.5
+    assert quick < 9  # after a ramp of 2 h and half way up the gel curve: the film vitrifies by another law than the controller's
     assert (high - low).mean() < 50
 
 
@@ -406,5 +456,11 @@ def test_the_ladder_of_the_simulated_lot_learns_drying_and_cure_from_six_coupons
     told, default = lot.estimator(4), EstimatorSettings()
     assert told["diffusion_ln_sd"] < 0.65 * default.diffusion_ln_sd
     assert told["diffusion_energy_sd_kj_mol"] < 0.75 * default.diffusion_energy_sd_kj_mol
-    assert told["activation_energy_sd_kj_mol"] < 8.0
     assert told["gel_time_ln_sd"] < 0.12
+    # the rate is known from 220 to 250 degC; its energy alone is not, it is tied to where the film vitrifies
+    belief = crosslinking_of(EstimatorSettings.model_validate(told))
+    assert belief.covariance[1, 4] > 0.8 * told["activation_energy_sd_kj_mol"] * told["vitrification_offset_sd_k"]
+    lost = [1 / (1 + np.exp((at_k - 553 + belief.mean[4]) / 8)) for at_k in (493.15, 503.15, 513.15, 523.15)]
+    for at_k, there in zip((493.15, 503.15, 523.15), (lost[0], lost[1], lost[3]), strict=True):
+        arm = np.array([-1, 1e3 / R * (1 / 513.15 - 1 / at_k), 0, 0, (there - lost[2]) / 8])
+        assert (arm @ belief.covariance @ arm) ** 0.5 < 0.15, at_k

@@ -22,7 +22,7 @@ from tests.test_report import a_batch
 
 ASSAY = "assay = { solvent = 'NMP', extraction_c = 80, extraction_h = 24, concentration_wt_pct = 0.5 }\n"
 RUNGS = (("A1", 230.0, 9.0), ("A2", 230.0, 14.0), ("A3", 240.0, 5.0), ("A4", 240.0, 9.0), ("A5", 250.0, 2.8), ("A6", 255.0, 4.0))
-TRUTH = np.array([[np.log(3.4)], [160.0], [2.2], [1.25]])
+TRUTH = np.array([[np.log(3.4)], [160.0], [2.2], [1.25], [65.0]])
 
 
 def coupon(name: str, source: str, gel_pct: float, sd: float | None = 1.5) -> str:
@@ -64,7 +64,12 @@ def test_a_ladder_becomes_a_parameter_set_that_the_controller_loads(tmp_path: Pa
     assert abs(np.log(found.estimator.gel_time_240c_h / 3.4)) < 2 * found.posterior.sd[0]
     assert abs(found.estimator.activation_energy_kj_mol - 160.0) < 2 * found.posterior.sd[1]
     assert found.posterior.sd[0] < 0.12
-    assert found.posterior.sd[1] < 12.0
+    # energy and vitrification share what the ladder says of the rate over temperature: together they are known, each alone is not
+    offset = found.posterior.mean[4]
+    lost = [1 / (1 + np.exp((temp_k - 553 + offset) / 8)) for temp_k in (503.15, 513.15, 523.15)]
+    for temp_k, there in ((503.15, lost[0]), (523.15, lost[2])):
+        arm = np.array([-1, 1e3 / 8.314462618 * (1 / 513.15 - 1 / temp_k), 0, 0, (there - lost[1]) / 8])
+        assert (arm @ found.covariance @ arm) ** 0.5 < 0.12
     assert abs(found.posterior.best_known_ln_sd) <= found.posterior.sd[0]
     assert max(abs(row.z) for row in found.coupon) < 2
     section = out.read_text().split("\n[estimator]")[1].split("\n[")[0]
@@ -104,13 +109,20 @@ def test_the_estimators_section_holds_the_correlation_and_the_order_with_its_spr
     assert run(written(tmp_path / "lab.toml", ladder()), "--out", out).exit_code == 0
     found = read(out)[0]
     section, belief = tomllib.loads(out.read_text())["estimator"], found.posterior
-    assert section["gel_time_energy_correlation"] == pytest.approx(belief.correlation[0][1], abs=1e-4)
-    assert abs(section["gel_time_energy_correlation"]) > 0.01
+    upper = [belief.correlation[i][j] for i in range(5) for j in range(i + 1, 5)]
+    assert section["cure_correlation"] == pytest.approx(upper, abs=1e-4)
+    assert abs(section["cure_correlation"][0]) > 0.01
+    offset = (section["vitrification_offset_k"], section["vitrification_offset_sd_k"])
+    assert offset == (pytest.approx(belief.mean[4], rel=1e-4), pytest.approx(belief.sd[4], rel=1e-4))
     assert (section["order"], section["order_sd"]) == (pytest.approx(belief.mean[3], rel=1e-4), pytest.approx(belief.sd[3], rel=1e-4))
     forged = out.read_text().replace(f"order_sd = {section['order_sd']}", "order_sd = 0.01")
     assert forged != out.read_text()
     with pytest.raises(FileError, match="order_sd"):
         read(written(tmp_path / "forged.toml", forged))
+    tied = out.read_text().replace(f"cure_correlation = [{section['cure_correlation'][0]}", "cure_correlation = [0.0")
+    assert tied != out.read_text()
+    with pytest.raises(FileError, match=r"estimator\.cure_correlation"):
+        read(written(tmp_path / "tied.toml", tied))
 
 
 def test_a_lot_that_cures_twice_as_slowly_is_a_significant_drift(tmp_path: Path) -> None:
@@ -154,7 +166,7 @@ def test_coupons_at_one_temperature_say_nothing_of_the_energy_and_that_is_told(t
 
 @pytest.mark.parametrize(
     ("zone", "columns"),
-    [("outer", ["outer"]), ("edge", ["edge"]), ("core", ["core"]), ("middle", ["outer", "core"])],
+    [("outer", ["outer"]), ("edge", ["edge"]), ("core", ["core"]), ("middle", ["outer", "core"]), ("upper", ["outer", "core"])],
 )
 def test_the_journal_gives_the_history_of_a_place_on_the_roll(journal: Path, zone: str, columns: list[str]) -> None:
     from controller.journal.reader import JournalReader
@@ -196,7 +208,7 @@ BAD = [
     ("[0, 240], [5, 240]", "[0, 240]", "coupons.0.history"),
     ("history = [[0, 240], [5, 240]]", "", "either batch and zone, or history"),
     ("history = [[0, 240], [5, 240]]", "batch = 3\nzone = 'core'", "a batch of the journals given"),
-    ("history = [[0, 240], [5, 240]]", "batch = 3\nzone = 'inner'", "'outer', 'middle', 'core', 'edge' or 'roll'"),
+    ("history = [[0, 240], [5, 240]]", "batch = 3\nzone = 'inner'", "'outer', 'upper', 'middle', 'core', 'edge' or 'roll'"),
     ("extraction_h = 24, ", "", "coupons.0.assay.extraction_h = '(missing)'"),
     ("lot = 'L1'", "", "lot = '(missing)'"),
     ("lot = 'L1'", "lot = 'L1", "must be readable TOML"),

@@ -34,12 +34,13 @@ SCAN_S = 1.0
 class Site:
     """A soft PLC that scans, and the folder in which a core may run."""
 
-    def __init__(self, folder, plc, port):
+    def __init__(self, folder, plc, port, required=False):
         self.folder, self.plc = folder, plc
         self.config = folder / "controller.toml"
         self.config.write_text(
             f'[core]\nscan_s = {SCAN_S}\nrate = {RATE}\njournal = "journal.sqlite"\nmailbox = "mailbox.sqlite"\n'
             f'[plc]\nwiring = "{ROOT / "deploy" / "wiring.toml"}"\n[plc.modbus]\nhost = "127.0.0.1"\nport = {port}\n'
+            f"[settings.proof_test]\nrequired = {str(required).lower()}\n"
         )
         self.journal, self.mailbox = folder / "journal.sqlite", folder / "mailbox.sqlite"
 
@@ -71,12 +72,12 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder, plc=None):
+async def site(folder, plc=None, required=False):
     plc = plc or SoftPlc(wirings.load(ROOT / "deploy" / "wiring.toml"), Plant(Parameters(), roll_of(read_load(LOAD)), 1))
     async with listening(plc) as port:
         scans = asyncio.create_task(scan_forever(plc, Clock(rate=RATE), SCAN_S))
         try:
-            yield Site(folder, plc, port)
+            yield Site(folder, plc, port, required)
         finally:
             scans.cancel()
             await asyncio.wait([scans])
@@ -111,6 +112,24 @@ async def test_a_killed_core_leaves_the_plc_safe_in_t_wd_and_comes_back_held_wit
         assert oven.entries("gap")[0][1]["cause"] == "the core was not running"
         checked = verify(oven.journal)
         assert (checked.first_bad_seq, checked.count) == (None, oven.entries()[-1][0].seq if oven.entries() else checked.count)
+
+
+async def test_a_batch_needs_the_proof_test_in_which_the_core_withholds_its_blocks_until_the_plc_is_safe(tmp_path):
+    async with site(tmp_path, required=True) as oven, killed_at_the_end(await oven.start()):
+        start = {"recipe": RECIPE.read_text(), "load": LOAD.read_text(), "formula": {}}
+        post(oven.mailbox, "anna", "START", start, "IDLE")
+        await oven.until(lambda: oven.entries("command"))
+        assert "no valid proof test" in oven.entries("command")[0][1]["answer"]
+        post(oven.mailbox, "anna", "PROOF_TEST", {}, "IDLE")
+        await oven.until(lambda: oven.plc.state is PlcState.WATCHDOG_SAFE)
+        await oven.until(lambda: oven.entries("prooftest"))
+        result = oven.entries("prooftest")[0][1]
+        assert (result["result"], [found for found in result["findings"] if not found[1]]) == ("pass", [])
+        assert [fields["event"] for _, fields in oven.entries("plc") if fields["event"] in ("withheld", "sending")] == [
+            "withheld",
+            "sending",
+        ]
+        await oven.run_batch()
 
 
 async def test_sigterm_writes_a_last_block_without_heat_and_says_so_in_the_journal(tmp_path):

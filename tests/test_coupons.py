@@ -67,8 +67,8 @@ def test_one_long_step_is_the_same_as_many_short_ones() -> None:
 def test_coupons_cut_from_a_batch_carry_the_films_truth_and_its_history() -> None:
     plant = finished()
     truth = plant.truth()
-    coupons = [cut(plant, ["outer", "middle", "core", "edge"], seed) for seed in range(100)]
-    for index, node in enumerate((13, 7, 1, 6)):
+    coupons = [cut(plant, ["outer", "upper", "middle", "core", "edge"], seed) for seed in range(100)]
+    for index, node in enumerate((13, 10, 7, 1, 12)):
         mean = fmean(found[index].insoluble for found in coupons)
         assert mean == pytest.approx(truth.insolubles[node], abs=4 * INSOLUBLE_SD / 10)
     outer = coupons[0][0]
@@ -89,7 +89,7 @@ def test_an_impossible_ladder_is_refused(steps: list[tuple[float, float]], says:
 def test_nothing_is_cut_from_an_empty_oven_or_an_unknown_place() -> None:
     with pytest.raises(ValueError, match="no roll"):
         cut(Plant(), ["outer"], 1)
-    with pytest.raises(ValueError, match="outer, middle, core, edge"):
+    with pytest.raises(ValueError, match="outer, upper, middle, core, edge"):
         cut(Plant(roll=Roll()), ["bottom"], 1)
 
 

@@ -1,24 +1,50 @@
 """Generated documents are as fresh as the tables they come from, and the deployed files are what the code accepts."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from controller import config, printing, wiring
+from controller.block import Reason
+from controller.documents import acceptance
 from controller.image import OWN_SIGNALS, SIGNALS
+from controller.interlocks.table import RULES, Effect
+from controller.recipe.states import TABLE, Trigger, UnitState
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
-GENERATED = {
-    "IO-LIST.md": printing.io_list,
-    "INTERLOCKS.md": printing.interlock_matrix,
-    "controller.toml": printing.config_file,
-}
+GENERATED = dict(printing.DOCUMENTS.values())
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_file_is_fresh(name):
     stored = (DEPLOY / name).read_text("utf-8")
     assert GENERATED[name]() in stored, "renew it with `ovenctl print`"
+
+
+def test_the_acceptance_protocol_has_a_step_for_each_rule_of_the_contract_and_each_refusal():
+    rules = (DEPLOY / "PLC-CONTRACT.md").read_text("utf-8").split("## The rules")[1].split("\n## ")[0]
+    assert {clause for clause, *_ in acceptance.CLAUSES} == set(re.findall(r"^(\d+)\. ", rules, re.MULTILINE))
+    assert set(acceptance.REFUSED) == set(Reason) - {Reason.OK}
+
+
+def test_the_acceptance_protocol_has_a_step_for_each_row_with_a_place_to_sign():
+    steps = [line.split(" | ") for line in (DEPLOY / "FAT.md").read_text("utf-8").splitlines() if re.match(r"\| R\d+ \|", line)]
+    assert [step[1].removesuffix(" HW") for step in steps] == [rule.id for rule in RULES]
+    assert all("☐ pass ☐ fail" in step for step in steps)
+
+
+def test_the_state_diagram_draws_each_move_of_the_table_once():
+    drawn = re.findall(r"^    (\w+) --> (\w+): (.+)$", (DEPLOY / "STATES.md").read_text("utf-8"), re.MULTILINE)
+    moves = [(UnitState[source], Trigger(name), UnitState[target]) for source, target, names in drawn for name in names.split(", ")]
+    assert sorted(moves) == sorted((source, trigger, target) for (source, trigger), target in TABLE.items())
+
+
+def test_the_cause_and_effect_sheet_has_the_effects_of_the_table():
+    lines = [line.split("|")[1:-1] for line in (DEPLOY / "CAUSE-EFFECT.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    columns = [Effect[name.strip().replace(" ", "_")] for name in lines[0][3:-1]]
+    shown = [sum(effect for effect, cell in zip(columns, line[3:-1], strict=True) if cell.strip() == "X") for line in lines[1:-1]]
+    assert shown == [rule.effect for rule in RULES]
 
 
 def test_the_deployed_configuration_is_the_defaults_at_a_sites_places():

@@ -15,12 +15,15 @@ from controller.estimator.curing import (
     crosslink,
     crosslinks_for,
     gel_fraction,
+    hindrance,
     mobility,
     rate_for_gel_time,
     site_rate,
     time_to,
 )
+from controller.estimator.parameters import value
 from controller.solvents import SOLVENTS
+from tests.test_calibration import isothermal
 
 A_S, E_K, R = 1e10, 140e3 / 8.314462618, 8.314462618
 ONE = np.ones(1)
@@ -119,8 +122,9 @@ def test_a_dry_film_gels_at_240_degc_after_the_calibrated_time(order: float) -> 
     x, temp = np.zeros((1, 1)), np.full((1, 1), REFERENCE_K)
     for _ in range(1080):
         x = crosslink(cure, x, site_rate(cure, temp, 1 / temp, np.zeros((1, 1)), x), 10.0)
-    # the glass transition has risen by 1.5 K on the way, which slows the last minutes
-    assert float(x[0, 0]) * LIMIT == pytest.approx(1.0, rel=0.01)
+    # the glass transition has risen by 1.5 K on the way, which slows the last minutes; separation of variables says by how much
+    assert float(x[0, 0]) * LIMIT == pytest.approx(isothermal(3 * 3600.0, order, value("vitrification_offset")), rel=1e-4)
+    assert 0.97 < float(x[0, 0]) * LIMIT < 0.99
 
 
 @pytest.mark.parametrize("order", [1.0, 1.25, 2.0])
@@ -137,10 +141,31 @@ def test_one_long_step_equals_many_short_ones_and_the_closed_form(order: float) 
 
 
 def test_mobility_is_one_above_the_glass_transition_and_falls_below() -> None:
-    factors = mobility(np.array([-200.0, -120.0, -80.0, -40.0, 0.0, 50.0]))
+    below_k, width_k = value("vitrification_offset"), value("vitrification_width")
+    factors = mobility(np.array([-200.0, -120.0, -below_k, -40.0, 0.0, 50.0]))
     assert all(low < high for low, high in pairwise(factors.tolist()))
     assert factors[2] == pytest.approx(0.5)
     assert factors[-1] > 0.99
+    # deep in the glass it falls as an Arrhenius law does that is R T^2 / width steeper: 273 kJ/mol at 240 degC
+    assert factors[1] / factors[0] == pytest.approx(exp(80 / width_k), rel=1e-3)
+    assert R * REFERENCE_K**2 / width_k == pytest.approx(273e3, rel=0.01)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.03, 0.2])
+@pytest.mark.parametrize("conversion", [0.0, 0.05, 0.4])
+def test_the_slopes_of_the_hindrance_are_those_of_its_logarithm(fraction: float, conversion: float) -> None:
+    cure = Cure.of(SOLVENTS["NMP"], ONE, ONE * 150.0, 1.0, ONE * 2, 0.0, np.array([20.0, 45.0, 80.0]))
+    temp, wet, done = (np.full((1, 1), one) for one in (500.0, fraction, conversion))
+
+    def ln_rate(warmer_k: float, further: float) -> np.ndarray:
+        """Without the energy's part."""
+        return np.log(site_rate(cure._replace(energy_k=np.zeros(1)), temp + warmer_k, 1 / temp, wet, done + further))
+
+    held, steeper, slows = hindrance(cure, temp, wet, done)
+    ratio = site_rate(cure, temp, 1 / temp, wet, done) / site_rate(cure, temp, 1 / temp, np.full((1, 1), 0.95), done)
+    assert 1 / held == pytest.approx(ratio, rel=1e-6)
+    assert steeper == pytest.approx((ln_rate(1e-3, 0) - ln_rate(-1e-3, 0)) / 2e-3, rel=1e-5, abs=1e-9)
+    assert slows == pytest.approx(-(ln_rate(0, 1e-5) - ln_rate(0, -1e-5)) / 2e-5, rel=1e-5, abs=1e-7)
 
 
 def test_solvent_in_the_film_frees_the_chains() -> None:

@@ -9,7 +9,7 @@ from controller.command import Command, Start
 from controller.image import Atmosphere, Estimate, Interval, Setpoints
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
-from controller.memory import Memory, Settings
+from controller.memory import Memory
 from controller.recipe import guard
 from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.model import Evacuate, Ramp
@@ -20,7 +20,7 @@ from controller.recipe.run import UnitMemory
 from controller.recipe.run import step as unit_step
 from controller.recipe.states import UnitState, Verb
 from controller.scan import scan
-from tests.images import image
+from tests.images import bare, image
 
 ROOT = Path(__file__).parents[1]
 NOWHERE = Interval(0.0, 0.0, 0.0)
@@ -137,7 +137,7 @@ def test_the_journal_is_told_when_the_guard_begins_and_ends_once_each():
     sourced = parse_recipe((ROOT / "recipes" / "trial-short.toml").read_text("utf-8"), "trial")
     load = parse_load((ROOT / "recipes" / "loads" / "sample-roll.toml").read_text("utf-8"), "load")
     start = Command("id", "anna", Verb.START, None, 1, Start(sourced.recipe, sourced.sha256, sourced.text, load))
-    memory, _ = scan(Settings(), Memory(), image(), (start,))
+    memory, _ = scan(bare(), Memory(), image(), (start,))
     ramp = next(index for index, phase in enumerate(sourced.recipe.phase) if phase.kind == "RAMP")
     unit: UnitMemory = memory.unit._replace(phase_index=ramp, phase=PhaseMemory(stage=1), temp_sp_c=100.0)
     assert unit.state is UnitState.RUNNING

@@ -11,6 +11,7 @@ from controller.interlocks.conditioning import condition
 from controller.interlocks.evaluate import BY_ID, InterlockMemory, evaluate, slopes
 from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
+from controller.interlocks.sensors import ALL, Believed, VotedOut
 from controller.interlocks.table import RULES, Effect, Reset, Slopes, View
 from controller.printing import interlock_matrix, io_list
 from tests.images import BAD, image
@@ -19,6 +20,9 @@ LIMITS = Limits()
 PROVEN = Proof(cycles=2, boot_id=7, leak_ok=True, vacuum_proven=True, inert_proven=True, cycles_since_heat=2)
 NOWHERE = Interval(0.0, 0.0, 0.0)
 BELIEF = Estimate(100.0, 100.0, NOWHERE, NOWHERE, 0.0, 0.0, NOWHERE, None, True, "", ())
+EVOLVING = BELIEF._replace(evolution_kg_h=Interval(4.0, 3.5, 4.5))
+WEEK_S = 168 * 3600.0
+STUCK = Believed(out=(VotedOut("z1_tc_a_c", "stuck", 0.0),))
 RUNNING = PhaseView(running=True, solvent=True)
 HOT_VACUUM = PhaseView(running=True, solvent=True, heating=True, vacuum=True, temp_sp_c=200.0)
 HOT_N2 = PhaseView(running=True, solvent=True, heating=True, inert=True, temp_sp_c=200.0, o2_limit_ppm=100.0)
@@ -67,8 +71,14 @@ CASES = [
     ("I11W", {"n2_header_bar": 3.9}, {"n2_header_bar": 4.0}, {}),
     ("I11P", {"n2_reserve_nm3": 9.9}, {"n2_reserve_nm3": 10.0}, {}),
     ("I11", {"n2_header_bar": 2.9}, {"n2_header_bar": 3.0}, {}),
+    ("I10", {}, {}, {"proof": PROVEN._replace(cycles=1, volumes=3.9), "below": {"proof": PROVEN._replace(cycles=1, volumes=4.0)}}),
+    ("I11R", {"n2_reserve_nm3": 19.9}, {"n2_reserve_nm3": 20.0}, {"phase": RUNNING}),
+    ("I11T", {"n2_reserve_nm3": 9.9}, {"n2_reserve_nm3": 10.0}, {"phase": RUNNING}),
+    ("I11T", {"n2_header_bar": 0.9}, {"n2_header_bar": 1.0}, {"phase": RUNNING}),
     ("I12", {}, {}, {"phase": RUNNING._replace(timeout="I12"), "below": {"phase": RUNNING}}),
+    ("I12T", {}, {}, {"phase": RUNNING._replace(timeout="I12"), "below": {"phase": RUNNING}}),
     ("I13", {}, {}, {"phase": RUNNING._replace(failed="I13"), "below": {"phase": RUNNING}}),
+    ("I13W", {}, {}, {"phase": RUNNING._replace(leak_grows="leak rate 4.0"), "below": {"phase": RUNNING}}),
     ("I14", {"pump_run": False}, {"pump_run": True}, {"last": OFF._replace(pump=True)}),
     ("I15P", {"condenser_run": False}, {}, {}),
     ("I15", {"exhaust_run": False}, {}, {"phase": HOT_VACUUM}),
@@ -76,6 +86,15 @@ CASES = [
     ("I16", {"exhaust_lel_pct": 25.1}, {"exhaust_lel_pct": 25.0}, {"phase": RUNNING}),
     ("I16T", {"exhaust_lel_pct": 50.1}, {"exhaust_lel_pct": 50.0}, {}),
     ("I17", {"condensate_kg": 13.6}, {"condensate_kg": 13.4}, {}),
+    ("I17B", {"condensate_kg": 13.2}, {"condensate_kg": 12.9}, {"phase": RUNNING, "estimate": EVOLVING}),
+    ("I17T", {"condensate_kg": 15.1}, {"condensate_kg": 15.0}, {"phase": RUNNING}),
+    ("I17L", {"exhaust_flow_m3_h": 350.0}, {"exhaust_flow_m3_h": 360.0}, {"phase": HOT_N2, "estimate": EVOLVING}),
+    (
+        "I18T",
+        {},
+        {},
+        {"phase": HOT_VACUUM, "estimate": EVOLVING._replace(evolution_kg_h=Interval(4.1, 4.0, 4.2)), "below": {"estimate": EVOLVING}},
+    ),
     ("I18", {}, {}, {"estimate": BELIEF._replace(evolution_kg_h=Interval(3.7, 3.0, 4.0)), "below": {"estimate": BELIEF}}),
     ("I18B", {}, {}, {"estimate": BELIEF._replace(blister=1.01), "below": {"estimate": BELIEF._replace(blister=0.94)}}),
     ("I18B", {}, {}, {"estimate": BELIEF._replace(blister=2.0), "below": {"estimate": BELIEF._replace(blister=2.0, valid=False)}}),
@@ -84,6 +103,8 @@ CASES = [
     ("I20W", {"room_o2_pct": 19.4}, {"room_o2_pct": 19.5}, {}),
     ("I20", {"room_o2_pct": 17.9}, {"room_o2_pct": 18.0}, {}),
     ("I21W", {"z2_tc_b_c": BAD}, {}, {}),
+    ("I21W", {}, {}, {"sensors": Believed(out=(VotedOut("z1_tc_a_c", "open", 0.0),)), "below": {"sensors": ALL}}),
+    ("I21V", {}, {}, {"sensors": STUCK, "below": {"sensors": STUCK._replace(out=(STUCK.out[0]._replace(agreed_s=180.0),))}}),
     ("I21", {"z2_tc_b_c": BAD, "z2_tc_c_c": BAD}, {"z2_tc_b_c": BAD}, {}),
     ("I21", zone1(20.0, 40.0, 60.0), zone1(20.0, 23.0, 60.0), {}),
     ("I21L", {"load_core_c": BAD}, {}, {}),
@@ -91,22 +112,32 @@ CASES = [
     ("I21S", {"load_core_c": BAD}, {}, {"phase": HOT_VACUUM, "limits": LIMITS.model_copy(update={"load_substitute": True})}),
     ("I22W", zone1(100.0, 100.0, 100.0, 110.1), zone1(100.0, 100.0, 100.0, 109.9), {}),
     ("I22", zone1(100.0, 100.0, 100.0, 125.1), zone1(100.0, 100.0, 100.0, 124.9), {}),
+    ("I22R", {}, {}, {"sensors": Believed(zones_low=True), "below": {"sensors": ALL}}),
+    ("I23R", {}, {}, {"phase": RUNNING._replace(band="zones too hot"), "below": {"phase": RUNNING}}),
+    ("I23L", at_c(189.9), at_c(190.1), {"phase": HOT_VACUUM, "last": HEATING}),
     ("I23W", zone1(210.1, 210.1, 210.1), zone1(209.9, 209.9, 209.9), {"phase": HOT_VACUUM, "last": HEATING}),
     ("I23", zone1(220.1, 220.1, 220.1), zone1(219.9, 219.9, 219.9), {"phase": HOT_VACUUM, "last": HEATING}),
     ("I24", {}, {"z1_op_pct": 50.0}, {"slopes": Slopes((3.1, 0.0, 0.0))}),
+    ("I25W", HOT | {"z1_op_pct": 99.5}, HOT | {"z1_op_pct": 98.0}, {"phase": HOT_VACUUM._replace(temp_sp_c=230.0), "slopes": Slopes()}),
     ("I25", HOT | {"z1_op_pct": 99.5}, HOT | {"z1_op_pct": 98.0}, {"phase": HOT_VACUUM._replace(temp_sp_c=230.0), "slopes": Slopes()}),
     ("I26", {}, {}, {"phase": RUNNING._replace(timeout="I26"), "below": {"phase": RUNNING}}),
+    ("I26B", {}, {}, {"phase": RUNNING._replace(began_s=99.9 - WEEK_S), "below": {"phase": RUNNING._replace(began_s=100.0 - WEEK_S)}}),
+    ("I27T", {"plc_alive": BAD}, {}, {}),
     ("I27W", {"plc_alive": BAD}, {}, {}),
     ("I27", {"plc_alive": BAD}, {}, {}),
     ("I28", {"plc_state": int(PlcState.WATCHDOG_SAFE)}, {}, {"phase": RUNNING}),
     ("I28", {"plc_state": int(PlcState.TRIPPED)}, {}, {"phase": RUNNING}),
+    ("I28E", {}, {}, {"phase": RUNNING, "sensors": Believed(echo_looks=2), "below": {"sensors": Believed(echo_looks=1)}}),
+    ("I29", {}, {}, {"phase": RUNNING, "sensors": Believed(restarted="PLC"), "below": {"sensors": ALL}}),
     ("I28L", {"remote": False}, {}, {}),
     ("I28W", {"plc_watchdog_s": 0.0}, {}, {}),
     ("I30", {"journal_ok": False}, {}, {}),
     ("I30D", {"disk_free_pct": 4.9}, {"disk_free_pct": 5.0}, {}),
     ("I30C", {"clock_step_s": -2.1}, {"clock_step_s": -1.9}, {}),
     ("I31", {}, {}, {"phase": RUNNING, "estimate": BELIEF._replace(valid=False), "below": {"estimate": BELIEF}}),
+    ("I31T", {}, {}, {"phase": RUNNING._replace(timeout="I31T"), "below": {"phase": RUNNING}}),
     ("I32", {"gateway_ok": False}, {}, {}),
+    ("I33W", {"proof_due": 1}, {"proof_due": 0}, {}),
     ("C1V", {"vac_valve_closed": False}, {}, {}),
     ("C1N", {}, {"n2_valve_open": True, "n2_valve_closed": False}, {"last": OFF._replace(n2_valve=True)}),
     ("C1A", {"vent_valve_open": True}, {}, {}),
@@ -117,10 +148,11 @@ CASES = [
 I5_CASES = [("I5", {}, {}, {"proof": Proof(), "below": {"proof": PROVEN}})]
 
 
-def view(changed, *, phase=PhaseView(), proof=PROVEN, estimate=BELIEF, last=OFF, slopes=Slopes(), active=frozenset(), **more):  # noqa: B008
+def view(changed, *, phase=PhaseView(), proof=PROVEN, estimate=BELIEF, last=OFF, slopes=Slopes(), active=frozenset(),  # noqa: B008
+         sensors=ALL, **more):  # fmt: skip
     limits = more.get("limits", LIMITS)
     inputs = image(**changed)
-    return View(limits, inputs, condition(limits, inputs, proof.gauges), estimate, phase, proof, last, slopes, Equipment(), active)
+    return View(limits, inputs, condition(limits, inputs, proof.gauges), estimate, phase, proof, last, slopes, Equipment(), active, sensors)
 
 
 def walk(memory, changed, seconds, more, reset=False, acknowledge=False):
@@ -178,6 +210,9 @@ def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, b
         gone = dict(below)
     if rule.startswith(("I22", "I23")):
         gone = zone1(195.0, 195.0, 195.0, 195.0)
+    gone |= {"I11R": {"n2_reserve_nm3": 500.0}, "I17L": {"exhaust_flow_m3_h": 600.0}, "I23L": at_c(195.0)}.get(rule, {})
+    if rule == "I12T":  # stands while I12 waits for a person
+        memory, _ = walk(memory, gone, 1, calm, acknowledge=True)
     _, after = walk(memory, gone, 1, calm)
     assert (rule in after.active) == (row.reset is not Reset.AUTO)
     _, acknowledged = walk(memory, gone, 1, calm, acknowledge=True)

@@ -22,7 +22,7 @@ RUN = OFF._replace(mode=Mode.RUN, batch_id=12, recipe_crc=0xC0FFEE, exhaust_fan=
 VACUUM = RUN._replace(pump=True, roots=True, vac_valve=True, vac_throttle_pct=100.0)
 BACKFILL = RUN._replace(n2_valve=True, n2_flow_sp_nm3_h=60.0)
 FLOW = BACKFILL._replace(exhaust_valve=True)
-HEAT = VACUUM._replace(heat_enable=True, purge_permission=True, zone_sp_c=(120.0,) * 3, rate_limit_c_per_min=5.0)
+HEAT = VACUUM._replace(heat_enable=True, purge_permission=True, zone_sp_c=(120.0,) * 3, zone_op_pct=(100.0,) * 3, rate_limit_c_per_min=5.0)
 # A PLC that trusts: everything the judge looks for gets through to the plant.
 BLIND = GuardSettings(purge_cycles=0, o2_pct=30.0, lost_s=1e9, air_s=1e9, undecided_s=1e9, hot_c=1e9, ambient_band_mbar=1e9)
 
@@ -101,7 +101,9 @@ def test_u1_heat_with_solvent_and_no_proof() -> None:
 
 def test_u1_heat_with_solvent_in_air_after_the_grace() -> None:
     bench = Bench(Settings(guards=BLIND))
-    still_air = RUN._replace(heat_enable=True, purge_permission=True, zone_sp_c=(60.0,) * 3, rate_limit_c_per_min=5.0)
+    still_air = RUN._replace(
+        heat_enable=True, purge_permission=True, zone_sp_c=(60.0,) * 3, zone_op_pct=(100.0,) * 3, rate_limit_c_per_min=5.0
+    )
     bench.run(RUN, 2)
     bench.run(RUN._replace(reset=True), 1)
     bench.run(RUN, 1)
@@ -218,7 +220,7 @@ def test_u6_circulation_is_needed_in_gas_only() -> None:
     inject(bench.plc, "circulation_lost")
     bench.run(HEAT, 20)
     assert bench.codes == set()
-    gas = FLOW._replace(heat_enable=True, purge_permission=True, zone_sp_c=(120.0,) * 3, rate_limit_c_per_min=5.0)
+    gas = FLOW._replace(heat_enable=True, purge_permission=True, zone_sp_c=(120.0,) * 3, zone_op_pct=(100.0,) * 3, rate_limit_c_per_min=5.0)
     bench.run(gas, 120)
     assert "U6" in bench.codes
 

@@ -7,6 +7,8 @@ from scipy.special import exp1
 from controller.estimator import layers
 from controller.estimator.constants import COLUMN
 from controller.estimator.laws import HARMLESS_U
+from controller.estimator.member import USUAL_CELLS
+from controller.estimator.model import POSITIONS
 from controller.estimator.rosenbrock import Tolerance
 from tests.reference import batch
 from tests.reference.batch import DAY_S, KNOTS, TIGHT, H, model, reference
@@ -21,7 +23,7 @@ def shown(roll, states):
     return np.array([temp for _, _, temp in parts]), mean / (1 + mean), np.array([x for _, x, _ in parts])
 
 
-@pytest.mark.parametrize(("method", "positions"), [("BDF", 4), ("Radau", 2)])
+@pytest.mark.parametrize(("method", "positions"), [("BDF", POSITIONS), ("BDF", 4), ("Radau", 2)])
 def test_a_day_is_that_of_an_independent_right_hand_side(method, positions):
     roll = reference(positions, 6)
     temp_k, residual, conversion = shown(roll, roll.solve(roll.start(batch.START_K, batch.RESIDUAL), MOMENTS_S, 1e-10, 1e-12, method))
@@ -74,8 +76,8 @@ def test_the_solvent_balance_closes():
 
 def test_the_energy_balance_closes():
     # heat through the wall, by Gauss quadrature over the independent wall law, is what roll and vapour have taken up
-    built, slow, state = model(1, 4, 8, TIGHT)
-    roll, wall_k, pressure_pa, span_s = reference(4, 8), (303.15, 450.0), 2000.0, 4 * H
+    built, slow, state = model(1, POSITIONS, 8, TIGHT)
+    roll, wall_k, pressure_pa, span_s = reference(POSITIONS, 8), (303.15, 450.0), 2000.0, 4 * H
     knots = np.array([[0.0, wall_k[0], pressure_pa, 10.0], [span_s, wall_k[1], pressure_pa, 10.0]])
     points, weights = np.polynomial.legendre.leggauss(6)
     parts = np.linspace(0, span_s, 201)
@@ -90,15 +92,66 @@ def test_the_energy_balance_closes():
     assert done.left_kg[0] > 0.01
 
 
-def test_a_dry_roll_warms_as_the_eigenvalues_of_its_conductances_say():
-    built, slow, _ = model(1, 6, 5, TIGHT)
+@pytest.mark.parametrize(("positions", "cells"), [(6, 5), (POSITIONS, USUAL_CELLS)])
+def test_a_dry_roll_warms_as_the_eigenvalues_of_its_conductances_say(positions, cells):
+    built, slow, _ = model(1, positions, cells, TIGHT)
     dry = layers.initial(built, 300.0, np.zeros(1))
-    roll, wall_k, pressure_pa = reference(6, 5), 420.0, 5e4
-    matrix = np.column_stack([roll._warm(wall_k + e, np.zeros(6), wall_k, pressure_pa) for e in np.eye(6)])
+    roll, wall_k, pressure_pa = reference(positions, cells), 420.0, 5e4
+    matrix = np.column_stack([roll._warm(wall_k + e, np.zeros(roll.p), wall_k, pressure_pa) for e in np.eye(roll.p)])
     values, vectors = np.linalg.eig(matrix)
-    exact = wall_k + (vectors * np.exp(values * 2 * H)) @ np.linalg.solve(vectors, np.full(6, 300.0 - wall_k))
+    exact = wall_k + (vectors * np.exp(values * 2 * H)) @ np.linalg.solve(vectors, np.full(roll.p, 300.0 - wall_k))
     done = layers.advance(built, slow, dry, layers.Drive(wall_k, wall_k, pressure_pa, 0.0), 2 * H)
     assert done.state.temps[0] == pytest.approx(exact.real, abs=1e-4)
+
+
+def test_shares_and_faces_are_those_of_the_whole_roll():
+    built, _, _ = model(1, POSITIONS, USUAL_CELLS)
+    core_m, turn_m = 0.075, 138e-6
+    rim_m = np.sqrt(core_m**2 + 1000.0 * turn_m / np.pi)
+    assert built.winding.share.sum() == pytest.approx(1.0)
+    assert built.winding.open_m2[1:].sum() + built.winding.open_m2[0] == pytest.approx(
+        2 * np.pi * (rim_m**2 - core_m**2) + 2 * np.pi * core_m**2 * 0.5
+    )
+    edges_m = core_m + (rim_m - core_m) * np.array([0.0, 0.35, 0.65, 0.85, 1.0])
+    rings = np.diff(edges_m**2) / (rim_m**2 - core_m**2)
+    assert built.winding.share == pytest.approx([*rings[:3], 0.8 * rings[3], 0.2 * rings[3]])
+
+
+@pytest.mark.parametrize("positions", [6, POSITIONS])
+def test_the_edge_zone_gives_its_heat_to_the_outer_ring_alone_as_two_bodies_do(positions):
+    """No wall and no radial conduction: the difference fades as exp(-G t (1/C1 + 1/C2)), the other rings stay as they were."""
+    built, slow, _ = model(1, positions, USUAL_CELLS, TIGHT)
+    slow = slow._replace(log_h=np.full(1, -60.0), log_k=np.full(1, -60.0))
+    state = layers.initial(built, 400.0, np.zeros(1))
+    state.temps[0, -1] = 430.0
+    roll = reference(positions, USUAL_CELLS)
+    span_s = 60.0
+    after = layers.advance(built, slow, state, layers.Drive(400.0, 400.0, 1e3, 0.0), span_s).state.temps[0]
+    inner, outer, edge = after[:-2], after[-2], after[-1]
+    assert inner == pytest.approx(np.full(roll.p - 2, 400.0), abs=1e-9)
+    fading = np.exp(-roll.axial * span_s * (1 / roll.c[-1] + 1 / roll.c[-2]))
+    assert edge - outer == pytest.approx(30.0 * fading, abs=1e-4)
+    assert roll.c[-1] * edge + roll.c[-2] * outer == pytest.approx(roll.c[-1] * 430.0 + roll.c[-2] * 400.0)
+    assert 0.02 < fading < 0.98
+
+
+@pytest.mark.parametrize(("wall_k", "pressure_pa"), [(320.0, 101325.0), (430.0, 3e3), (513.0, 20.0)])
+def test_the_outermost_surface_is_where_heat_from_the_wall_is_heat_into_the_ring(wall_k, pressure_pa):
+    """h A (wall - surface) = k 2 pi W / ln(rim / middle) (surface - ring), for members of any heat transfer and conductivity."""
+    built, slow, _ = model(5, POSITIONS, USUAL_CELLS)
+    slow = slow._replace(log_h=np.array([0.0, 1.0, -1.0, 0.3, -0.4]), log_k=np.array([0.0, -1.5, 2.0, 0.7, -0.6]))
+    roll, ring_k = reference(POSITIONS, USUAL_CELLS), 300.0
+    rim_m = np.sqrt(0.075**2 + 1000.0 * 138e-6 / np.pi)
+    middle_m = rim_m - 0.075 * (rim_m - 0.075)  # half of the outermost 15 % of the winding
+    area_m2, around_m = 2 * np.pi * rim_m * 1.0, 2 * np.pi * 1.0 / np.log(rim_m / middle_m)
+    shares = layers.skin_share(built, slow, wall_k, pressure_pa)
+    for share, log_h, log_k in zip(shares, slow.log_h, slow.log_k, strict=True):
+        surface_k = ring_k + share * (wall_k - ring_k)
+        given_w = roll.transfer(wall_k, pressure_pa) * np.exp(log_h) * area_m2 * (wall_k - surface_k)
+        taken_w = roll.conductivity(pressure_pa) * np.exp(log_k) * around_m * (surface_k - ring_k)
+        assert given_w == pytest.approx(taken_w, rel=1e-9)
+    limits = slow._replace(log_h=np.zeros(5), log_k=np.array([-40.0, 40.0, 0.0, 0.0, 0.0]))
+    assert layers.skin_share(built, limits, wall_k, pressure_pa)[:2] == pytest.approx([1.0, 0.0], abs=1e-9)
 
 
 def test_what_cannot_be_carried_is_flagged_and_stays():

@@ -9,12 +9,13 @@ from controller.estimator import EstimatorSettings, LoadState, belief, layers, l
 from controller.estimator.belief import Belief
 from controller.estimator.members import MEMBERS, SENSORS, members_of
 from controller.estimator.model import POSITIONS
+from controller.estimator.parameters import PARAMETERS
 
 TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
 SITE = EstimatorSettings()
 MEMBER_SET = members_of(SITE, TRIAL)
-WALL_K = 440.0
-NEAR_K = 421.0  # a wall so near that the lag keeps no spread alive
+WALL_K, PRESSURE_PA = 440.0, 1e3
+HEED = 0.2  # of what a look tells about contact and offset: the model's error lasts longer than the minute between two looks
 
 
 def warm(seed: int = 1) -> Belief:
@@ -23,11 +24,19 @@ def warm(seed: int = 1) -> Belief:
     fresh = belief.fresh(MEMBER_SET, 147.0)
     state = layers.advance(MEMBER_SET.model, fresh.slow, fresh.state, layers.Drive(420.0, 420.0, 1e3, 100.0), 3600.0).state
     state.temps[:] = 420.0 + rng.normal(0, 8, MEMBERS)[:, None] + rng.normal(0, 3, (MEMBERS, len(POSITIONS)))
-    return fresh._replace(state=state)
+    return fresh._replace(state=state, slow=fresh.slow._replace(log_k=0.5 * fresh.slow.log_k))  # the range of k is not in play
 
 
-def heat_rows(found: Belief) -> np.ndarray:
-    return np.vstack((found.state.temps.T, found.slow.log_h, found.slow.log_k))
+def heat_rows(found: Belief, sensor: int = 0) -> np.ndarray:
+    return np.vstack((found.state.temps.T, found.slow.log_h, found.slow.log_k, found.contact[:, sensor], found.offset_k[:, sensor]))
+
+
+def foreseen(found: Belief, sensor: int) -> np.ndarray:
+    return learning.foreseen(MEMBER_SET, found, sensor, WALL_K, PRESSURE_PA)
+
+
+def looked(found: Belief, sensor: int, observed_k: float, deviation_k: float) -> tuple[Belief, learning.Looked]:
+    return learning.from_thermocouple(MEMBER_SET, found, sensor, observed_k, deviation_k, WALL_K, PRESSURE_PA)
 
 
 def solvent_rows(found: Belief) -> np.ndarray:
@@ -47,12 +56,18 @@ def kalman(rows: np.ndarray, predicted: np.ndarray, observed: float, deviation: 
 @pytest.mark.parametrize("off_k", [-4.0, 0.0, 3.0])
 def test_a_thermocouple_is_the_exact_kalman_update(sensor: int, off_k: float) -> None:
     before = warm()
-    predicted = learning.foreseen(before, sensor, NEAR_K)
+    rows, predicted = heat_rows(before, sensor), foreseen(before, sensor)
     observed = float(predicted.mean()) + off_k
-    after, _ = learning.from_thermocouple(before, sensor, observed, 3.0, NEAR_K)
-    mean, covariance = kalman(heat_rows(before), predicted, observed, 3.0)
-    found = np.cov(heat_rows(after))
-    assert heat_rows(after).mean(axis=1) == pytest.approx(mean, rel=1e-9, abs=1e-9)
+    after, _ = looked(before, sensor, observed, 3.0)
+    mean, covariance = kalman(rows, predicted, observed, 3.0)
+    heeded = mean.copy()
+    heeded[-2:] = rows[-2:].mean(axis=1) + HEED * (mean - rows.mean(axis=1))[-2:]  # contact and offset
+    low, high = (getattr(PARAMETERS[f"contact_{SENSORS[sensor]}"], end) for end in ("low", "high"))
+    found, moved = np.cov(heat_rows(after, sensor)), heat_rows(after, sensor).mean(axis=1)
+    assert np.delete(moved, -2) == pytest.approx(np.delete(heeded, -2), rel=1e-9, abs=1e-9)
+    assert moved[-2] == pytest.approx(heeded[-2], abs=0.01)  # some members lie on the end of the contact's range
+    assert after.contact[:, sensor].min() >= low
+    assert after.contact[:, sensor].max() <= high
     kept = np.sqrt(np.diag(covariance))[: len(POSITIONS)]
     assert (kept > 2.0).all()  # no floor is in play for the temperatures
     assert found[: len(POSITIONS), : len(POSITIONS)] == pytest.approx(covariance[: len(POSITIONS), : len(POSITIONS)], rel=1e-6)
@@ -65,26 +80,30 @@ def test_solvent_is_the_exact_kalman_update_where_no_floor_holds(off: float) -> 
     predicted = np.exp(rows[0])
     deviation = 2.0 * float(predicted.std())  # weak: every spread stays above its floor
     observed = float(predicted.mean()) + off * deviation
-    after, looked = learning.from_solvent(MEMBER_SET, before, predicted, observed, deviation)
+    after, seen = learning.from_solvent(MEMBER_SET, before, predicted, observed, deviation)
     mean, covariance = kalman(rows, predicted, observed, deviation)
     floors = np.minimum(learning._SOLVENT_FLOORS[:, 0], rows.std(axis=1, ddof=1))
     free = np.sqrt(np.diag(covariance)) > floors * (1 + 1e-9)
     assert free.sum() >= 6
     assert solvent_rows(after).mean(axis=1) == pytest.approx(mean, rel=1e-6, abs=1e-9)
     assert np.cov(solvent_rows(after))[np.ix_(free, free)] == pytest.approx(covariance[np.ix_(free, free)], rel=1e-5, abs=1e-10)
-    assert looked.surprise == pytest.approx(off * deviation / np.hypot(predicted.std(ddof=1), deviation))
+    assert seen.surprise == pytest.approx(off * deviation / np.hypot(predicted.std(ddof=1), deviation))
 
 
 def test_a_thermocouple_moves_heat_and_nothing_else() -> None:
     before = warm()
-    after, _ = learning.from_thermocouple(before, 0, 425.0, 1.0, WALL_K)
+    after, _ = looked(before, 0, 425.0, 1.0)
     assert np.array_equal(after.state.solvent, before.state.solvent)
     assert np.array_equal(after.state.conversion, before.state.conversion)
     for name in ("log_dry", "log_swollen", "log_slope", "log_way"):
         assert np.array_equal(getattr(after.slow, name), getattr(before.slow, name)), name
     assert np.array_equal(after.log_gain, before.log_gain)
     assert np.array_equal(after.leaving_kg, before.leaving_kg)
+    assert np.array_equal(after.contact[:, 1:], before.contact[:, 1:])  # the other sensors' own
+    assert np.array_equal(after.offset_k[:, 1:], before.offset_k[:, 1:])
     assert not np.array_equal(after.state.temps, before.state.temps)
+    assert not np.array_equal(after.contact[:, 0], before.contact[:, 0])
+    assert not np.array_equal(after.offset_k[:, 0], before.offset_k[:, 0])
 
 
 def test_solvent_moves_the_film_and_nothing_else() -> None:
@@ -96,6 +115,7 @@ def test_solvent_moves_the_film_and_nothing_else() -> None:
     assert np.array_equal(after.slow.log_h, before.slow.log_h)
     assert np.array_equal(after.slow.log_k, before.slow.log_k)
     assert np.array_equal(after.offset_k, before.offset_k)
+    assert np.array_equal(after.contact, before.contact)
     profile_before, profile_after = (b.state.solvent / layers.mean_u(MEMBER_SET.model, b.state)[:, None, :] for b in (before, after))
     assert profile_after == pytest.approx(profile_before, rel=1e-9)  # a zone's profile keeps its shape
 
@@ -103,7 +123,7 @@ def test_solvent_moves_the_film_and_nothing_else() -> None:
 def test_what_is_learnt_from_is_left_alone() -> None:
     before = warm()
     kept = belief.pack(before)
-    learning.from_thermocouple(before, 1, 430.0, 1.0, WALL_K)
+    looked(before, 1, 430.0, 1.0)
     learning.from_solvent(MEMBER_SET, before, np.exp(solvent_rows(before)[0]), 0.1, 0.01)
     assert belief.pack(before) == kept
 
@@ -114,22 +134,27 @@ def test_spreads_do_not_fall_below_their_floors_however_often_one_looks() -> Non
     for _ in range(60):
         predicted = np.exp(solvent_rows(found)[0])
         found, _ = learning.from_solvent(MEMBER_SET, found, predicted, float(predicted.mean()), 1e-3 * float(predicted.mean()))
-        found, _ = learning.from_thermocouple(found, 0, float(learning.foreseen(found, 0, WALL_K).mean()), 0.01, WALL_K)
+        found, _ = looked(found, 0, float(foreseen(found, 0).mean()), 0.01)
     floors = np.minimum(learning._SOLVENT_FLOORS[:, 0], start)
     assert (solvent_rows(found).std(axis=1, ddof=1) >= floors * (1 - 1e-6)).all()
-    assert (heat_rows(found)[:4].std(axis=1, ddof=1) >= learning._TEMP_FLOOR_K * (1 - 1e-6)).all()
+    kept = heat_rows(found).std(axis=1, ddof=1)
+    assert (kept[: len(POSITIONS)] >= 0.15 * (1 - 1e-6)).all()
+    assert (kept[len(POSITIONS) : -2] >= 0.25 * (1 - 1e-6)).all()  # heat transfer and conductivity
+    assert kept[-1] >= 0.5 * (1 - 1e-6)  # offset
+    assert kept[-2] >= 0.015  # contact: a floor of 0.02, less what its range cuts off
 
 
 def test_an_absurd_reading_pulls_no_harder_than_two_and_a_half_deviations() -> None:
     before = warm()
-    predicted = learning.foreseen(before, 0, WALL_K)
+    predicted = foreseen(before, 0)
     total = float(np.hypot(predicted.std(ddof=1), 3.0))
-    edge, _ = learning.from_thermocouple(before, 0, float(predicted.mean()) + 2.5 * total, 3.0, WALL_K)
-    absurd, looked = learning.from_thermocouple(before, 0, float(predicted.mean()) + 400.0, 3.0, WALL_K)
+    edge, _ = looked(before, 0, float(predicted.mean()) + 2.5 * total, 3.0)
+    absurd, seen = looked(before, 0, float(predicted.mean()) + 400.0, 3.0)
     assert heat_rows(absurd) == pytest.approx(heat_rows(edge), rel=1e-12)
-    assert looked.surprise == pytest.approx(400.0 / total)
+    assert seen.surprise == pytest.approx(400.0 / total)
     moved = heat_rows(absurd).mean(axis=1) - heat_rows(before).mean(axis=1)
-    assert np.abs(moved[:4]).max() <= 5.0 + 1e-9  # and a temperature by no more than 5 K
+    assert np.abs(moved[: len(POSITIONS)]).max() <= 5.0 + 1e-9  # and a temperature by no more than 5 K
+    assert np.abs(moved[len(POSITIONS) :]).max() <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
@@ -146,11 +171,60 @@ def test_the_nearest_member_is_told_in_deviations_of_the_error() -> None:
     before = warm()
     predicted = np.full(MEMBERS, 2.0)
     predicted[3] = 5.0
-    _, looked = learning.from_solvent(MEMBER_SET, before, predicted, 6.0, 0.5)
-    assert looked.nearest == pytest.approx(2.0)
+    _, seen = learning.from_solvent(MEMBER_SET, before, predicted, 6.0, 0.5)
+    assert seen.nearest == pytest.approx(2.0)
 
 
 def test_sensors_sit_on_positions_of_the_roll() -> None:
     assert set(SENSORS) < set(POSITIONS)
     other = members_of(SITE, replace(TRIAL, length_m=40.0))
     assert other.model.positions == POSITIONS
+
+
+DRY = LoadState(1000.0, 1.0, 20, 18, 100, 152, 0.5, 0.1)
+DRY_SET = members_of(SITE, DRY)
+
+
+def stepped(sensor: int, contact: float, log_h: float = 0.0, minutes: int = 20) -> Belief:
+    """The members after the wall has jumped from 350 to 410 K over a roll of this heat transfer, seen by a sensor of this contact."""
+    slow = layers.Slow.none(MEMBERS)._replace(log_h=np.full(MEMBERS, log_h))
+    true, found, low_k, high_k = layers.initial(DRY_SET.model, 350.0, np.full(MEMBERS, 0.005)), belief.fresh(DRY_SET, 76.85), 350.0, 410.0
+    drive = layers.Drive(high_k, high_k, 1e5, 0.0)
+    assert found.state.temps == pytest.approx(low_k)
+    for _ in range(minutes):
+        true = layers.advance(DRY_SET.model, slow, true, drive, 60.0).state
+        found = found._replace(state=layers.advance(DRY_SET.model, found.slow, found.state, drive, 60.0).state)
+        place_k = float(true.temps[0, POSITIONS.index(SENSORS[sensor])])
+        read_k = place_k + contact * (high_k - place_k)
+        found, _ = learning.from_thermocouple(DRY_SET, found, sensor, read_k, float(np.hypot(3.0, 0.1 * (high_k - read_k))), high_k, 1e5)
+    return found
+
+
+@pytest.mark.parametrize(("contact", "low", "high"), [(0.3, 0.23, 0.31), (0.15, 0.14, 0.16), (0.02, 0.01, 0.09)])
+def test_a_contact_is_learnt_from_a_step_of_the_wall(contact: float, low: float, high: float) -> None:
+    core = SENSORS.index("core")
+    after = stepped(core, contact)
+    assert DRY_SET.contact[:, core].mean() == pytest.approx(0.15, abs=0.02)
+    assert low < after.contact[:, core].mean() < high
+    assert after.contact[:, core].std() < 0.75 * DRY_SET.contact[:, core].std()
+
+
+@pytest.mark.parametrize("log_h", [-0.5, 0.5])
+def test_a_roll_that_lags_is_not_taken_for_a_contact(log_h: float) -> None:
+    """What changes with time after the step is heat transfer; what was there at once is contact, which here is as foreseen."""
+    edge = SENSORS.index("edge")
+    after = stepped(edge, float(DRY_SET.contact[:, edge].mean()), log_h, minutes=120)
+    assert after.contact[:, edge].mean() == pytest.approx(float(DRY_SET.contact[:, edge].mean()), abs=0.03)
+    moved = float((after.slow.log_h + after.slow.log_k).mean() - (DRY_SET.slow.log_h + DRY_SET.slow.log_k).mean())
+    assert moved * np.sign(log_h) > 0.25
+    touched = stepped(edge, 0.3)
+    assert touched.contact[:, edge].mean() > float(DRY_SET.contact[:, edge].mean()) + 0.06
+
+
+def test_heat_transfer_and_conductivity_stay_inside_their_parameters_ranges() -> None:
+    found = warm()
+    found = found._replace(slow=found.slow._replace(log_k=6.0 * found.slow.log_k, log_h=6.0 * found.slow.log_h))
+    after, _ = looked(found, 0, float(foreseen(found, 0).mean()), 3.0)
+    for scale, name in ((after.slow.log_h, "external_h"), (after.slow.log_k, "k_radial")):
+        row = PARAMETERS[name]
+        assert np.exp([scale.min(), scale.max()]) == pytest.approx([row.low / row.value, row.high / row.value])

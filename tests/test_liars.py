@@ -9,8 +9,9 @@ import pytest
 from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target, start, step
 from controller.estimator.belief import unpack
 from controller.estimator.layers import mean_u
+from controller.estimator.learning import foreseen
 from controller.estimator.members import SENSORS, members_of
-from controller.estimator.model import POSITIONS
+from controller.estimator.parameters import value
 from controller.image import Inputs, blank
 from controller.tags import Quality, Sample
 
@@ -57,12 +58,12 @@ def batch(
 
 @cache
 def truth() -> tuple[np.ndarray, np.ndarray]:
-    """Hours, and what an undisturbed estimate believes at the three sensors, (updates, 3): readings that agree with the model."""
-    silent = batch(TRIAL, None, None)
-    columns = [POSITIONS.index(sensor) for sensor in SENSORS]
-    return np.array([one.at_s for one in silent]) / 3600, np.array(
-        [unpack(one.block).state.temps.mean(axis=0)[columns] for one in silent]
-    ) - 273.15
+    """Hours, and what an undisturbed estimate expects of the three sensors, (updates, 3): readings that agree with the model."""
+    silent, members = batch(TRIAL, None, None), members_of(SITE, TRIAL)
+    expected_k = [
+        [foreseen(members, unpack(one.block), sensor, one.wall_k, one.pressure_pa).mean() for sensor in range(3)] for one in silent
+    ]
+    return np.array([one.at_s for one in silent]) / 3600, np.array(expected_k) - 273.15
 
 
 @cache
@@ -93,18 +94,22 @@ def test_a_reversed_thermocouple_is_left_out_and_counted(sensor: int) -> None:
     assert memory.refused[sensor] > 60
     assert sum(memory.refused) == memory.refused[sensor]
     assert memory.estimate.valid  # one liar of three
-    assert memory.estimate.film_max_c == pytest.approx(honest.estimate.film_max_c, abs=3.0)
-    assert memory.estimate.film_min_c == pytest.approx(honest.estimate.film_min_c, abs=3.0)
-    assert cured(memory) == pytest.approx(cured(honest), rel=0.25)  # what three kelvin make
+    assert memory.estimate.film_max_c == pytest.approx(honest.estimate.film_max_c, abs=1.0)
+    assert memory.estimate.film_min_c == pytest.approx(honest.estimate.film_min_c, abs=1.0)
+    assert cured(memory) == pytest.approx(cured(honest), rel=0.25)
 
 
 @pytest.mark.parametrize("sensor", range(3))
 def test_a_thermocouple_that_drifts_by_five_kelvin_an_hour_is_counted_and_pulls_little(sensor: int) -> None:
     memory, honest = told(sensor, "drifting")[-1], told(None)[-1]
     off_k = unpack(memory.block).state.temps.mean(axis=0) - unpack(honest.block).state.temps.mean(axis=0)
-    assert np.abs(off_k).max() < 1.5  # of 35 K
+    assert np.abs(off_k).max() < 1.0  # of 35 K
     assert memory.refused[sensor] > 60
-    assert cured(memory) == pytest.approx(cured(honest), rel=0.25)  # what three kelvin make
+    # a kelvin is worth E / R T2 (7 %) of the rate and, of a glass as a drying film still is, as much again as mobility gains: 1 / width
+    energy_k, wall_k = value("activation_energy") * 1e3 / 8.314, 508.0
+    per_k = energy_k / wall_k**2 + 1 / value("vitrification_width")
+    kelvins = abs(np.log(cured(memory) / cured(honest))) / per_k
+    assert kelvins < (2.0 if SENSORS[sensor] == "core" else 0.5)  # the core is pulled most, before its reading is beyond belief
 
 
 @pytest.mark.parametrize("sensor", range(3))
@@ -114,9 +119,9 @@ def test_a_stuck_thermocouple_is_found_within_the_hour_while_the_others_move_and
     assert seen[-1].refused[sensor] > 60
     assert not any(seen[-1].refused[other] for other in range(3) if other != sensor)
     assert seen[-1].estimate.valid  # one liar of three
-    assert seen[-1].estimate.film_max_c == pytest.approx(honest[-1].estimate.film_max_c, abs=3.0)
-    assert seen[-1].estimate.film_min_c == pytest.approx(honest[-1].estimate.film_min_c, abs=3.0)
-    assert cured(seen[-1]) == pytest.approx(cured(honest[-1]), rel=0.35)
+    assert seen[-1].estimate.film_max_c == pytest.approx(honest[-1].estimate.film_max_c, abs=1.0)
+    assert seen[-1].estimate.film_min_c == pytest.approx(honest[-1].estimate.film_min_c, abs=1.0)
+    assert cured(seen[-1]) == pytest.approx(cured(honest[-1]), rel=0.2)
 
 
 @pytest.mark.parametrize("pair", [(0, 1), (1, 2), (0, 2)])

@@ -20,7 +20,7 @@ RUN = OFF._replace(mode=Mode.RUN, batch_id=12, recipe_crc=0xC0FFEE, exhaust_fan=
 VACUUM = RUN._replace(pump=True, roots=True, vac_valve=True, vac_throttle_pct=100.0)
 BACKFILL = RUN._replace(n2_valve=True, n2_flow_sp_nm3_h=60.0)
 FLOW = BACKFILL._replace(exhaust_valve=True)
-HEAT = VACUUM._replace(heat_enable=True, purge_permission=True, zone_sp_c=(200.0,) * 3, rate_limit_c_per_min=5.0)
+HEAT = VACUUM._replace(heat_enable=True, purge_permission=True, zone_sp_c=(200.0,) * 3, zone_op_pct=(100.0,) * 3, rate_limit_c_per_min=5.0)
 
 
 class Master:
@@ -272,7 +272,7 @@ def test_heat_goes_off_when_a_permissive_is_lost(fault: str, bit: HeatBlock) -> 
 
 def test_circulation_is_needed_in_gas_only() -> None:
     plc, master = oven()
-    gas = FLOW._replace(heat_enable=True, purge_permission=True, zone_sp_c=(100.0,) * 3, rate_limit_c_per_min=5.0)
+    gas = FLOW._replace(heat_enable=True, purge_permission=True, zone_sp_c=(100.0,) * 3, zone_op_pct=(100.0,) * 3, rate_limit_c_per_min=5.0)
     master.purge()
     master.run(FLOW, 400)
     master.run(FLOW._replace(reset=True), 2)
@@ -502,6 +502,18 @@ def test_a_shorted_thyristor_heats_at_zero_output_only_while_the_contactors_are_
     before_j = plc.plant.heaters.heated_j
     master.run(VACUUM, 10)
     assert plc.plant.heaters.heated_j == before_j
+
+
+@pytest.mark.parametrize("most_pct", [0.0, 15.0, 60.0])
+def test_the_plcs_own_loops_give_no_more_than_the_block_allows(most_pct: float) -> None:
+    plc, master = oven()
+    limited = HEAT._replace(zone_op_pct=(most_pct,) * 3)
+    master.heat_up(limited, 5)
+    given: list[float] = []
+    for _ in range(120):
+        master.run(limited, 1)
+        given += plc.actuators.zone_op_pct
+    assert max(given) == pytest.approx(most_pct)  # 200 degC ahead of a cold oven: it would take all there is
 
 
 def test_settings_are_the_plcs_own() -> None:

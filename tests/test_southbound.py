@@ -21,7 +21,8 @@ from controller.errors import FileError, IdentityError, WireError
 from controller.image import OFF, OWN_SIGNALS, SIGNALS, Inputs, Mode
 from controller.southbound import contract
 from controller.southbound.field import Field
-from controller.southbound.modbus_client import ModbusDriver, ModbusSettings
+from controller.southbound.modbus_client import ModbusDriver
+from controller.southbound.modbus_settings import ModbusSettings
 from controller.tags import Quality, Sample
 from controller.wiring import load
 from tests.conftest import serving
@@ -317,7 +318,7 @@ async def test_it_reads_and_writes_over_a_serial_line() -> None:
             os.write(line, reply + FramerRTU.compute_CRC(reply).to_bytes(2, "big"))
 
     asyncio.get_running_loop().add_reader(line, answer)
-    settings = ModbusSettings(serial=os.ttyname(far_end), parity="N", timeout_s=1.0)
+    settings = ModbusSettings(transport="rtu", serial=os.ttyname(far_end), parity="N", timeout_s=1.0)
     try:
         async with asyncio.timeout(DEADLINE_S), Field(ModbusDriver(settings, WIRING), WIRING, epoch=EPOCH, master=MASTER) as field:
             for at_s in (1.0, 2.0):
@@ -333,7 +334,7 @@ async def test_it_reads_and_writes_over_a_serial_line() -> None:
 def test_a_serial_line_without_pyserial_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(FileError, match="pyserial"):
-        ModbusDriver(ModbusSettings(serial="/dev/ttyS0"), WIRING)
+        ModbusDriver(ModbusSettings(transport="rtu", serial="/dev/ttyS0"), WIRING)
 
 
 @pytest.mark.parametrize(
@@ -471,7 +472,7 @@ async def test_before_the_first_reading_everything_is_bad_and_nothing_is_written
     async with asyncio.timeout(DEADLINE_S), field_to(port) as field:
         inputs = await field.read(0.0, 1.0, OWN)
         await field.write(OFF)
-        assert {sample.quality for sample in inputs[2:-4]} == {Quality.BAD_WIRE}
+        assert {sample.quality for sample in inputs[2 : -len(OWN_SIGNALS)]} == {Quality.BAD_WIRE}
         assert inputs.gateway_ok == OWN["gateway_ok"]
         assert not field.link.connected
         assert field.link.written == 0

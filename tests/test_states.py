@@ -9,19 +9,19 @@ from controller.command import Command, Start
 from controller.image import Atmosphere, Estimate, Interval, Mode
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
-from controller.memory import Memory, Settings
+from controller.memory import Memory
 from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.phases import run
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb, allowed
 from controller.scan import power_return, scan
-from tests.images import BAD, image
+from tests.images import BAD, bare, image
 
 ROOT = Path(__file__).parents[1]
 SOURCED = parse_recipe((ROOT / "recipes" / "trial-short.toml").read_text("utf-8"), "trial")
 LOAD = parse_load((ROOT / "recipes" / "loads" / "sample-roll.toml").read_text("utf-8"), "load")
 START = Start(SOURCED.recipe, SOURCED.sha256, SOURCED.text, LOAD)
-SETTINGS = Settings()
+SETTINGS = bare()
 
 
 def command(verb, number=1, expected=None, **more):
@@ -215,7 +215,7 @@ def test_reset_of_a_hot_unit_resets_its_trips_and_keeps_the_inerting():
 def test_a_restart_proves_the_atmosphere_with_the_sites_own_limits():
     """Limits of 30/700 mbar and three cycles: the purge goes a fifth beyond them, down to 24 and up to 875 mbar, three times."""
     limits = Limits(cycle_low_mbar=30.0, cycle_high_mbar=700.0, proof_cycles=3)
-    settings = Settings(limits=limits)
+    settings = bare(limits=limits)
     running, _ = after(Memory(), command(Verb.START))
     ramp = next(index for index, phase in enumerate(SOURCED.recipe.phase) if phase.kind == "RAMP")
     memory = running._replace(unit=running.unit._replace(state=UnitState.RESTARTING, phase_index=ramp, temp_sp_c=80.0))
@@ -225,6 +225,7 @@ def test_a_restart_proves_the_atmosphere_with_the_sites_own_limits():
         pressure = max(pressure - 20.0, 15.0) if down else min(pressure + 20.0, 1013.0)
         out = memory.outputs
         seen = {"pressure_cap_mbar": pressure, "pressure_pirani_mbar": pressure, "pump_run": True, "roots_run": out.roots}
+        seen["echo_counter"] = second
         for valve in ("vac", "n2"):
             wanted = getattr(out, f"{valve}_valve")
             seen |= {f"{valve}_valve_open": wanted, f"{valve}_valve_closed": not wanted}
@@ -291,5 +292,6 @@ def test_a_suspended_phase_still_times_out():
         valve = memory.outputs.vac_valve
         seen = {"pump_run": True, "vac_valve_open": valve, "vac_valve_closed": not valve, "n2_header_bar": 1.0}
         seen["pressure_cap_mbar"] = 1013.0 - 40.0 * second  # the gauge follows the pump (I4F)
+        seen["echo_counter"] = second
         memory, _ = scan(SETTINGS, memory, image(at_s=200.0 + 700 * second, dt_s=700.0 if second else 1.0, **seen), ())
     assert memory.unit.state in (UnitState.STOPPING, UnitState.STOPPED)  # the leak test's on_timeout

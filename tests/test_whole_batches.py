@@ -120,7 +120,7 @@ STRIKES = [
     ("tc_two_open", "RAMP", 10, UnitState.HELD, "I21"),
     ("vac_valve_stuck_shut", "RAMP", 60, UnitState.HELD, "C1V"),
     ("lel_high", "RAMP", 30, UnitState.HELD, "I16"),
-    ("plc_power_cycle", "CURE", 30, UnitState.HELD, "I28"),
+    ("plc_power_cycle", "CURE", 30, UnitState.RESTARTING, "I28"),  # a short outage: it proves the atmosphere again and goes on
     ("plc_stopped", "RAMP", 40, UnitState.HELD, "I27"),
     ("plc_image_frozen", "CURE", 40, UnitState.HELD, "I27"),
     ("plc_write_ignored", "RAMP", 40, UnitState.HELD, "I28"),

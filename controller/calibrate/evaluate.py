@@ -165,7 +165,7 @@ def _percent(values: Array) -> tuple[float, float, float]:
 
 
 def _belief(posterior: Posterior, effective: float) -> Belief:
-    best_k, best_sd = bayes.best_known_k(posterior.covariance)
+    best_k, best_sd = bayes.best_known_k(posterior.mean, posterior.covariance)
     correlation = [[round(float(one), 6) for one in row] for row in posterior.correlation]
     return Belief.model_validate(
         {

@@ -27,6 +27,7 @@ ZONES: Final = {
     "outer": ("load_outer_c",),
     "edge": ("load_edge_c",),
     "core": ("load_core_c",),
+    "upper": ("load_outer_c", "load_core_c"),
     "middle": ("load_outer_c", "load_core_c"),
     "roll": ("film_min_c", "film_max_c"),
 }

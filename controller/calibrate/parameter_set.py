@@ -17,7 +17,7 @@ from controller.calibrate import dried
 from controller.calibrate.dried import Dried, Drying
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
-from controller.estimator.calibration import ENERGY, NAMES, ORDER, TIME, WIDTH, Posterior, Prior, literature
+from controller.estimator.calibration import ENERGY, NAMES, OFFSET, ORDER, TIME, WIDTH, Posterior, Prior, literature
 from controller.estimator.model import EstimatorSettings
 from controller.journal.product import Day, Word
 from controller.validation import problems_of
@@ -25,15 +25,16 @@ from controller.validation import problems_of
 MAX_BYTES: Final = 1_000_000
 KEYS: Final = (
     "solvent", "gel_time_240c_h", "gel_time_ln_sd", "activation_energy_kj_mol", "activation_energy_sd_kj_mol",
-    "gel_time_energy_correlation", "order", "order_sd", "polydispersity", "polydispersity_sd", *dried.KEYS,
+    "order", "order_sd", "polydispersity", "polydispersity_sd", "vitrification_offset_k", "vitrification_offset_sd_k", "cure_correlation",
+    *dried.KEYS,
 )  # fmt: skip
 # [assume] from lot to lot of one resin, standard deviations of ``NAMES``: a parent of another lot is believed with this added
-LOT_SD: Final = (0.2, 4.0, 0.25, 0.05)
+LOT_SD: Final = (0.2, 4.0, 0.25, 0.05, 3.0)
 _TABLES: Final = ("journal", "coupon", "weighed")
 _NEAR_ZERO: Final = 0.1  # numbers below are held against each other absolutely
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
-Row = Annotated[tuple[Number, Number, Number, Number], Field(strict=False)]
+Row = Annotated[tuple[Number, Number, Number, Number, Number], Field(strict=False)]
 
 
 class Belief(Strict):
@@ -42,9 +43,9 @@ class Belief(Strict):
     names: Annotated[tuple[str, ...], Field(strict=False)] = NAMES
     mean: Row
     sd: Row
-    correlation: Annotated[tuple[Row, Row, Row, Row], Field(strict=False)]
+    correlation: Annotated[tuple[Row, Row, Row, Row, Row], Field(strict=False)]
     correlation_gel_time_energy: Annotated[float, Field(ge=-1, le=1)]  # of ln gel time and energy; ln k is minus ln gel time
-    best_known_c: Annotated[float, Field(ge=0, le=500)]  # temperature at which the rate constant is known best
+    best_known_c: Annotated[float, Field(ge=0, le=500)]  # temperature at which the rate of a dry film is known best
     best_known_ln_sd: Annotated[float, Field(ge=0, le=10)]
     law_ln_sd: Annotated[float, Field(ge=0, le=2)]  # of the rate, coupon by coupon, as assumed
     effective_coupons: Annotated[float, Field(ge=0, le=1000)]
@@ -97,12 +98,12 @@ class ParameterSet(Strict):
 
     @property
     def covariance(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-        """Return the posterior's covariance, shape (4, 4)."""
+        """Return the posterior's covariance, shape (5, 5)."""
         return np.asarray(np.array(self.posterior.correlation) * np.outer(self.posterior.sd, self.posterior.sd), dtype=np.float64)
 
     def prior_for(self, lot: str) -> Prior:
         """Return this belief as the prior of ``lot``, wider for another lot than its own."""
-        wider = np.diag(np.square(LOT_SD)) if lot != self.lot else np.zeros((4, 4))
+        wider = np.diag(np.square(LOT_SD)) if lot != self.lot else np.zeros((len(NAMES), len(NAMES)))
         start = literature()
         return Prior(np.array(self.posterior.mean), self.covariance + wider, start.low, start.high)
 
@@ -117,11 +118,15 @@ def settings_of(posterior: Posterior, drying: Drying, solvent: str) -> Estimator
             "gel_time_ln_sd": max(0.01, _rounded(sd[TIME])),
             "activation_energy_kj_mol": _rounded(mean[ENERGY]),
             "activation_energy_sd_kj_mol": max(0.5, _rounded(sd[ENERGY])),
-            "gel_time_energy_correlation": min(0.999, max(-0.999, _rounded(posterior.correlation[TIME, ENERGY]))),
             "order": _rounded(mean[ORDER]),
             "order_sd": _rounded(sd[ORDER]),
             "polydispersity": _rounded(mean[WIDTH]),
             "polydispersity_sd": _rounded(sd[WIDTH]),
+            "vitrification_offset_k": _rounded(mean[OFFSET]),
+            "vitrification_offset_sd_k": _rounded(sd[OFFSET]),
+            "cure_correlation": tuple(
+                min(0.9999, max(-0.9999, _rounded(one))) for one in posterior.correlation[np.triu_indices(len(NAMES), 1)]
+            ),
             **dried.settings_of(drying),
         }
     )
@@ -209,10 +214,18 @@ def _disagreements(found: ParameterSet) -> list[Problem]:
     if problems:
         return problems
     told = found.estimator.model_dump(include=set(KEYS), exclude_unset=True)
-    again = settings_of(Posterior(np.array(belief.mean), found.covariance, np.empty((4, 0)), 0.0), found.drying, found.estimator.solvent)
+    again = settings_of(
+        Posterior(np.array(belief.mean), found.covariance, np.empty((len(NAMES), 0)), 0.0), found.drying, found.estimator.solvent
+    )
     for key, value in again.model_dump(include=set(KEYS)).items():
         near_zero = 0.0 if key == "diffusion_m2_s" else _NEAR_ZERO
-        if key not in told or (isinstance(value, float) and abs(told[key] - value) > 2e-4 * max(abs(value), near_zero)):
+        if key not in told or _differ(told[key], value, near_zero):
             section = "drying" if key in dried.KEYS else "posterior"
             problems.append(Problem(f"estimator.{key}", told.get(key, "(missing)"), f"does not agree with [{section}], which says {value}"))
     return problems
+
+
+def _differ(told: object, value: object, near_zero: float) -> bool:
+    if isinstance(told, tuple) and isinstance(value, tuple):
+        return any(_differ(one, other, near_zero) for one, other in zip(told, value, strict=True))
+    return isinstance(told, float) and isinstance(value, float) and abs(told - value) > 2e-4 * max(abs(value), near_zero)

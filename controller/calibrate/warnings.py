@@ -9,10 +9,12 @@ from controller.calibrate.parameter_set import Evidenced, ParameterSet
 from controller.calibrate.selection import Piece
 from controller.calibrate.weighing import FILM_UM
 from controller.estimator import drying
-from controller.estimator.calibration import ENERGY, TIME, Posterior, Prior
+from controller.estimator.calibration import ENERGY, OFFSET, TIME, Posterior, Prior, rate_arms
+from controller.units import kelvin
 
 _OUTLIER: Final = 3.0  # standard deviations
 _SPAN_K: Final = 10.0  # of the coupons' temperatures, for an activation energy
+_AROUND_K: Final = (400.0, 600.0)  # of a slope that means something
 _SILENT: Final = 0.002  # share of the information
 _TOLD: Final = 0.2  # of the prior's area: less is no information
 
@@ -40,11 +42,11 @@ def of_belief(
             f"{told} from what the other coupons foretell; the first may have moved the others. "
             f"Check assay and history, or keep it back with --held-out '{worst[0].name}'"
         )
-    learnt = 1 - float(posterior.sd[ENERGY]) ** 2 / float(prior.covariance[ENERGY, ENERGY])
+    learnt = _slope_learnt(prior, posterior, rows)
     if span_k < _SPAN_K or learnt < 0.3:
         found.append(
-            f"the coupons that say something span {span_k:.1f} K: the activation energy is {100 * (1 - max(0.0, learnt)):.0f} % "
-            f"the prior's; for E take coupons at two temperatures 15 K apart or more, both with 20-85 % insoluble content"
+            f"the coupons that say something span {span_k:.1f} K: the rate's slope over temperature (activation energy, vitrification) is "
+            f"{100 * (1 - learnt):.0f} % the prior's; take coupons at two temperatures 15 K apart or more, both with 20-85 % insoluble"
         )
     if effective < 2:
         found.append(f"{effective:.1f} effective coupons: an error of one of them would not show")
@@ -55,7 +57,7 @@ def of_belief(
         found.append(
             f"only {100 * posterior.effective:.1f} % of the samples carry weight: the intervals are rough; are the coupons consistent?"
         )
-    for index, name in ((TIME, "gel time"), (ENERGY, "activation energy")):
+    for index, name in ((TIME, "gel time"), (ENERGY, "activation energy"), (OFFSET, "vitrification offset")):
         edge = 0.02 * (prior.high[index] - prior.low[index])
         at_edge = ((posterior.samples[index] < prior.low[index] + edge) | (posterior.samples[index] > prior.high[index] - edge)).mean()
         if at_edge > 0.1:
@@ -67,6 +69,18 @@ def of_belief(
                 f"the gel time moved by {moved:.1f} sd of the prior {parent.lot} v{parent.version}: another resin, or another assay?"
             )
     return found
+
+
+def _slope_learnt(prior: Prior, posterior: Posterior, rows: tuple[Evidenced, ...]) -> float:
+    """Return by what share the variance of the rate's slope over temperature shrank, where the coupons were.
+
+    The slope and not the energy: what energy and vitrification do to the rate can be known well while each alone is not.
+    """
+    share = sum(row.share for row in rows)
+    middle_k = kelvin(sum(row.share * row.effective_c for row in rows) / share) if share > 0 else float(np.mean(_AROUND_K))
+    below, above = rate_arms(posterior.mean, np.clip([middle_k - _SPAN_K / 2, middle_k + _SPAN_K / 2], *_AROUND_K)).T
+    before, after = (float((above - below) @ covariance @ (above - below)) for covariance in (prior.covariance, posterior.covariance))
+    return max(0.0, 1 - after / before)
 
 
 def of_drying(alone: list[Piece], rows: tuple[Dried, ...], learnt: drying.Learnt | None) -> list[str]:

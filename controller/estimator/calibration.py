@@ -1,15 +1,17 @@
-"""What coupons say about the crosslinking of a resin lot: Bayes' rule over four parameters and the law that the controller runs.
+"""What coupons say about the crosslinking of a resin lot: Bayes' rule over five parameters and the law that the controller runs.
 
-The parameters are the logarithm of the gel time of a dry film at 240 degC, the activation energy, the polydispersity and the order. A
-coupon's insoluble content differs from the law by three errors: the laboratory's; the law's, a factor on the rate of each coupon by itself;
-and the temperature's, a factor exp(E dT / R T^2) on the rate, which all coupons of one source (one batch, one laboratory oven) share.
+The parameters are the logarithm of the gel time of a dry film at 240 degC, the activation energy, the polydispersity, the order and the
+distance below the glass transition at which mobility halves the rate. A coupon's insoluble content differs from the law by three errors:
+the laboratory's; the law's, a factor on the rate of each coupon by itself; and the temperature's, a factor exp(s dT) on the rate, which all
+coupons of one source (one batch, one laboratory oven) share; s is the slope of ln rate, that of energy and of vitrification.
 
 Posterior: damped Gauss-Newton for the mode, then importance sampling around it in rounds, with a deterministic design. Sampling, because
 the gel fraction is 0 up to the gel point and flat near 1: there a coupon says only "slower than" or "faster than", which a Gaussian around
 the mode does not; the mode, because the prior is up to a hundred times wider than what is found. Part of every round is the prior's, so
 that a region the mode does not see keeps its weight. Nothing is drawn at random: equal coupons give an equal posterior.
 
-The glass transition is no fifth parameter: within the 20-30 K of a ladder it cannot be told from the activation energy.
+Within the 20-30 K of a dry ladder the glass transition can hardly be told from the activation energy; coupons with another history, heated
+slowly as a roll is, tie the two together. Only the distance below it counts, so that is the parameter.
 """
 
 from collections.abc import Sequence
@@ -20,17 +22,17 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator.curing import LIMIT, REFERENCE_K, Cure, gel_fraction, rate_for_gel_time
+from controller.estimator.curing import LIMIT, REFERENCE_K, WIDTH_K, Cure, gel_fraction, rate_for_gel_time
 from controller.estimator.exposure import Exposure, conversion_of
-from controller.estimator.parameters import PARAMETERS, spread
+from controller.estimator.parameters import PARAMETERS, spread, value
 from controller.solvents import SOLVENTS, Solvent
 from controller.units import R_J_PER_MOL_K
 
 Array = NDArray[np.float64]
 
-NAMES: Final = ("ln_gel_time_h", "activation_energy_kj_mol", "polydispersity", "order")
-TIME, ENERGY, WIDTH, ORDER = range(4)
-_ROWS: Final = tuple(PARAMETERS[name] for name in ("gel_time_240c", "activation_energy", "polydispersity", "order"))
+NAMES: Final = ("ln_gel_time_h", "activation_energy_kj_mol", "polydispersity", "order", "vitrification_offset_k")
+TIME, ENERGY, WIDTH, ORDER, OFFSET = range(5)
+_ROWS: Final = tuple(PARAMETERS[name] for name in ("gel_time_240c", "activation_energy", "polydispersity", "order", "vitrification_offset"))
 
 LAW_LN_SD: Final = 0.06  # [assume] of the rate, coupon by coupon of one ladder: foil, film thickness, place in the oven
 TRANSFER_LN_SD: Final = spread("cure_model_error")  # of the rate in another kind of history: depletion and vitrification as in no law
@@ -41,10 +43,11 @@ _ROUNDS: Final = 5
 _ENOUGH: Final = 0.3  # effective share of the samples at which the rounds end
 _SCALES: Final = ((0.5, 1.0), (0.25, 2.0), (0.1, 4.0))  # weight and scale of the proposal's Gaussians; the rest is the prior
 KEPT: Final = 1024  # equally weighted samples of a posterior
+_TEMPS_K: Final = np.linspace(400.0, 600.0, 4001)  # where the rate may be known best
 
 
 class Prior(NamedTuple):
-    """A Gaussian over ``NAMES``, cut at ``low`` and ``high``; shapes (4,) and (4, 4)."""
+    """A Gaussian over ``NAMES``, cut at ``low`` and ``high``; shapes (5,) and (5, 5)."""
 
     mean: Array
     covariance: Array
@@ -72,7 +75,7 @@ class Evidence(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    """The belief after the coupons. ``samples`` (4, KEPT) are equally likely."""
+    """The belief after the coupons. ``samples`` (5, KEPT) are equally likely."""
 
     mean: Array
     covariance: Array
@@ -81,12 +84,12 @@ class Posterior(NamedTuple):
 
     @property
     def sd(self) -> Array:
-        """Return the standard deviations, shape (4,)."""
+        """Return the standard deviations, shape (5,)."""
         return np.sqrt(np.diag(self.covariance))
 
     @property
     def correlation(self) -> Array:
-        """Return the correlations, shape (4, 4)."""
+        """Return the correlations, shape (5, 5)."""
         return np.asarray(self.covariance / np.outer(self.sd, self.sd), dtype=np.float64)
 
 
@@ -94,8 +97,9 @@ class Predicted(NamedTuple):
     """What the law gives for each coupon and sample, shape (coupons, samples)."""
 
     mean: Array
-    law_variance: Array
-    slope: Array  # d insoluble / d ln rate, over the law's error
+    own_variance: Array  # by the law's error, of each coupon alone
+    shared: Array  # by one standard deviation of the temperature, with its sign
+    slope: Array  # d insoluble / d ln rate, over both errors
 
 
 def literature() -> Prior:
@@ -107,28 +111,32 @@ def literature() -> Prior:
 
 
 def insoluble(exposure: Exposure, theta: Array, solvent: Solvent = SOLVENTS["NMP"], ln_rate: Array | float = 0.0) -> Array:
-    """Return the law's insoluble fraction, shape (coupons, samples), for parameters ``theta`` (4, samples) and a factor on the rate."""
+    """Return the law's insoluble fraction, shape (coupons, samples), for parameters ``theta`` (5, samples) and a factor on the rate."""
     rate_s = rate_for_gel_time(3600 * np.exp(theta[TIME] - ln_rate), theta[ORDER])
-    cure = Cure.of(solvent, rate_s, theta[ENERGY], theta[ORDER], theta[WIDTH], 0.0)
+    cure = Cure.of(solvent, rate_s, theta[ENERGY], theta[ORDER], theta[WIDTH], 0.0, theta[OFFSET])
     return gel_fraction(LIMIT * conversion_of(exposure, cure), theta[WIDTH])
 
 
-def predicted(exposure: Exposure, theta: Array, solvent: Solvent) -> Predicted:
-    """Return what is expected of coupons, with the law's error carried through by three points."""
-    count = theta.shape[1]
-    step = np.repeat([-_SIGMA * LAW_LN_SD, 0.0, _SIGMA * LAW_LN_SD], count)
-    slow, middle, fast = np.split(insoluble(exposure, np.tile(theta, 3), solvent, step), 3, axis=1)
+def predicted(evidence: Evidence, theta: Array) -> Predicted:
+    """Return what is expected of coupons, the law's and the temperature's error carried through together by three points.
+
+    Together, because near the gel point the insoluble content is no straight line over the rate. Law and temperature then have the parts of
+    the variance that they have of the rate's.
+    """
+    warmer = _rate_per_sd(evidence, theta)
+    both = np.hypot(LAW_LN_SD, warmer)
+    steps = np.hstack((-_SIGMA * both, 0 * both, _SIGMA * both))
+    slow, middle, fast = np.split(insoluble(evidence.exposure, np.tile(theta, 3), evidence.solvent, steps), 3, axis=1)
     mean = (slow + 4 * middle + fast) / 6
     variance = ((slow - mean) ** 2 + 4 * (middle - mean) ** 2 + (fast - mean) ** 2) / 6
-    return Predicted(mean, variance, (fast - slow) / (2 * _SIGMA * LAW_LN_SD))
+    return Predicted(mean, variance * (LAW_LN_SD / both) ** 2, np.sqrt(variance) * warmer / both, (fast - slow) / (2 * _SIGMA * both))
 
 
 def log_likelihood(evidence: Evidence, theta: Array) -> Array:
     """Return the logarithm of the likelihood of each sample, shape (samples,), without its constant."""
-    found = predicted(evidence.exposure, theta, evidence.solvent)
-    variance = found.law_variance + (evidence.sd**2 + FLOOR**2)[:, None]
+    found = predicted(evidence, theta)
+    variance, shared = found.own_variance + (evidence.sd**2 + FLOOR**2)[:, None], found.shared
     residual = evidence.insoluble[:, None] - found.mean
-    shared = found.slope * _rate_per_sd(evidence, theta)
     member = _membership(evidence.source)
     coupled = 1 + member @ (shared**2 / variance)  # a rank-one term per source: matrix determinant lemma, Sherman and Morrison
     pulled = member @ (residual * shared / variance)
@@ -164,14 +172,14 @@ def update(prior: Prior, evidence: Evidence, samples: int = SAMPLES) -> Posterio
 
 
 def foretold(samples: Array, evidence: Evidence, law_ln_sd: float = LAW_LN_SD) -> Array:
-    """Return what a laboratory might find of ``evidence``'s coupons, shape (coupons, samples); parameters are ``samples`` (4, samples).
+    """Return what a laboratory might find of ``evidence``'s coupons, shape (coupons, samples); parameters are ``samples`` (5, samples).
 
     The errors of law (``TRANSFER_LN_SD`` for another kind of history), temperature and laboratory are in it, so that
     values may lie beyond 0 and 1; ``evidence.insoluble`` is not looked at.
     """
     count = samples.shape[1]
     spread_ln = np.hypot(law_ln_sd, _rate_per_sd(evidence, samples))
-    law, lab = _normal(count, 4), _normal(count, 5)
+    law, lab = _normal(count, len(NAMES)), _normal(count, len(NAMES) + 1)
     found = np.empty((len(evidence.sd), count))
     for coupon in range(len(evidence.sd)):
         gel = insoluble(evidence.exposure.of([coupon]), samples, evidence.solvent, spread_ln[coupon] * law)[0]
@@ -180,33 +188,45 @@ def foretold(samples: Array, evidence: Evidence, law_ln_sd: float = LAW_LN_SD) -
 
 
 def samples_of(prior: Prior) -> Array:
-    """Return equally likely samples of ``prior``, shape (4, about KEPT)."""
+    """Return equally likely samples of ``prior``, shape (5, about KEPT)."""
     theta = prior.mean[:, None] + np.linalg.cholesky(prior.covariance) @ _design(2 * KEPT)
     return theta[:, np.isfinite(log_prior(prior, theta))][:, :KEPT]
 
 
 def information(evidence: Evidence, theta: Array) -> Array:
-    """Return what each coupon alone says about ln rate at its own temperature, as 1 / variance, at ``theta`` (4,); shape (coupons,)."""
-    found = predicted(evidence.exposure, theta[:, None], evidence.solvent)
+    """Return what each coupon alone says about ln rate at its own temperature, as 1 / variance, at ``theta`` (5,); shape (coupons,)."""
+    found = predicted(evidence, theta[:, None])
     slope = np.abs(found.slope[:, 0])
-    noise = found.law_variance[:, 0] + evidence.sd**2 + FLOOR**2 + (slope * _rate_per_sd(evidence, theta[:, None])[:, 0]) ** 2
+    noise = found.own_variance[:, 0] + found.shared[:, 0] ** 2 + evidence.sd**2 + FLOOR**2
     return np.asarray(slope**2 / noise, dtype=np.float64)
 
 
-def best_known_k(covariance: Array) -> tuple[float, float]:
-    """Return the temperature, K, at which the rate constant is known best, and the standard deviation of its logarithm there.
+def best_known_k(mean: Array, covariance: Array) -> tuple[float, float]:
+    """Return the temperature, K, at which the rate of a dry film is known best, and the standard deviation of its logarithm there."""
+    arms = rate_arms(mean, _TEMPS_K)
+    variance = np.einsum("it,ij,jt->t", arms, covariance, arms)
+    best = int(np.argmin(variance))
+    return float(_TEMPS_K[best]), float(np.sqrt(max(0.0, variance[best])))
 
-    ln k(T) = -ln t + a E with a = (1/T_ref - 1/T)/R, so that its variance is least at a = cov(ln t, E) / var(E).
-    """
-    arm = covariance[TIME, ENERGY] / covariance[ENERGY, ENERGY]
-    inverse_k = 1 / REFERENCE_K - arm * R_J_PER_MOL_K / 1e3
-    return 1 / inverse_k, float(np.sqrt(max(0.0, covariance[TIME, TIME] - arm * covariance[TIME, ENERGY])))
+
+def rate_arms(mean: Array, temp_k: Array) -> Array:
+    """Return by how much ln rate of a dry film, its cure only begun, moves with each parameter around ``mean``; (5, temperatures)."""
+    arms = np.zeros((len(NAMES), temp_k.size))
+    arms[TIME] = -1.0
+    arms[ENERGY] = 1e3 / R_J_PER_MOL_K * (1 / REFERENCE_K - 1 / temp_k)
+    lost, lost_ref = (1 / (1 + np.exp((at_k - value("glass_dry") + mean[OFFSET]) / WIDTH_K)) for at_k in (temp_k, REFERENCE_K))  # 1 - Phi
+    arms[OFFSET] = (lost - lost_ref) / WIDTH_K
+    return arms
 
 
 def _rate_per_sd(evidence: Evidence, theta: Array) -> Array:
-    """Return by how much ln rate moves with one standard deviation of the coupons' temperature, shape (coupons, samples)."""
-    energy_k = 1e3 * theta[ENERGY] / R_J_PER_MOL_K
-    return np.outer(evidence.temperature_sd_k / evidence.exposure.effective_k**2, energy_k)
+    """Return by how much ln rate moves with one standard deviation of the coupons' temperature, shape (coupons, samples).
+
+    The slope over temperature is that of the energy and of vitrification, the latter as it is at the gel point.
+    """
+    effective_k = evidence.exposure.effective_k[:, None]
+    lost = 1 / (1 + np.exp((effective_k - value("glass_dry") - value("glass_rise") + theta[OFFSET]) / WIDTH_K))
+    return np.asarray(evidence.temperature_sd_k[:, None] * (1e3 * theta[ENERGY] / R_J_PER_MOL_K / effective_k**2 + lost / WIDTH_K))
 
 
 def _mode(prior: Prior, evidence: Evidence, start: Array) -> tuple[Array, Array]:
@@ -229,23 +249,23 @@ def _mode(prior: Prior, evidence: Evidence, start: Array) -> tuple[Array, Array]
 
 
 def _linear(evidence: Evidence, theta: Array, step: Array) -> tuple[Array, Array, Array]:
-    """Return the derivatives (coupons, 4), the residuals (coupons,) and the errors' inverse covariance (coupons, coupons) at ``theta``."""
-    moved = np.column_stack((theta, *(theta + sign * np.diag(step)[i] for i in range(4) for sign in (1, -1))))
-    found = predicted(evidence.exposure, moved, evidence.solvent)
+    """Return the derivatives (coupons, 5), the residuals (coupons,) and the errors' inverse covariance (coupons, coupons) at ``theta``."""
+    moved = np.column_stack((theta, *(theta + sign * np.diag(step)[i] for i in range(len(theta)) for sign in (1, -1))))
+    found = predicted(evidence, moved)
     jacobian = (found.mean[:, 1::2] - found.mean[:, 2::2]) / (2 * step)
-    shared = (found.slope * _rate_per_sd(evidence, moved))[:, 0]
+    shared = found.shared[:, 0]
     member = _membership(evidence.source)
-    covariance = np.diag(found.law_variance[:, 0] + evidence.sd**2 + FLOOR**2) + (member.T @ member) * np.outer(shared, shared)
+    covariance = np.diag(found.own_variance[:, 0] + evidence.sd**2 + FLOOR**2) + (member.T @ member) * np.outer(shared, shared)
     return jacobian, evidence.insoluble - found.mean[:, 0], np.asarray(np.linalg.inv(covariance), dtype=np.float64)
 
 
 def _proposed(prior: Prior, mean: Array, covariance: Array, count: int) -> tuple[Array, Array]:
-    """Return a deterministic sample of a mixture, (4, count), and the logarithm of its density."""
+    """Return a deterministic sample of a mixture, (5, count), and the logarithm of its density."""
     parts = [(weight, mean, scale**2 * covariance) for weight, scale in _SCALES]
     parts.append((1 - sum(weight for weight, _ in _SCALES), prior.mean, prior.covariance))
     ends = np.round(np.cumsum([weight for weight, _, _ in parts]) * count).astype(int)
     design = _design(count)[:, _shuffled(count)]
-    theta = np.empty((4, count))
+    theta = np.empty((len(NAMES), count))
     for (_, centre, wide), first, last in zip(parts, (0, *ends[:-1]), ends, strict=True):
         theta[:, first:last] = centre[:, None] + np.linalg.cholesky(wide) @ design[:, first:last]
     densities = [np.log(weight) - 0.5 * _distance(theta, centre, wide) - 0.5 * np.linalg.slogdet(wide)[1] for weight, centre, wide in parts]
@@ -263,13 +283,13 @@ def _membership(source: tuple[str, ...]) -> Array:
 
 
 def _design(count: int) -> Array:
-    return np.array([_normal(count, axis) for axis in range(4)])
+    return np.array([_normal(count, axis) for axis in range(len(NAMES))])
 
 
 @lru_cache(maxsize=64)
 def _normal(count: int, axis: int) -> Array:
-    """Return ``count`` standard normal deviates of one axis of the R6 sequence (Roberts 2018): evenly spread in all of its six axes."""
-    golden = 1.1127756842787055  # the positive root of x^7 = x + 1
+    """Return ``count`` standard normal deviates of one axis of the R7 sequence (Roberts 2018): evenly spread in all of its seven axes."""
+    golden = 1.0969815577985598  # the positive root of x^8 = x + 1
     standard = NormalDist()
     return np.array([standard.inv_cdf((0.5 + (i + 1) * golden ** -(axis + 1)) % 1.0) for i in range(count)])
 

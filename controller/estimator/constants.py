@@ -46,6 +46,7 @@ class Uncertain(NamedTuple):
     cure_rate_s: Array  # d delta / dt of the dry film at 240 degC, at the start
     cure_energy_kj_mol: Array
     order: Array  # of the crosslinking, 1 or more
+    vitrification_k: Array  # below the glass transition, where mobility halves the rate
     gap_factor: Array  # on the load's gap
 
     @classmethod
@@ -61,6 +62,7 @@ class Uncertain(NamedTuple):
             cure_rate_s=cure_rate_s * ones,
             cure_energy_kj_mol=value("activation_energy") * ones,
             order=value("order") * ones,
+            vitrification_k=value("vitrification_offset") * ones,
             gap_factor=value("gap_factor") * ones,
         )
 
@@ -106,7 +108,7 @@ def table_of(
     """Return the members' numbers, (M, numbers), in the order of ``Member``."""
     film_m, gap_m = load.film_um * 1e-6, load.gap_um * 1e-6 * uncertain.gap_factor
     molar_kg = solvent.molar_mass_g_mol / 1e3
-    hindered = 1 + np.exp((uncertain.glass_dry_k - REFERENCE_K - value("vitrification_offset")) / value("vitrification_width"))
+    hindered = 1 + np.exp((uncertain.glass_dry_k - REFERENCE_K - uncertain.vitrification_k) / value("vitrification_width"))
     k_vacuum, k_nitrogen = value("k_vacuum"), value("k_nitrogen")
     columns: Any = Member  # of arrays and numbers here, of numbers for compiled code
     member = columns(
@@ -134,7 +136,7 @@ def table_of(
         reference_inverse_k=1 / REFERENCE_K,
         order=uncertain.order,
         rise_k=value("glass_rise") * LIMIT,
-        offset_k=value("vitrification_offset"),
+        offset_k=uncertain.vitrification_k,
         width_k=value("vitrification_width"),
         h=value("external_h"),
         k_vacuum=k_vacuum * winding.pitch_scale,

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 REFERENCE_K: Final = kelvin(240.0)
 LIMIT: Final = value("density_limit")
 _OFFSET_K = value("vitrification_offset")
-_WIDTH_K = value("vitrification_width")
+WIDTH_K: Final = value("vitrification_width")
 _RISE_K = value("glass_rise") * LIMIT
 
 
@@ -32,14 +32,16 @@ class Cure(NamedTuple):
     glass_solvent_k: float
     polydispersity: Array
     scission_ratio: float
+    offset_k: float | Array = _OFFSET_K  # below the glass transition, where mobility halves the rate
 
     @classmethod
     def of(
-        cls, solvent: Solvent, rate_s: Array, energy_kj_mol: Array, order: float | Array, polydispersity: Array, scission_ratio: float
-    ) -> "Cure":
+        cls, solvent: Solvent, rate_s: Array, energy_kj_mol: Array, order: float | Array, polydispersity: Array, scission_ratio: float,
+        offset_k: float | Array = _OFFSET_K,
+    ) -> "Cure":  # fmt: skip
         """Return the constants for a polymer cast from ``solvent``."""
         energy_k = 1e3 * energy_kj_mol / R_J_PER_MOL_K
-        return cls(rate_s, energy_k, order, value("glass_dry"), solvent.glass_k, polydispersity, scission_ratio)
+        return cls(rate_s, energy_k, order, value("glass_dry"), solvent.glass_k, polydispersity, scission_ratio, offset_k)
 
 
 def arrhenius(temp_k: ArrayLike, rate_ref: ArrayLike, energy_k: ArrayLike, reference_k: float = REFERENCE_K) -> Array:
@@ -48,8 +50,8 @@ def arrhenius(temp_k: ArrayLike, rate_ref: ArrayLike, energy_k: ArrayLike, refer
 
 
 def mobility(above_glass_k: ArrayLike) -> Array:
-    """Return the factor Phi(T - Tg): 1 well above the glass transition, a half 80 K below it, falling tenfold per 46 K from there."""
-    return np.asarray(1 / (1 + np.exp((-_OFFSET_K - np.asarray(above_glass_k)) / _WIDTH_K)), dtype=np.float64)
+    """Return the factor Phi(T - Tg): 1 well above the glass transition, a half the prior's offset below it, falling from there."""
+    return np.asarray(1 / (1 + np.exp((-_OFFSET_K - np.asarray(above_glass_k)) / WIDTH_K)), dtype=np.float64)
 
 
 def rate_for_gel_time(gel_time_s: ArrayLike, order: ArrayLike) -> Array:
@@ -59,11 +61,11 @@ def rate_for_gel_time(gel_time_s: ArrayLike, order: ArrayLike) -> Array:
 
 def _site_time(left: ArrayLike, order: ArrayLike) -> Array:
     """Return the integral of dx/(1-x)^n from 0 until the fraction ``left`` of the sites is left."""
-    power = _power(order)
+    power = power_of(order)
     return np.asarray(np.expm1(-power * np.log(left)) / power, dtype=np.float64)
 
 
-def _power(order: ArrayLike) -> Array:
+def power_of(order: ArrayLike) -> Array:
     """Return the order less one, not below 1e-9: there first order and its limit agree to 1e-8 and no case needs its own formula."""
     return np.maximum(np.asarray(order, dtype=np.float64) - 1, 1e-9)
 
@@ -73,17 +75,28 @@ def site_rate(cure: Cure, temp_k: Array, inverse_k: Array, fraction: Array, conv
 
     The glass transition follows Fox in the solvent's weight ``fraction`` and rises with crosslinking.
     """
+    held, _, _ = hindrance(cure, temp_k, fraction, conversion)
+    rate: Array = cure.rate_s * (hindered(cure) / LIMIT) * np.exp(cure.energy_k * (1 / REFERENCE_K - inverse_k)) / held
+    return rate
+
+
+def hindered(cure: Cure) -> Array:
+    """Return 1 / Phi of the dry film before its cure at 240 degC, for which the calibrated rate holds."""
+    return np.asarray(1 + np.exp((cure.glass_dry_k - REFERENCE_K - cure.offset_k) / WIDTH_K), dtype=np.float64)
+
+
+def hindrance(cure: Cure, temp_k: Array, fraction: Array, conversion: Array) -> tuple[Array, Array, Array]:
+    """Return 1 / Phi, d ln Phi / dT in 1/K and -d ln Phi / d conversion."""
     dry_k = cure.glass_dry_k + _RISE_K * conversion
     glass_k = 1 / ((1 - fraction) / dry_k + fraction / cure.glass_solvent_k)
-    hindered = 1 + np.exp((glass_k - temp_k - _OFFSET_K) / _WIDTH_K)  # 1 / Phi
-    hindered_ref = 1 + np.exp((cure.glass_dry_k - REFERENCE_K - _OFFSET_K) / _WIDTH_K)
-    rate: Array = cure.rate_s * (hindered_ref / LIMIT) * np.exp(cure.energy_k * (1 / REFERENCE_K - inverse_k)) / hindered
-    return rate
+    over: Array = np.exp((glass_k - temp_k - cure.offset_k) / WIDTH_K)
+    steeper = over / ((1 + over) * WIDTH_K)
+    return 1 + over, steeper, steeper * (1 - fraction) * (glass_k / dry_k) ** 2 * _RISE_K
 
 
 def crosslink(cure: Cure, conversion: Array, rate: Array, dt_s: float) -> Array:
     """Return the conversion of the sites after ``dt_s`` at a constant ``rate``, (..., members); exact for every order n >= 1."""
-    power, left_log = _power(cure.order), np.log1p(-conversion)
+    power, left_log = power_of(cure.order), np.log1p(-conversion)
     return np.asarray(-np.expm1(left_log - np.log1p(power * dt_s * rate * np.exp(power * left_log)) / power), dtype=np.float64)
 
 
@@ -115,9 +128,9 @@ def _other_width(crosslinks: Array, polydispersity: Array, gel: Array) -> Array:
     """Solve the Schulz-Zimm equation by Newton from the most probable chains' ``gel``, which is within a third of the root for PDI 1-4."""
     branches = polydispersity / np.maximum(polydispersity - 1, 1e-9)  # k + 1
     for _ in range(5):
-        base = 1 + crosslinks * gel / branches
-        sol = np.exp(-branches * np.log1p(crosslinks * gel / branches))
-        gel = gel - (gel - 1 + sol) / np.maximum(1 - crosslinks * sol / base, 1e-12)
+        bound = crosslinks * gel / branches
+        sol = np.exp(-branches * np.log1p(bound))
+        gel = gel - (gel - 1 + sol) / np.maximum(1 - crosslinks * sol / (1 + bound), 1e-12)
     return np.maximum(gel, 0.0)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.heat import heat_rates
 from controller.estimator.laws import cure_rate, diffusion_s, exp, film_pressure_pa, gap_diffusion_m2_s, gap_drive, glass_share
-from controller.estimator.member import Drive, Member, Shape
+from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
 
@@ -46,8 +46,8 @@ def _film_warmth(member: Member, shape: Shape, y: Array, warmth: Array) -> None:
                 row[start + p] = row[p]
 
 
-@compiled
-def rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth: Array, flux: Array) -> None:
+@inlined
+def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth: Array, flux: Array) -> None:
     """Write dy/dt to ``f``; ``warmth`` (4, faces) and ``flux`` (faces,) are room to work in."""
     positions, cells = shape.positions, shape.cells
     nodes, faces = cells * positions, (cells - 1) * positions
@@ -78,3 +78,12 @@ def rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth
             member.order, member.glass_dry_k, member.glass_solvent_k, member.rise_k, member.offset_k, member.width_k,
         )  # fmt: skip
     heat_rates(member, shape, drive, heat, mean, temps)
+
+
+@compiled
+def rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth: Array, flux: Array) -> None:
+    """Write dy/dt to ``f``, see ``_rates``."""
+    if is_usual(shape):
+        _rates(member, usual(shape), drive, y, f, warmth, flux)
+    else:
+        _rates(member, shape, drive, y, f, warmth, flux)

@@ -1,7 +1,8 @@
 """Temperature histories of coupons as few steps of constant temperature, which the cure law then takes for any parameters.
 
-A step's temperature is the one at which the prior's activation energy gives the step's mean rate constant, so that a step of 8 K is as good
-as the curve: for an energy 20 kJ/mol off it is 0.2 % of the step's crosslinking.
+A step is known by mean and variance of its temperature, weighted with the prior's rate constant. What another energy and the glass, which
+may triple the slope of ln rate over temperature, make of the step is then right to the second order; the glass transition that rises with
+the crosslinking inside a step, to the first. So a step of 8 K, in which the rate may change by a factor of five, is as good as the curve.
 """
 
 from collections.abc import Sequence
@@ -10,17 +11,17 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator.curing import REFERENCE_K, Cure, arrhenius, crosslink, site_rate
+from controller.estimator.curing import LIMIT, REFERENCE_K, WIDTH_K, Cure, arrhenius, hindered, hindrance, power_of
 from controller.estimator.parameters import value
 from controller.units import R_J_PER_MOL_K, kelvin
 
 Array = NDArray[np.float64]
 
 ENERGY_K: Final = 1e3 * value("activation_energy") / R_J_PER_MOL_K
-_SHARES: Final = 24  # steps of equal crosslinking, for the glass transition that rises with it
+_SHARES: Final = 16  # steps of equal crosslinking, for the glass transition that rises with it
 _TRAVEL_K: Final = 8.0  # a step's temperature moves by no more
 _IDLE_K: Final = kelvin(170.0)  # below, the rate is less than 0.4 % of that at 240 degC
-_FINE_K: Final = 1.0  # of the straight pieces before they are put together
+_FINE_K: Final = 0.5  # of the straight pieces before they are put together
 
 
 class History(NamedTuple):
@@ -34,9 +35,10 @@ class History(NamedTuple):
 class Exposure(NamedTuple):
     """What coupons went through; arrays are (steps, coupons), a coupon with fewer steps has steps without duration at the end."""
 
-    dt_s: Array
-    temp_k: Array
-    fraction: Array
+    dt_s: Array  # at ``temp_k``, that would do as much as the step with the prior's energy
+    temp_k: Array  # mean, weighted with the prior's rate constant
+    variance_k2: Array  # likewise
+    fraction: Array  # likewise
 
     @property
     def effective_k(self) -> Array:
@@ -47,7 +49,7 @@ class Exposure(NamedTuple):
     def of(self, chosen: Sequence[int]) -> "Exposure":
         """Return the coupons with the indices ``chosen``."""
         picked = list(chosen)
-        return Exposure(self.dt_s[:, picked], self.temp_k[:, picked], self.fraction[:, picked])
+        return Exposure(self.dt_s[:, picked], self.temp_k[:, picked], self.variance_k2[:, picked], self.fraction[:, picked])
 
 
 def exposure_of(histories: Sequence[History]) -> Exposure:
@@ -57,11 +59,11 @@ def exposure_of(histories: Sequence[History]) -> Exposure:
     padded = np.stack([np.pad(part, ((0, 0), (0, longest - part.shape[1])), mode="edge") for part in parts], axis=2)
     for coupon, part in enumerate(parts):
         padded[0, part.shape[1] :, coupon] = 0.0
-    return Exposure(padded[0], padded[1], padded[2])
+    return Exposure(padded[0], padded[1], padded[2], padded[3])
 
 
 def _steps(history: History) -> Array:
-    """Return duration, temperature and solvent of the steps, shape (3, steps)."""
+    """Return duration, temperature, its variance and solvent of the steps, shape (4, steps)."""
     at_s = _fine(history)
     temp_k, fraction = np.interp(at_s, history.at_s, history.temp_k), np.interp(at_s, history.at_s, history.fraction)
     dt_s, middle_k, wet = np.diff(at_s), (temp_k[1:] + temp_k[:-1]) / 2, (fraction[1:] + fraction[:-1]) / 2
@@ -69,9 +71,10 @@ def _steps(history: History) -> Array:
     travel = np.abs(np.diff(temp_k)) * (middle_k > _IDLE_K)
     progress = np.cumsum(done) * (_SHARES / done.sum()) + np.cumsum(travel) / _TRAVEL_K
     first = np.flatnonzero(np.diff(np.floor(progress - progress[0]), prepend=-1.0))
-    duration, sums, solvent = (np.add.reduceat(part, first) for part in (dt_s, done, done * wet))
-    inverse_k = 1 / REFERENCE_K - np.log(sums / duration) / ENERGY_K
-    return np.stack((duration, 1 / inverse_k, solvent / sums))
+    square_k2 = middle_k**2 + np.diff(temp_k) ** 2 / 12
+    sums, solvent, warmth, square = (np.add.reduceat(part, first) for part in (done, done * wet, done * middle_k, done * square_k2))
+    mean_k = warmth / sums
+    return np.stack((sums / arrhenius(mean_k, 1.0, ENERGY_K), mean_k, np.maximum(square / sums - mean_k**2, 0.0), solvent / sums))
 
 
 def _fine(history: History) -> Array:
@@ -85,8 +88,20 @@ def _fine(history: History) -> Array:
 
 
 def conversion_of(exposure: Exposure, cure: Cure) -> Array:
-    """Return the conversion of the sites at the end, from none, shape (coupons, samples); ``cure`` holds arrays of shape (samples,)."""
-    conversion = np.zeros((exposure.dt_s.shape[1], len(cure.rate_s)))
-    for dt_s, temp_k, fraction in zip(exposure.dt_s[..., None], exposure.temp_k[..., None], exposure.fraction[..., None], strict=True):
-        conversion = crosslink(cure, conversion, site_rate(cure, temp_k, 1 / temp_k, fraction, conversion) * dt_s, 1.0)
-    return conversion
+    """Return the conversion of the sites at the end, from none, shape (coupons, samples); ``cure`` holds arrays of shape (samples,).
+
+    Its rate may be of shape (coupons, samples).
+    """
+    power, start = power_of(cure.order), cure.rate_s * hindered(cure) / LIMIT
+    left_log = np.zeros((exposure.dt_s.shape[1], cure.rate_s.shape[-1]))
+    left = np.ones_like(left_log)
+    for dt_s, temp_k, variance_k2, fraction in zip(*(part[..., None] for part in exposure), strict=True):
+        held, steeper, rise = hindrance(cure, temp_k, fraction, 1 - left)  # 1/Phi, d ln Phi / dT, -d ln Phi / dx
+        slope = steeper + (cure.energy_k - ENERGY_K) / temp_k**2  # of ln rate, beyond the prior's that the step's mean is made with
+        bent = 1 + variance_k2 / 2 * (slope**2 - steeper / (held * WIDTH_K))
+        time = dt_s * bent * start * np.exp(cure.energy_k * (1 / REFERENCE_K - 1 / temp_k)) / held
+        branch = np.exp(power * left_log)  # (1-x)^(n-1)
+        slowed = np.maximum(time * rise * branch * left, 1e-12)  # ln of the rate at the step's end over that at its start, about
+        left_log = left_log - np.log1p(power * branch * time * np.log1p(slowed) / slowed) / power
+        left = np.exp(left_log)
+    return np.asarray(-np.expm1(left_log), dtype=np.float64)

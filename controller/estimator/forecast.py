@@ -90,7 +90,8 @@ def _forecast(
     end_s = limit_s if together_s is None else together_s
     spread = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s)
     endpoint = None if together_s is None else Interval(end_s, min(end_s, float(spread[0])), max(end_s, float(spread[1])))
-    temps_k = np.array([np.interp(end_s, course.at_s, np.median(course.temp_k[solved, :, p], axis=0)) for p in range(4)])
+    middle_k = np.median(course.temp_k[solved], axis=0)
+    temps_k = np.array([np.interp(end_s, course.at_s, one_k) for one_k in middle_k.T])
     goal_k = kelvin(legs[cure].target_c)
     tail = _tail(members, slow, equipment, Start(temps_k, goal_k, _pressure_pa(legs[cure]), goal_k), legs[cure + 1 :])
     rest_s = tail.ends_s[-1] if tail is not None else 0.0

@@ -1,4 +1,7 @@
-"""Heat of the roll, compiled: a chain of rings from the core outwards, and the edge zone, which touches them all along the copper."""
+"""Heat of the roll, compiled: a chain of rings from the core outwards, and the edge zone, tied to them along the copper.
+
+The equations let the edge zone touch every ring; ``winding`` ties it to the outermost one.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,17 +1,17 @@
 """The factored approximate Jacobian of the equations, compiled, and solving with it.
 
 The Jacobian keeps what is stiff: the film's tridiagonal block, the mean's row, the cure's diagonal, the heat of the chain of rings with the
-edge that touches them all (an arrow), and evaporation, through which the surface node and the temperature act on each other: it couples
+edge that may touch them all (an arrow), and evaporation, through which the surface node and the temperature act on each other: it couples
 one node per position, which costs one term on the temperature's diagonal. Everything else stays explicit, which a W-method allows.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator.compiled import compiled, inlined
+from controller.estimator.compiled import inlined
 from controller.estimator.heat import heat_factor, heat_solve
 from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_diffusion_m2_s, gap_drive_slope
-from controller.estimator.member import Drive, Member, Shape
+from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
 
@@ -37,8 +37,8 @@ def _surface_slopes(member: Member, temp_k: float, u: float, drive: Drive, reach
     return slope * steep, slope * film_pa * member.antoine_b_k / (offset_k * offset_k)
 
 
-@compiled
-def factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, warmth: Array, flux: Array, lu: Array) -> None:
+@inlined
+def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, warmth: Array, flux: Array, lu: Array) -> None:
     """Write the factors of shift - A to ``lu`` (3, (cells + 3) * positions), A the approximate Jacobian at ``y``.
 
     ``f``, ``warmth`` and ``flux`` are what ``rates`` has left at ``y``; the last two are used up. Rows of ``lu``: multiplier below, inverse
@@ -106,8 +106,8 @@ def _eliminate(positions: int, faces: int, below: Array, inverse: Array, above: 
         inverse_later[k] = 1.0 / (inverse_later[k] - below_later[k] * above[k])
 
 
-@compiled
-def solve(shape: Shape, lu: Array, b: Array) -> None:
+@inlined
+def _solve(shape: Shape, lu: Array, b: Array) -> None:
     """Solve with the factors of ``factor``, in place."""
     positions, cells = shape.positions, shape.cells
     nodes, faces = cells * positions, (cells - 1) * positions
@@ -126,3 +126,21 @@ def solve(shape: Shape, lu: Array, b: Array) -> None:
     for p in range(positions):
         b[nodes + p] = (b[nodes + p] - below[nodes + p] * b[faces + p] - above[nodes + p] * heat[p]) * inverse[nodes + p]
         b[nodes + positions + p] *= inverse[nodes + positions + p]
+
+
+@inlined
+def factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, warmth: Array, flux: Array, lu: Array) -> None:
+    """Factor shift - A, see ``_factor``."""
+    if is_usual(shape):
+        _factor(member, usual(shape), drive, y, f, shift, warmth, flux, lu)
+    else:
+        _factor(member, shape, drive, y, f, shift, warmth, flux, lu)
+
+
+@inlined
+def solve(shape: Shape, lu: Array, b: Array) -> None:
+    """Solve in place, see ``_solve``."""
+    if is_usual(shape):
+        _solve(usual(shape), lu, b)
+    else:
+        _solve(shape, lu, b)

@@ -11,7 +11,7 @@ from controller.estimator.belief import Belief
 from controller.estimator.curing import LIMIT, gel_fraction
 from controller.estimator.members import MEMBERS, SENSORS, Members
 from controller.estimator.model import POSITIONS, EstimatorMemory
-from controller.estimator.quantiles import intervals
+from controller.estimator.quantiles import intervals, point
 from controller.image import Estimate, Interval, ZoneEstimate
 from controller.units import PA_PER_MBAR, celsius
 
@@ -60,7 +60,7 @@ def judge(
     count = len(POSITIONS)
     dryness = [_assayed(one) for one in rows[: count + 1]]
     evolution, insoluble, mean_gel = rows[count + 1], rows[count + 2 : -1], rows[-1]
-    pressing_pa = float(np.quantile(pressing, BLISTER_POINT))
+    pressing_pa = point(pressing, BLISTER_POINT)
     temps_c = [celsius(mean_k) for mean_k in belief.state.temps.mean(axis=0).tolist()]
     p_solvent = p_window = 0.0
     target = memory.target

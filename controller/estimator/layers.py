@@ -10,14 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.estimator import member
 from controller.estimator.compiled import variants
 from controller.estimator.constants import COLUMN, nodes, scaled, shape_of, table_of
 from controller.estimator.constants import Slow as Slow
 from controller.estimator.constants import Uncertain as Uncertain
 from controller.estimator.laws import HARMLESS_U
-from controller.estimator.march import Seen, march
+from controller.estimator.march import Seen, march, skin_shares
 from controller.estimator.member import Shape
-from controller.estimator.model import LoadState
+from controller.estimator.model import DEPTHS, LoadState
 from controller.estimator.parameters import value
 from controller.estimator.rosenbrock import Tolerance
 from controller.estimator.winding import Winding, winding_of
@@ -108,16 +109,16 @@ def build(
 ) -> Model:
     """Return the model of ``load``.
 
-    ``positions`` counts the rings and the edge zone, or names them from the core to the outer turns with "edge" last; ``cells`` nodes lie
-    across the film. ``diffusion_m2_s`` is that of the dry film at 200 degC. Raises ValueError for fewer than two positions, fewer than
-    three cells, or an order of the crosslinking below 1.
+    ``positions`` counts the rings and the edge zone, or names them from the core to the outer turns with "edge" last; names of ``DEPTHS``
+    are as deep as these say, other rings equally thick. ``cells`` nodes lie across the film. ``diffusion_m2_s`` is that of the dry film at
+    200 degC. Raises ValueError for fewer than two positions, fewer than three cells, or an order of the crosslinking below 1.
     """
     names = _names(positions)
     if cells < 3:
         raise ValueError(f"cells: {cells}; allowed is 3 or more")
     if (uncertain.order < 1).any():
         raise ValueError(f"order: {float(uncertain.order.min())}; allowed is 1 or more")
-    winding = winding_of(load, len(names) - 1)
+    winding = winding_of(load, tuple(DEPTHS.get(name, 1.0) for name in names[:-1]))
     polymer_kg_m2 = value("polymer_density") * 1e3 * load.film_um * 1e-6
     polymer_kg = polymer_kg_m2 * winding.area_m2
     heat_j_kg = 1e6 * solvent.evaporation_kj_mol / solvent.molar_mass_g_mol
@@ -190,8 +191,9 @@ def _march(
         _MOST_STEPS, ahead_s, after, lost, seen, tries, flags,
     )  # fmt: skip
     failed = flags != 0
-    for part in seen:
-        part[failed] = np.nan
+    if failed.any():
+        for part in seen:
+            part[failed] = np.nan
     evaporated_kg = lost * (model.polymer_kg * model.winding.share)
     return (
         Advanced(State(after, positions), evaporated_kg.sum(axis=1), evaporated_kg, tries, failed),
@@ -220,14 +222,26 @@ def blister(model: Model, slow: Slow, state: State, pressure_pa: float) -> tuple
 
     That is where the film is rubbery, T > Tg(w) (Fox), and holds more than ``HARMLESS_U`` solvent; above 1 it may blister there.
     """
-    column = {name: model.table[:, number, None] for name, number in COLUMN.items()}
+    density_ratio, log_a, antoine_b_k, antoine_c_k, chi, glass_dry_k, glass_solvent_k = (model.table[:, at, None] for at in _AT_FOIL)
     temp_k, u = state.temps, foil_side(model, state)
-    polymer = column["density_ratio"] / (u + column["density_ratio"])
-    saturation_pa = np.exp(column["log_saturation_a"] - column["antoine_b_k"] / (temp_k + column["antoine_c_k"]))
-    film_pa = saturation_pa * (1 - polymer) * np.exp(polymer + column["chi"] * polymer**2)
+    polymer = density_ratio / (u + density_ratio)
+    saturation_pa = np.exp(log_a - antoine_b_k / (temp_k + antoine_c_k))
+    film_pa = saturation_pa * (1 - polymer) * np.exp(polymer + chi * polymer**2)
     fraction = u / (1 + u)
-    glass_k = 1 / ((1 - fraction) / column["glass_dry_k"] + fraction / column["glass_solvent_k"])
+    glass_k = 1 / ((1 - fraction) / glass_dry_k + fraction / glass_solvent_k)
     return film_pa / pressure_pa, (temp_k > glass_k) & (u > HARMLESS_U)
+
+
+_AT_FOIL = tuple(
+    COLUMN[name] for name in ("density_ratio", "log_saturation_a", "antoine_b_k", "antoine_c_k", "chi", "glass_dry_k", "glass_solvent_k")
+)
+
+
+def skin_share(model: Model, slow: Slow, wall_k: float, pressure_pa: float) -> Array:
+    """Return how far the outermost turn's surface is from its ring's temperature towards the wall's, 0 to 1, (M,): steady conduction."""
+    shares = np.empty(len(model.table))
+    skin_shares(scaled(model.table, slow), model.shape, member.Drive(wall_k, pressure_pa, 0.0), shares)
+    return shares
 
 
 def warm_up() -> int:
@@ -237,5 +251,6 @@ def warm_up() -> int:
     state = initial(model, 300.0, np.array([0.2]))
     slow = Slow.none(1)
     after = advance(model, slow, state, Drive(300.0, 301.0, 1e3, 0.0), 1.0).state
+    skin_share(model, slow, 300.0, 1e3)
     trajectory(model, slow, after, np.array([[0.0, 300.0, 1e3, 0.0], [60.0, 310.0, 1e3, 0.0]]), np.array([60.0]))
     return variants()

@@ -1,8 +1,8 @@
 """How an observation moves the members: a deterministic square-root ensemble filter (Whitaker and Hamill 2002), one number at a time.
 
-Each observation may move only what it can tell about: a thermocouple the roll's temperatures, its heat transfer and its own offset; solvent
-that left the film's solvent, the diffusion scales, the vapour's way out and the instruments' gain. The crosslinking parameters, and what
-has crosslinked, are not visible on-line and are never moved; only coupons change them.
+Each observation may move only what it can tell about: a thermocouple the roll's temperatures, its heat transfer, its own contact and its
+offset; solvent that left the film's solvent, the diffusion scales, the vapour's way out and the instruments' gain. The crosslinking
+parameters, and what has crosslinked, are not visible on-line and are never moved; only coupons change them.
 """
 
 from typing import Final, NamedTuple
@@ -15,6 +15,7 @@ from controller.estimator.belief import Belief
 from controller.estimator.layers import Slow
 from controller.estimator.members import SENSORS, Members
 from controller.estimator.model import POSITIONS
+from controller.estimator.parameters import PARAMETERS
 
 Array = NDArray[np.float64]
 
@@ -27,8 +28,10 @@ _DRIEST: Final = 1e-7
 _SOLVENT_FLOOR: Final = 0.2  # of ln u
 _SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25]))
 _GAIN_FLOOR: Final = 0.02
-_TEMP_FLOOR_K: Final = 0.7
-_LAG_SHARE: Final = 0.15
+_TEMP_FLOOR_K: Final = 0.15
+_CONTACT_FLOOR: Final = 0.02
+_OFFSET_FLOOR_K: Final = 0.5
+_SLOWLY: Final = 0.2  # [assume] what the model gets wrong lasts longer than the minute between two looks
 
 
 class Looked(NamedTuple):
@@ -39,11 +42,12 @@ class Looked(NamedTuple):
 
 
 def _update(
-    rows: Array, floor: Array, limit: Array, predicted: Array, observed: float, deviation: float, *, grows: bool
+    rows: Array, floor: Array, limit: Array, predicted: Array, observed: float, deviation: float, *, grows: bool, heeds: Array | float = 1.0
 ) -> tuple[Array, Looked]:
     """Return ``rows`` (n, members) after ``observed`` against ``predicted`` (members,) with the error's ``deviation``.
 
     ``floor`` and ``limit`` (n, 1) keep a spread and bound a move; a spread below its floor stays as it was, unless it ``grows``.
+    ``heeds`` (n, 1) is the share of the covariance that each row listens to.
     """
     centre = rows.mean(axis=1, keepdims=True)
     anomaly = rows - centre
@@ -53,7 +57,7 @@ def _update(
     shown = predicted - expected
     error = deviation**2
     total = float(shown @ shown) / freedom + error
-    gain = (anomaly @ shown)[:, None] / (freedom * total)
+    gain = heeds * (anomaly @ shown)[:, None] / (freedom * total)
     bound = _ROBUST * total**0.5
     innovation = observed - expected
     moved = centre + np.clip(gain * min(max(innovation, -bound), bound), -limit, limit)
@@ -76,8 +80,11 @@ def _column(*values: float) -> Array:
 _POSITIONS = len(POSITIONS)
 _SOLVENT_FLOORS = _column(*[_SOLVENT_FLOOR] * _POSITIONS, *(float(x) for x in _SLOW_FLOOR[:4]), _GAIN_FLOOR)
 _SOLVENT_LIMITS = _column(*[_LONGEST_MOVE] * (_POSITIONS + 5))
-_HEAT_FLOORS = _column(*[_TEMP_FLOOR_K] * _POSITIONS, float(_SLOW_FLOOR.log_h), float(_SLOW_FLOOR.log_k))
-_HEAT_LIMITS = _column(*[_HOTTEST_MOVE_K] * _POSITIONS, 0.2, 0.3)
+_HEAT_FLOORS = _column(*[_TEMP_FLOOR_K] * _POSITIONS, float(_SLOW_FLOOR.log_h), float(_SLOW_FLOOR.log_k), _CONTACT_FLOOR, _OFFSET_FLOOR_K)
+_HEAT_LIMITS = _column(*[_HOTTEST_MOVE_K] * _POSITIONS, 0.2, 0.3, 0.05, 0.5)
+_HEEDS = _column(*[1.0] * (_POSITIONS + 2), *[_SLOWLY] * 2)
+_CONTACTS: Final = tuple((PARAMETERS[f"contact_{sensor}"].low, PARAMETERS[f"contact_{sensor}"].high) for sensor in SENSORS)
+_LOG_H, _LOG_K = (np.log((row.low / row.value, row.high / row.value)) for row in (PARAMETERS["external_h"], PARAMETERS["k_radial"]))
 
 
 def from_solvent(members: Members, belief: Belief, predicted: Array, observed: float, deviation: float) -> tuple[Belief, Looked]:
@@ -97,23 +104,33 @@ def from_solvent(members: Members, belief: Belief, predicted: Array, observed: f
     return belief._replace(state=state, slow=slow, log_gain=gain), looked
 
 
-def from_thermocouple(belief: Belief, sensor: int, observed_k: float, deviation_k: float, wall_k: float) -> tuple[Belief, Looked]:
+def from_thermocouple(
+    members: Members, belief: Belief, sensor: int, observed_k: float, deviation_k: float, wall_k: float, pressure_pa: float
+) -> tuple[Belief, Looked]:
     """Return the belief after a reading of load thermocouple ``sensor`` (an index into ``SENSORS``).
 
-    The spread kept grows with the difference to the wall, because what four nodes make of a real roll is wrong by a share of it.
+    It moves the roll's temperatures, its heat transfer, the sensor's own contact and its offset: after a step of the wall a contact shows
+    at once, a lag does not.
     """
-    position = POSITIONS.index(SENSORS[sensor])
     temps, slow = belief.state.temps, belief.slow
-    rows = np.vstack((temps.T, slow.log_h, slow.log_k))
-    floors = _HEAT_FLOORS.copy()
-    floors[position, 0] += _LAG_SHARE * abs(wall_k - float(temps[:, position].mean()))
-    rows, looked = _update(rows, floors, _HEAT_LIMITS, foreseen(belief, sensor, wall_k), observed_k, deviation_k, grows=True)
+    rows = np.vstack((temps.T, slow.log_h, slow.log_k, belief.contact[:, sensor], belief.offset_k[:, sensor]))
+    predicted = foreseen(members, belief, sensor, wall_k, pressure_pa)
+    rows, looked = _update(rows, _HEAT_FLOORS, _HEAT_LIMITS, predicted, observed_k, deviation_k, grows=True, heeds=_HEEDS)
     state = layers.State(belief.state.block.copy(), belief.state.positions)
     state.temps[:] = rows[:_POSITIONS].T
-    return belief._replace(state=state, slow=slow._replace(log_h=rows[-2], log_k=rows[-1])), looked
+    log_h, log_k, touch, offset_k = rows[_POSITIONS:]
+    contact, offsets_k = belief.contact.copy(), belief.offset_k.copy()
+    contact[:, sensor], offsets_k[:, sensor] = np.clip(touch, *_CONTACTS[sensor]), offset_k
+    slow = slow._replace(log_h=np.clip(log_h, *_LOG_H), log_k=np.clip(log_k, *_LOG_K))
+    return belief._replace(state=state, slow=slow, contact=contact, offset_k=offsets_k), looked
 
 
-def foreseen(belief: Belief, sensor: int, wall_k: float) -> Array:
-    """Return what each member expects load thermocouple ``sensor`` to read, K, (members,): each believes in its own sensor and contact."""
-    temps = belief.state.temps[:, POSITIONS.index(SENSORS[sensor])]
-    return np.asarray(temps + belief.contact[:, sensor] * (wall_k - temps) + belief.offset_k[:, sensor], dtype=np.float64)
+def foreseen(members: Members, belief: Belief, sensor: int, wall_k: float, pressure_pa: float) -> Array:
+    """Return what each member expects load thermocouple ``sensor`` to read, K, (members,): each believes in its own sensor and contact.
+
+    The outer one lies on the surface of the outermost turn, which is nearer to the wall than the ring under it.
+    """
+    place = belief.state.temps[:, POSITIONS.index(SENSORS[sensor])]
+    if SENSORS[sensor] == "outer":
+        place = place + layers.skin_share(members.model, belief.slow, wall_k, pressure_pa) * (wall_k - place)
+    return np.asarray(place + belief.contact[:, sensor] * (wall_k - place) + belief.offset_k[:, sensor], dtype=np.float64)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.equations import rates
+from controller.estimator.heat import conductances
 from controller.estimator.laws import HARMLESS_U, exp, film_pressure_pa
-from controller.estimator.member import Member, Shape
+from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.rosenbrock import BEND, TOO_MANY, Room, Tolerance, advance_to, drive_at
 
 Array = NDArray[np.float64]
@@ -109,6 +110,14 @@ def _store(shape: Shape, y: Array, row: Array) -> None:
     for p in range(positions):
         row[positions + nodes + p] = -np.expm1(-y[nodes + positions + p])
         row[p] = y[nodes + 2 * positions + p]
+
+
+@compiled
+def skin_shares(table: Array, shape: Shape, drive: Drive, shares: Array) -> None:
+    """Write to ``shares`` (members,) how far the outermost turn's surface is from its ring's temperature towards the wall's."""
+    for m in range(table.shape[0]):
+        _, h, skin = conductances(Member(*_fixed_tuple(table[m], _WIDTH)), shape, drive)
+        shares[m] = 1.0 - skin / (h * shape.skin_m2)  # in series with what leads inwards the latter gives ``skin``
 
 
 @compiled

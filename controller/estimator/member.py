@@ -1,9 +1,11 @@
 """What the compiled equations work on: the grid and roll of a load, the numbers of one member, and what the chamber does to it."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from controller.estimator.compiled import inlined
 
 Array = NDArray[np.float64]
 
@@ -21,7 +23,7 @@ class Shape(NamedTuple):
     capacity_inverse: Array  # (positions,) K/J
     rings_m: Array  # (positions - 2,) conductance between rings per conductivity
     axial_w_k: Array  # (positions - 1,) along the copper to the edge zone
-    open_m2: Array  # (positions,) area that sees the wall, without the skin
+    open_m2: Array  # (positions,) area that sees the wall: end faces, openings of the core
     skin_m2: float
     skin_m: float  # conductance of the outermost half ring per conductivity
     half_pressure_pa: float
@@ -70,3 +72,23 @@ class Drive(NamedTuple):
     wall_k: float
     pressure_pa: float
     vapour_pa: float
+
+
+USUAL_POSITIONS: Final = 5  # of a load's model; other sizes are for calibration and proofs
+USUAL_CELLS: Final = 10
+
+
+@inlined
+def is_usual(shape: Shape) -> bool:
+    """Return whether ``shape`` has the size of a load's model."""
+    return shape.positions == USUAL_POSITIONS and shape.cells == USUAL_CELLS
+
+
+@inlined
+def usual(shape: Shape) -> Shape:
+    """Return ``shape`` with constants for its size, with which the compiler turns the loops over positions and nodes into vector code."""
+    return Shape(
+        USUAL_POSITIONS, USUAL_CELLS, shape.volume, shape.volume_inverse, shape.distance_inverse, shape.reach, shape.share,
+        shape.capacity_inverse, shape.rings_m, shape.axial_w_k, shape.open_m2, shape.skin_m2, shape.skin_m, shape.half_pressure_pa,
+        shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
+    )  # fmt: skip

@@ -5,7 +5,7 @@ between releases: nothing is drawn while the oven runs, and equal inputs give an
 """
 
 from functools import lru_cache
-from math import hypot, pi
+from math import hypot
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -38,9 +38,11 @@ _DIMENSIONS: Final = (
         "activation_energy",
         "order",
         "polydispersity",
+        "vitrification_offset",
     ),
 )
 _SEED: Final = 20000
+_ROUNDING: Final = 1e-3  # keeps a matrix of rounded correlations positive
 
 
 class Members(NamedTuple):
@@ -89,31 +91,30 @@ def varied(name: str, median: float | None = None, sd: float | None = None, devi
 def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     """Return the members for a load. The same arguments always give the same members."""
     solvent = SOLVENTS[settings.solvent]
-    time, alone = design("gel_time"), design("activation_energy")
-    tied = settings.gel_time_energy_correlation
+    time, energetic, width, steep, below = _tied(settings.cure_correlation)
     ln_sd = hypot(settings.gel_time_ln_sd, spread("cure_model_error"))
     gel_time_s = 3600 * varied("gel_time_240c", settings.gel_time_240c_h, ln_sd, time)
-    energy = varied(
-        "activation_energy", settings.activation_energy_kj_mol, settings.activation_energy_sd_kj_mol,
-        tied * time + (1 - tied * tied) ** 0.5 * alone,
-    )  # fmt: skip
-    order = varied("order", settings.order, settings.order_sd)
+    energy = varied("activation_energy", settings.activation_energy_kj_mol, settings.activation_energy_sd_kj_mol, energetic)
+    order = varied("order", settings.order, settings.order_sd, steep)
+    glass_dry_k = varied("glass_dry")
+    below_k = varied("vitrification_offset", settings.vitrification_offset_k, settings.vitrification_offset_sd_k, below)
     uncertain = Uncertain(
         chi=varied("chi"),
         saturation_factor=varied("saturation_factor"),
-        glass_dry_k=varied("glass_dry"),
+        glass_dry_k=glass_dry_k,
         energy_dry_kj_mol=_diffusion_energy(settings),
         energy_swollen_kj_mol=varied("diffusion_energy_swollen"),
         cure_rate_s=rate_for_gel_time(gel_time_s, order),
         cure_energy_kj_mol=energy,
         order=order,
+        vitrification_k=below_k + (glass_dry_k - value("glass_dry")),  # coupons tell where mobility fades, not where the glass begins
         gap_factor=varied("gap_factor"),
     )
     wet = load.predry_residual_wt_pct / 100 + design("residual") * load.residual_sd_wt_pct / 100
     return Members(
         solvent=solvent,
         model=layers.build(load, solvent, uncertain, POSITIONS, CELLS, settings.diffusion_m2_s),
-        polydispersity=varied("polydispersity", settings.polydispersity, settings.polydispersity_sd),
+        polydispersity=varied("polydispersity", settings.polydispersity, settings.polydispersity_sd, width),
         scission_ratio=settings.scission_ratio,
         residual=np.clip(wet, 0.002, 0.6),
         slow=Slow(
@@ -126,8 +127,18 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         ),
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),
-        contact=_thick(load) * np.stack([varied(f"contact_{sensor}") for sensor in SENSORS], axis=1),
+        contact=np.stack([varied(f"contact_{sensor}") for sensor in SENSORS], axis=1),
     )
+
+
+def _tied(pairs: tuple[float, ...]) -> Array:
+    """Return the members' deviates of the five crosslinking parameters, (5, MEMBERS), correlated as the coupons' posterior is."""
+    alone = np.array([design(name) for name in ("gel_time", "activation_energy", "polydispersity", "order", "vitrification_offset")])
+    matrix = np.eye(len(alone))
+    matrix[np.triu_indices(len(alone), 1)] = pairs
+    matrix = (matrix + matrix.T - np.eye(len(alone))) * (1 - _ROUNDING) + _ROUNDING * np.eye(len(alone))
+    tied: Array = np.linalg.cholesky(matrix) @ alone
+    return tied
 
 
 def _diffusion_energy(settings: EstimatorSettings) -> Array:
@@ -135,11 +146,3 @@ def _diffusion_energy(settings: EstimatorSettings) -> Array:
     tied = settings.diffusion_energy_correlation
     deviate = tied * design("diffusion_dry") + (1 - tied * tied) ** 0.5 * design("diffusion_energy_dry")
     return varied("diffusion_energy_dry", settings.diffusion_energy_kj_mol, settings.diffusion_energy_sd_kj_mol, deviate)
-
-
-def _thick(load: LoadState) -> float:
-    """Return how far a winding has an inside that differs from its outermost turn, 0 to 1."""
-    pitch_m = (load.film_um + load.foil_um + load.gap_um) * 1e-6
-    core_m = load.core_mm / 2e3
-    depth_m = (core_m**2 + load.length_m * pitch_m / pi) ** 0.5 - core_m
-    return float(depth_m / (depth_m + value("contact_depth")))

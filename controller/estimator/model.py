@@ -5,20 +5,26 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+import numpy as np
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from controller.equipment import Strict
 from controller.estimator.parameters import spread, value
 from controller.estimator.pressure_rise import Leak, Rise
 from controller.image import Estimate, Forecast, Interval
 
-POSITIONS: Final = ("core", "middle", "outer", "edge")  # of the deep model
+POSITIONS: Final = ("core", "middle", "upper", "outer", "edge")  # of the deep model
+DEPTHS: Final = {"core": 0.35, "middle": 0.3, "upper": 0.2, "outer": 0.15}  # shares of the winding's thickness
 
 Block = Annotated[
     bytes,
     PlainSerializer(lambda raw: b64encode(raw).decode("ascii"), return_type=str, when_used="json"),
     BeforeValidator(lambda raw: b64decode(raw, validate=True) if isinstance(raw, str) else raw),
 ]
+
+
+_ROUNDED: Final = 5e-4  # a matrix of rounded correlations may miss being positive by so much
+Correlation = Annotated[float, Field(ge=-0.9999, le=0.9999)]
 
 
 class EstimatorSettings(Strict):
@@ -34,14 +40,20 @@ class EstimatorSettings(Strict):
     gel_time_240c_h: Annotated[float, Field(ge=0.05, le=100, description="to the gel point at 240 degC, h")] = value("gel_time_240c")
     gel_time_ln_sd: Annotated[float, Field(ge=0.01, le=2, description="of the coupons alone; the law's spread is added")] = 0.12
     activation_energy_kj_mol: Annotated[float, Field(ge=40, le=300, description="of the crosslinking, kJ/mol")] = value("activation_energy")
-    gel_time_energy_correlation: Annotated[
-        float, Field(ge=-0.999, le=0.999, description="of ln gel time and energy, from the calibration")
-    ] = 0.0
     activation_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="after coupons at two temperatures, kJ/mol")] = 8.0
     order: Annotated[float, Field(ge=1, le=12, description="of the crosslinking, in the sites left")] = value("order")
     order_sd: Annotated[float, Field(ge=0, le=4, description="its spread")] = 1.0
     polydispersity: Annotated[float, Field(ge=1, le=6, description="Mw/Mn of the primary chains")] = value("polydispersity")
     polydispersity_sd: Annotated[float, Field(ge=0, le=3, description="its spread")] = spread("polydispersity")
+    vitrification_offset_k: Annotated[
+        float, Field(ge=15, le=120, description="below the glass transition, where mobility halves the rate of crosslinking, K")
+    ] = value("vitrification_offset")
+    vitrification_offset_sd_k: Annotated[float, Field(ge=0, le=40, description="its spread, K")] = 10.0
+    cure_correlation: Annotated[
+        tuple[Correlation, ...],
+        Field(strict=False, min_length=10, max_length=10, description="of ln gel time, energy, polydispersity, order and offset, in pairs: "
+              "1-2, 1-3, 1-4, 1-5, 2-3, 2-4, 2-5, 3-4, 3-5, 4-5; from the calibration"),
+    ] = (0.0,) * 10  # fmt: skip
     scission_ratio: Annotated[float, Field(ge=0, le=0.9, description="p0/q0, chain cuts per crosslinked unit")] = 0.0
     diffusion_m2_s: Annotated[float, Field(ge=1e-18, le=1e-9, description="dry film at 200 degC, m2/s")] = value("diffusion_dry")
     diffusion_ln_sd: Annotated[float, Field(ge=0.01, le=3, description="after weighed coupons")] = 0.8
@@ -54,6 +66,15 @@ class EstimatorSettings(Strict):
     ] = 0.0
     condenser_in_chamber: Annotated[bool, Field(description="true: it takes vapour with the vacuum valve shut")] = False
     flux_gain_ln_sd: Annotated[float, Field(ge=0.001, le=1, description="of the solvent instruments")] = spread("flux_gain")
+
+    @field_validator("cure_correlation")
+    @classmethod
+    def _possible(cls, pairs: tuple[float, ...]) -> tuple[float, ...]:
+        matrix = np.eye(5)
+        matrix[np.triu_indices(5, 1)] = pairs
+        if np.linalg.eigvalsh(matrix, UPLO="U").min() < -_ROUNDED:
+            raise ValueError("no five quantities can be correlated so: the matrix of these pairs must be positive, as the calibration's is")
+        return pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from controller.estimator import belief, schedule
 from controller.estimator import forecast as forecasting
 from controller.estimator.forecast import Course
 from controller.estimator.members import MEMBERS, members_of
-from controller.estimator.model import EstimatorSettings, Leg, LegKind, LoadState, Target
+from controller.estimator.model import POSITIONS, EstimatorSettings, Leg, LegKind, LoadState, Target
 from controller.estimator.quantiles import intervals
 from controller.estimator.schedule import Start
 from controller.image import Interval
@@ -33,7 +33,7 @@ class Outlook(NamedTuple):
     """What a recipe would do to a load, before it starts; times from the start of the batch."""
 
     duration_s: Interval
-    endpoint_s: Interval | None  # by the recipe's own rule, None when it is not met before the recipe's limit
+    endpoint_s: Interval | None  # by the recipe's own rule, None when it is not met before the recipe's limit; see ``_endpoint``
     p_endpoint: float  # share of members that are dry and at the aim before the limit
     p_in_window: float  # share of members whose every zone is inside the window at the endpoint (at the limit without one)
     residual: Interval  # worst zone at the endpoint, weight fraction
@@ -55,7 +55,7 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
     members = members_of(settings, load)
     fresh = belief.fresh(members, equipment.ambient_c)
     ambient_k = kelvin(equipment.ambient_c)
-    start = Start(np.full(4, ambient_k), ambient_k, ATMOSPHERE_MBAR * PA_PER_MBAR, 0.0)
+    start = Start(np.full(len(POSITIONS), ambient_k), ambient_k, ATMOSPHERE_MBAR * PA_PER_MBAR, 0.0)
     cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), len(legs) - 1)
     course = forecasting.run(members, _ALL, fresh.slow, fresh.state, equipment, start, legs[: cure + 1])
     solved = course.solved()
@@ -66,13 +66,14 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
     together_s = forecasting.ends_at(course, target, earliest_s, solved)
     own_s = forecasting.own_ends(course, target, earliest_s)[solved]
     limit_s = float(course.at_s[-1])
-    end_s = limit_s if together_s is None else together_s
+    met_s = _endpoint(together_s, own_s, limit_s, target)
+    end_s = limit_s if met_s is None else met_s
     low_s, high_s = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s).tolist()
     tail = legs[cure + 1 :]
     goal_k = kelvin(legs[cure].target_c)
     rest_s: tuple[float, ...] = ()
     if tail:
-        hot = Start(np.full(4, goal_k), goal_k, legs[cure].pressure_mbar * PA_PER_MBAR, goal_k)
+        hot = Start(np.full(len(POSITIONS), goal_k), goal_k, legs[cure].pressure_mbar * PA_PER_MBAR, goal_k)
         rest_s = schedule.follow(tail, members.model, fresh.slow, equipment, hot, 0.0).ends_s
     spread = Interval(end_s, min(end_s, low_s), max(end_s, high_s))
     ends_s = (*course.schedule.ends_s[:cure], end_s, *(end_s + after for after in rest_s))
@@ -80,7 +81,7 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
     wet = members.residual / (1 - members.residual) * members.model.polymer_kg
     return Outlook(
         duration_s=Interval(*(point + last_s for point in spread)),
-        endpoint_s=None if together_s is None else spread,
+        endpoint_s=None if met_s is None else spread,
         p_endpoint=float((own_s <= limit_s).mean()),
         p_in_window=_inside(course, target, end_s, solved),
         residual=_then(course.worst[solved], course.at_s, end_s),
@@ -94,6 +95,17 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
         late=tuple(leg for leg in course.schedule.late_legs if legs[leg].kind is not LegKind.CURE),
         unsolved=MEMBERS - int(solved.sum()),
     )
+
+
+def _endpoint(together_s: float | None, own_s: Array, limit_s: float, target: Target) -> float | None:
+    """Return when the endpoint is met: by all members together, or else at the median of their own ends, or None.
+
+    The members of a fresh load differ in how they warm, and so may never be inside the window together; on the way the thermocouples leave
+    those that warm as the roll does. It is met where as many members as the recipe's probability asks get there by themselves.
+    """
+    if together_s is None and (own_s <= limit_s).mean() >= target.probability:
+        return float(np.median(own_s))
+    return together_s
 
 
 def _then(values: Array, at_s: Array, end_s: float) -> Interval:

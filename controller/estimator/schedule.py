@@ -1,7 +1,7 @@
 """How the oven will take what is left of a recipe: set point, wall and pressure over time, for the median roll.
 
-A pilot drives the legs as the recipe would (holdback, lead of the wall over the load, guaranteed soak, natural cooling), with the roll as
-four heat nodes. Film chemistry does not matter here; the members then follow the pilot's wall.
+A pilot drives the legs as the recipe would (holdback, lead of the wall over the load, guaranteed soak, natural cooling), with the roll's
+heat as the members have it. Film chemistry does not matter here; the members then follow the pilot's wall.
 """
 
 from math import exp
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from controller.equipment import Equipment
 from controller.estimator.compiled import compiled
+from controller.estimator.heat import conductances, heat_factor, heat_solve
 from controller.estimator.layers import Model, Slow, Uncertain, build
+from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.model import POSITIONS, Leg, LegKind, LoadState
-from controller.estimator.parameters import value
 from controller.solvents import SOLVENTS
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
 
@@ -38,7 +39,7 @@ class Schedule(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where the oven stands: the roll's nodes (core, middle, outer, edge), wall, pressure and set point."""
+    """Where the oven stands: the roll's nodes (``POSITIONS`` of the model), wall, pressure and set point."""
 
     temps_k: Array
     wall_k: float
@@ -49,22 +50,21 @@ class Start(NamedTuple):
 def follow(legs: tuple[Leg, ...], model: Model, slow: Slow, equipment: Equipment, start: Start, cure_s: float) -> Schedule:
     """Return how the oven takes ``legs`` from ``start``, with the median heat transfer of ``slow``.
 
-    A CURE leg lasts ``cure_s`` in band, or its least time when that is longer, but not beyond its limit.
+    A CURE leg lasts ``cure_s`` in band, or its least time when that is longer, but not beyond its limit. Raises ValueError when ``start``
+    has another number of nodes than ``model``.
     """
+    if np.shape(start.temps_k) != (len(model.positions),):
+        raise ValueError(f"temps_k: {np.shape(start.temps_k)}; allowed is one for each of {', '.join(model.positions)}")
     table = np.array([_row(leg, cure_s) for leg in legs], dtype=np.float64).reshape(len(legs), 9)
-    winding, shape = model.winding, model.shape
-    h, k = value("external_h") * exp(float(np.median(slow.log_h))), winding.pitch_scale * exp(float(np.median(slow.log_k)))
-    k_vacuum, k_nitrogen = value("k_vacuum"), value("k_nitrogen")
-    heat = np.array([
-        k * k_vacuum, k * (k_nitrogen - k_vacuum), shape.half_pressure_pa, h, shape.radiation_share, shape.convection_half_pa,
-        shape.skin_m2, shape.open_m2[3], shape.open_m2[0], shape.skin_m, shape.rings_m[1], shape.rings_m[0], *shape.axial_w_k,
-    ])  # fmt: skip
+    member = Member(*model.table[0].tolist())  # the members' heat differs by their scales alone
+    h, k = exp(float(np.median(slow.log_h))), exp(float(np.median(slow.log_k)))
+    member = member._replace(h=member.h * h, k_vacuum=member.k_vacuum * k, k_gas=member.k_gas * k)
     oven = np.array([
         1e3 * equipment.wall_kj_k, 1e3 * equipment.heater_kw, equipment.loss_w_k, kelvin(equipment.ambient_c),
         equipment.max_rate_c_per_min, equipment.cascade_lead_c, kelvin(equipment.max_c),
     ])  # fmt: skip
     temps = np.array(start.temps_k, dtype=np.float64)
-    knots, ends, last, late = _drive(table, heat, oven, winding.capacity_j_k, temps, start.wall_k, start.pressure_pa, start.sp_k)
+    knots, ends, last, late = _drive(table, member, model.shape, oven, temps, start.wall_k, start.pressure_pa, start.sp_k)
     return Schedule(_thinned(knots), tuple(ends.tolist()), last, tuple(np.flatnonzero(late).tolist()))
 
 
@@ -108,13 +108,14 @@ def _keep(knots: Array) -> NDArray[np.bool_]:
 
 @compiled
 def _drive(
-    legs: Array, heat: Array, oven: Array, capacity: Array, temps: Array, wall: float, pressure: float, sp: float
+    legs: Array, member: Member, shape: Shape, oven: Array, temps: Array, wall: float, pressure: float, sp: float
 ) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
     knots = np.empty((_MOST_STEPS + 1, 3))
     knots[0, 0], knots[0, 1], knots[0, 2] = 0.0, wall, pressure
     ends = np.zeros(legs.shape[0])
     late = np.zeros(legs.shape[0], np.bool_)
-    count, at_s = 0, 0.0
+    count, at_s, outer, edge = 0, 0.0, shape.positions - 2, shape.positions - 1
+    lu = np.zeros((4, shape.positions))
     for number in range(legs.shape[0]):
         leg = legs[number]
         kind, most_s = int(leg[0]), leg[2]
@@ -124,7 +125,7 @@ def _drive(
             sp = wall
         elapsed_s = counted_s = 0.0
         while count < _MOST_STEPS:
-            coldest, hottest = min(temps[0], temps[2], temps[3]), max(temps[0], temps[2], temps[3])  # where thermocouples are
+            coldest, hottest = min(temps[0], temps[outer], temps[edge]), max(temps[0], temps[outer], temps[edge])  # where thermocouples are
             if _done(kind, leg, elapsed_s, counted_s, sp, max(hottest, wall)):
                 break
             if elapsed_s >= most_s:
@@ -137,7 +138,7 @@ def _drive(
                 counted_s += dt_s
             goal, heated = _wanted(kind, leg, sp, coldest, hottest, oven)
             pressure += (leg[6] - pressure) * (1 - np.exp(-dt_s / _PUMP_S))
-            wall = _step(heat, oven, capacity, temps, wall, pressure, oven[2] + leg[8], goal, heated, dt_s)
+            wall = _step(member, shape, oven, temps, lu, wall, pressure, oven[2] + leg[8], goal, heated, dt_s)
             at_s += dt_s
             elapsed_s += dt_s
             count += 1
@@ -187,10 +188,11 @@ def _wanted(kind: int, leg: Array, sp: float, coldest: float, hottest: float, ov
 
 @compiled
 def _step(
-    heat: Array,
+    member: Member,
+    shape: Shape,
     oven: Array,
-    capacity: Array,
     temps: Array,
+    lu: Array,
     wall: float,
     pressure: float,
     loss_w_k: float,
@@ -199,14 +201,14 @@ def _step(
     dt_s: float,
 ) -> float:
     """Advance nodes (in place) and wall; the wall follows ``goal`` as far as power and rate allow, unheated it follows its losses."""
-    k = heat[0] + heat[1] * pressure / (pressure + heat[2])
-    h = heat[3] * (heat[4] * (wall / 473.15) ** 3 + (1 - heat[4]) * pressure / (pressure + heat[5]))
-    skin = h * heat[6]
-    to_outer = skin * (k * heat[9]) / (skin + k * heat[9])
-    to_edge, to_core = h * heat[7], h * heat[8]
-    q = to_outer * (wall - temps[2]) + to_core * (wall - temps[0]) + to_edge * (wall - temps[3])
+    _, h, skin = conductances(member, shape, Drive(wall, pressure, 0.0))
+    outer = shape.positions - 2
+    q, total = skin * (wall - temps[outer]), skin
+    for p in range(shape.positions):
+        q += h * shape.open_m2[p] * (wall - temps[p])
+        total += h * shape.open_m2[p]
     loss = loss_w_k * (wall - oven[3])
-    free = -(q + loss) * dt_s / (oven[0] + (to_outer + to_edge + to_core + loss_w_k) * dt_s)
+    free = -(q + loss) * dt_s / (oven[0] + (total + loss_w_k) * dt_s)
     if heated:
         most = free + oven[1] * dt_s / oven[0]
         rise = (goal - wall) * (1 - np.exp(-dt_s / _WALL_LAG_S))
@@ -214,27 +216,20 @@ def _step(
     else:
         rise = free
     after = wall + rise
-    _relax(heat, capacity, temps, k, to_outer, to_edge, to_core, after, dt_s)
+    _relax(member, shape, Drive(after, pressure, 0.0), temps, lu, dt_s)
     return float(after)
 
 
 @compiled
-def _relax(
-    heat: Array, capacity: Array, t: Array, k: float, to_outer: float, to_edge: float, to_core: float, wall: float, dt_s: float
-) -> None:
-    """Backward Euler of the four nodes, solved by elimination."""
-    mo, mc = k * heat[10], k * heat[11]
-    ac, am, ao = heat[12], heat[13], heat[14]
-    c0, c1, c2, c3 = capacity[0] / dt_s, capacity[1] / dt_s, capacity[2] / dt_s, capacity[3] / dt_s
-    b0, b1, b2, b3 = c0 * t[0] + to_core * wall, c1 * t[1], c2 * t[2] + to_outer * wall, c3 * t[3] + to_edge * wall
-    d0, d1, d2, d3 = c0 + to_core + mc + ac, c1 + mo + mc + am, c2 + to_outer + mo + ao, c3 + to_edge + ac + am + ao
-    # core and outer, eliminated, leave two equations for middle and edge
-    to_middle, to_side = b1 + mc * b0 / d0 + mo * b2 / d2, b3 + ac * b0 / d0 + ao * b2 / d2
-    middle, side, tie = d1 - mc * mc / d0 - mo * mo / d2, d3 - ac * ac / d0 - ao * ao / d2, am + mc * ac / d0 + mo * ao / d2
-    t[1] = (to_middle * side + tie * to_side) / (middle * side - tie * tie)
-    t[3] = (to_side + tie * t[1]) / side
-    t[0] = (b0 + mc * t[1] + ac * t[3]) / d0
-    t[2] = (b2 + mo * t[1] + ao * t[3]) / d2
+def _relax(member: Member, shape: Shape, drive: Drive, temps: Array, lu: Array, dt_s: float) -> None:
+    """Backward Euler of the roll's nodes, without evaporation; ``lu`` (4, positions) is room to work in."""
+    _, h, skin = conductances(member, shape, drive)
+    for p in range(shape.positions):
+        outside = h * shape.open_m2[p] + (skin if p == shape.positions - 2 else 0.0)
+        temps[p] = temps[p] / dt_s + outside * drive.wall_k * shape.capacity_inverse[p]
+    lu[1, :] = 0.0
+    heat_factor(member, shape, drive, 1.0 / dt_s, lu)
+    heat_solve(shape, lu, temps)
 
 
 def warm_up() -> None:
@@ -247,6 +242,6 @@ def warm_up() -> None:
         model,
         Slow.none(1),
         Equipment(),
-        Start(np.full(4, 300.0), 300.0, 1e5, 0.0),
+        Start(np.full(len(POSITIONS), 300.0), 300.0, 1e5, 0.0),
         0.0,
     )

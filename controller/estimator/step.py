@@ -154,7 +154,7 @@ def _update(
     belief, memory = carried.belief, replace(memory, unsolved=carried.unsolved)
     leaving_kg_h = carried.left_kg * (3600 / dt_s) if dt_s > 0 else None
     if dt_s > 0:
-        memory, belief = _warmth(memory, belief, inputs)
+        memory, belief = _warmth(members, memory, belief, inputs)
         window = flux.observe(
             memory.window,
             members.solvent,
@@ -211,11 +211,11 @@ def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Arra
     return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.solvent_kg_h, hypot(*unsure))[0]
 
 
-def _warmth(memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[EstimatorMemory, Belief]:
+def _warmth(members: Members, memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[EstimatorMemory, Belief]:
     """Return memory and belief after a look at the load thermocouples, once a minute.
 
     A thermocouple that is hotter than everything that could heat it, or colder than the hall, is left out and counted. One that lags by
-    more than the members foresaw is believed: a roll can be wound more loosely than any of them.
+    more than the members foresaw is believed, the less the further it lags: a roll can be wound more loosely than any of them.
     """
     if inputs.at_s - memory.looked_at_s < LOOK_S:
         return memory, belief
@@ -231,7 +231,15 @@ def _warmth(memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[Es
             refused[number] += 1
             continue
         refused[number] = 0
-        belief, _ = learning.from_thermocouple(belief, number, read_k, value("thermocouple_model_error"), memory.wall_k)
+        belief, _ = learning.from_thermocouple(
+            members,
+            belief,
+            number,
+            read_k,
+            hypot(3.0 * value("thermocouple_model_error"), 0.1 * (memory.wall_k - read_k)),
+            memory.wall_k,
+            memory.pressure_pa,
+        )
     return replace(memory, looked_at_s=inputs.at_s, refused=(refused[0], refused[1], refused[2])), belief
 
 

@@ -1,7 +1,7 @@
-"""The wound roll as a chain of rings from the core to the outer turns and an edge zone which touches all of them along the copper.
+"""The wound roll as a chain of rings from the core to the outer turns, and the edge zone: the edges of the outermost ring.
 
-Any number of rings of equal thickness; the four zones of ``roll.py`` are the case of three. Conductances are per conductivity where the
-gas in the gap or a member decides it.
+Any number of rings of any depth. The end faces heat each ring directly, those of the outermost one heat the edge zone, which hands it on
+along the copper. Conductances are per conductivity where the gas in the gap or a member decides it.
 """
 
 from math import log, pi, sqrt
@@ -15,7 +15,7 @@ from controller.estimator.parameters import value
 
 Array = NDArray[np.float64]
 
-EDGE_SHARE = 0.2  # [assume] of the width, both sides together
+EDGE_SHARE = 0.2  # [assume] of the outermost ring's width, both sides together
 _REFERENCE_PITCH = (18e-6 + 20e-6 + 100e-6) / 100e-6  # turn per gap for which the conductivities were computed
 
 
@@ -26,37 +26,39 @@ class Winding(NamedTuple):
     share: Array  # (positions,) of the film
     capacity_j_k: Array  # (positions,)
     rings_m: Array  # (positions - 2,) conductance between neighbouring rings per radial conductivity
-    axial_w_k: Array  # (positions - 1,) between a ring and the edge zone
-    open_m2: Array  # (positions,) area that sees the wall: bore of the core, faces of the edge zone
+    axial_w_k: Array  # (positions - 1,) between a ring and the edge zone: only the outermost has one
+    open_m2: Array  # (positions,) area that sees the wall: openings of the core, end faces
     skin_m2: float  # area of the outermost ring
     skin_m: float  # conductance from its middle to its surface per radial conductivity
     pitch_scale: float  # radial conductivity of this turn against the one of the parameters
 
 
-def winding_of(load: LoadState, rings: int) -> Winding:
-    """Return the winding of ``load`` in ``rings`` rings and an edge zone."""
+def winding_of(load: LoadState, depths: tuple[float, ...]) -> Winding:
+    """Return the winding of ``load`` in rings of ``depths``, shares of its thickness from the core outwards, and an edge zone."""
     film, foil, gap = load.film_um * 1e-6, load.foil_um * 1e-6, load.gap_um * 1e-6
     pitch, bore = film + foil + gap, load.core_mm / 2e3
     rim = sqrt(bore**2 + load.length_m * pitch / pi)
-    radii = bore + (rim - bore) * np.arange(rings + 1) / rings
+    radii = bore + (rim - bore) * np.append(0.0, np.cumsum(depths)) / sum(depths)
     middle, ring_m2 = (radii[1:] + radii[:-1]) / 2, pi * np.diff(radii**2)
-    bulk = (1 - EDGE_SHARE) * load.width_m
-    share = np.append((1 - EDGE_SHARE) * ring_m2 / ring_m2.sum(), EDGE_SHARE)
+    share = np.append(ring_m2, EDGE_SHARE * ring_m2[-1]) / ring_m2.sum()
+    share[-2] -= share[-1]
     areal = foil * value("copper_density") * value("copper_heat") + film * 1e3 * value("polymer_density") * value("polymer_heat")
     area = load.length_m * load.width_m
     capacity = areal * area * share
     capacity[0] += 2 * pi * bore * load.width_m * value("core_heat_per_area")
-    open_m2 = np.zeros(rings + 1)
-    open_m2[0] = 2 * pi * bore * load.width_m * value("bore_view")
-    open_m2[-1] = 2 * ring_m2.sum() + 2 * pi * rim * EDGE_SHARE * load.width_m
+    axial = np.zeros(len(depths))
+    axial[-1] = 2 * value("copper_conductivity") * foil / pitch * ring_m2[-1] / (load.width_m / 4)
+    open_m2 = np.append(2 * ring_m2, 2 * ring_m2[-1])
+    open_m2[-2] = 0.0
+    open_m2[0] += 2 * pi * bore**2 * value("bore_view")
     return Winding(
         area_m2=area,
         share=share,
         capacity_j_k=capacity,
-        rings_m=2 * pi * bulk / np.log(middle[1:] / middle[:-1]),
-        axial_w_k=2 * value("copper_conductivity") * foil / pitch * ring_m2 / (load.width_m / 4),
+        rings_m=2 * pi * load.width_m / np.log(middle[1:] / middle[:-1]),
+        axial_w_k=axial,
         open_m2=open_m2,
-        skin_m2=2 * pi * rim * bulk,
-        skin_m=2 * pi * bulk / log(rim / middle[-1]),
+        skin_m2=2 * pi * rim * load.width_m,
+        skin_m=2 * pi * load.width_m / log(rim / middle[-1]),
         pitch_scale=pitch / gap / _REFERENCE_PITCH,
     )

@@ -3,6 +3,7 @@
 from controller.image import Inputs, Process, ZonePv
 from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
+from controller.interlocks.sensors import ALL, Believed, VotedOut, o2_counts, o2_flows
 from controller.tags import Quality, Sample
 
 GAUGE_SWITCH_MBAR = 5.0  # below it the capacitance gauge's 0.2 % of full scale is worse than the Pirani's 15 % of reading
@@ -13,15 +14,17 @@ PIRANI_ALONE_MBAR = 100.0
 NO_WATCH = Watch()
 
 
-def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH) -> Process:
+def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH, believed: Believed = ALL) -> Process:
     """Return the PVs of ``inputs``: 2oo3 voting per zone, one pressure, an O2 value only where it is evidence.
 
     ``watch`` is what the last scan knew of the pressure gauges: two that have contradicted each other for ``gauge_s`` are no pressure.
+    ``believed`` is what it knew of the other sensors: those that are voted out by name have no vote.
     """
+    heard = _without(inputs, believed.out) if believed.out else inputs
     zones = (
-        _zone(limits, inputs.z1_tc_a_c, inputs.z1_tc_b_c, inputs.z1_tc_c_c, inputs.z1_limit_c),
-        _zone(limits, inputs.z2_tc_a_c, inputs.z2_tc_b_c, inputs.z2_tc_c_c, inputs.z2_limit_c),
-        _zone(limits, inputs.z3_tc_a_c, inputs.z3_tc_b_c, inputs.z3_tc_c_c, inputs.z3_limit_c),
+        _zone(limits, heard.z1_tc_a_c, heard.z1_tc_b_c, heard.z1_tc_c_c, inputs.z1_limit_c),
+        _zone(limits, heard.z2_tc_a_c, heard.z2_tc_b_c, heard.z2_tc_c_c, inputs.z2_limit_c),
+        _zone(limits, heard.z3_tc_a_c, heard.z3_tc_b_c, heard.z3_tc_c_c, inputs.z3_limit_c),
     )
     temps = [zone.temp_c for zone in zones if zone.temp_c is not None]
     gaps = [abs(zone.temp_c - zone.limit_c) for zone in zones if zone.temp_c is not None and zone.limit_c is not None]
@@ -38,7 +41,7 @@ def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH) -> Proces
         load_max_c=max(load) if load else None,
         pressure_mbar=pressure,
         load_lost=load_lost,
-        o2_pct=_o2(limits, inputs, pressure),
+        o2_pct=inputs.o2_pct.value if o2_flows(limits, inputs, pressure) and o2_counts(limits, believed, inputs.at_s) else None,
         zones_valid=(zones[0].valid, zones[1].valid, zones[2].valid),
         zone_max_c=max(temps) if temps else None,
         limit_gap_c=max(gaps) if gaps else None,
@@ -63,20 +66,33 @@ def _hottest(limits: Limits, temps: list[float], load: list[float]) -> float | N
     return max(*temps, hottest + limits.inner_share * max(0.0, hottest - min(temps)))
 
 
+def _without(inputs: Inputs, out: tuple[VotedOut, ...]) -> Inputs:
+    """Return ``inputs`` without the readings of those that are voted out."""
+    nothing = Sample[float](None, Quality.BAD_SENSOR, inputs.at_s)
+    return inputs._replace(**{one.field: nothing for one in out})  # type: ignore[arg-type]
+
+
 def _zone(limits: Limits, a: Sample[float], b: Sample[float], c: Sample[float], limit: Sample[float]) -> ZonePv:
     values = [sample.value for sample in (a, b, c) if sample.value is not None]
     values.sort()
     if len(values) == 3:
         low, middle, high = values
         if high - low > limits.vote_c:  # somebody lies: keep those that stand near the median
-            values = [value for value in values if abs(value - middle) <= limits.vote_c]
-            if len(values) == 1:
-                values = []  # three that all disagree say nothing
+            kept = [value for value in values if abs(value - middle) <= limits.vote_c]
+            values = [] if len(kept) == 1 or _tied(limits, kept, values, limit.value) else kept
     elif len(values) == 2 and values[1] - values[0] > limits.vote_c:
         return ZonePv(None, 0, limit.value)  # two that disagree: nobody can say which is right
     if len(values) < 2:
         return ZonePv(values[0] if values else None, len(values), limit.value)
     return ZonePv(sum(values) / len(values), len(values), limit.value)
+
+
+def _tied(limits: Limits, kept: list[float], values: list[float], limit_c: float | None) -> bool:
+    """Return whether the limit thermocouple sides with the one that two others outvote: two against two decide nothing."""
+    if len(kept) != 2 or limit_c is None or abs(sum(kept) / 2 - limit_c) <= limits.vote_c:
+        return False
+    lone = next(value for value in values if value not in kept)
+    return abs(lone - limit_c) <= 0.5 * limits.vote_c
 
 
 def _pressure(limits: Limits, inputs: Inputs, watch: Watch) -> float | None:
@@ -88,16 +104,3 @@ def _pressure(limits: Limits, inputs: Inputs, watch: Watch) -> float | None:
     if pirani is not None and capacitance < GAUGE_SWITCH_MBAR:
         return pirani
     return max(capacitance, 0.0)
-
-
-def _o2(limits: Limits, inputs: Inputs, pressure_mbar: float | None) -> float | None:
-    flow = inputs.o2_sample_flow_l_min.value
-    usable = (
-        pressure_mbar is not None
-        and pressure_mbar >= limits.o2_analyser_from_mbar
-        and inputs.o2_ready.value is True
-        and inputs.o2_cal_ok.value is True
-        and flow is not None
-        and flow >= 0.1
-    )
-    return inputs.o2_pct.value if usable else None

@@ -9,15 +9,18 @@ from pydantic import PlainSerializer
 
 from controller.equipment import Equipment
 from controller.image import Inputs, Mode, Outputs, Process
+from controller.interlocks.bypass import BY_ID as BY_ID
+from controller.interlocks.bypass import Bypass, names
 from controller.interlocks.table import RULES, Effect, Reset, Rule, Slopes, View
 
 SLOPE_FILTER_S: Final = 60.0
 STOPPING: Final = Effect.ABORT | Effect.HOLD
 _NONE: Final = tuple(0.0 for _ in RULES)
-_ABORT, _HOLD, _NO_HEAT, _NO_START, _NO_VENT, _NO_N2, _SUSPEND, _PURGE = (
+_ABORT, _HOLD, _NO_HEAT, _NO_START, _NO_VENT, _NO_N2, _SUSPEND, _PURGE, _ISOLATE = (
     int(effect)
     for effect in (
         Effect.ABORT, Effect.HOLD, Effect.NO_HEAT, Effect.NO_START, Effect.NO_VENT, Effect.NO_N2, Effect.SUSPEND, Effect.PURGE,
+        Effect.ISOLATE,
     )
 )  # fmt: skip
 
@@ -42,6 +45,7 @@ class InterlockMemory(NamedTuple):
     cause: Names = frozenset()  # rows whose cause stands now, latched or not
     first_out: str = ""
     slopes: Slopes = Slopes()
+    bypassed: tuple[Bypass, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -96,7 +100,7 @@ class Verdict(NamedTuple):
         heat = wanted.heat_enable and not effects & _NO_HEAT and not effects & _ABORT
         n2 = wanted.n2_valve and not effects & _NO_N2
         # A valve pair that must never be open together: the new one waits for the other's feedback.
-        vacuum = wanted.vac_valve and not n2 and not wanted.vent_valve and inputs.n2_valve_closed.value is True
+        vacuum = wanted.vac_valve and not effects & _ISOLATE and not n2 and not wanted.vent_valve and inputs.n2_valve_closed.value is True
         n2 = n2 and inputs.vac_valve_closed.value is True
         air = not effects & _NO_VENT
         return wanted._replace(
@@ -113,14 +117,14 @@ class Verdict(NamedTuple):
         )
 
 
-BY_ID: Final = {rule.id: rule for rule in RULES}
-
-
-def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool) -> tuple[InterlockMemory, Verdict, tuple[Change, ...]]:
+def evaluate(
+    memory: InterlockMemory, view: View, reset: bool, acknowledge: bool | frozenset[str]
+) -> tuple[InterlockMemory, Verdict, tuple[Change, ...]]:
     """Return the memory after this scan, the verdict and what changed.
 
     A row becomes active when its cause has stood for its delay. It clears with its cause (AUTO), when the cause is gone and
-    ``acknowledge`` or ``reset`` comes (OPERATOR), or when the cause is gone and ``reset`` comes (MANUAL).
+    ``acknowledge`` or ``reset`` comes (OPERATOR), or when the cause is gone and ``reset`` comes (MANUAL). A bypassed row has no effect and
+    is not active; its cause is still watched, so that it acts at once when the bypass ends.
     """
     dt_s, was_s = view.inputs.dt_s, memory.stood_s
     if view.inputs.plc_alive.value is None:  # a lost wire is no pressed emergency stop: what stood stays, nothing new is read into silence
@@ -136,11 +140,25 @@ def evaluate(memory: InterlockMemory, view: View, reset: bool, acknowledge: bool
             cause.add(rule.id)
     latched = [rule for rule in memory.active - cause if not _clears(BY_ID[rule], reset, acknowledge)]
     active = frozenset(cause.union(latched))
+    if memory.bypassed:
+        active -= names(memory.bypassed)
     effects, ranked = _summed(active)
     changes, first_out = _changes(memory, view, active, effects)
     verdict = Verdict(effects, ranked, first_out)
     after = slopes(memory.slopes, view.process, dt_s)
-    return InterlockMemory(tuple(stood_s), active, frozenset(cause), first_out, after), verdict, changes
+    return InterlockMemory(tuple(stood_s), active, frozenset(cause), first_out, after, memory.bypassed), verdict, changes
+
+
+def afresh(memory: InterlockMemory) -> InterlockMemory:
+    """Return what a restarted core keeps: latches and the first-out, but no delay that has run and no bypass.
+
+    Rows that this release does not know are left out.
+    """
+    known = BY_ID.keys()
+    first_out = memory.first_out if memory.first_out in known else ""
+    return InterlockMemory(
+        active=memory.active.intersection(known), cause=memory.cause.intersection(known), first_out=first_out, slopes=memory.slopes
+    )
 
 
 class _Walk:
@@ -175,8 +193,10 @@ def _summed(active: frozenset[str]) -> tuple[int, tuple[str, ...]]:
     return effects, tuple(sorted(active, key=_RANK.__getitem__))
 
 
-def _clears(rule: Rule, reset: bool, acknowledge: bool) -> bool:
-    return rule.reset is Reset.AUTO or reset or (acknowledge and rule.reset is Reset.OPERATOR)
+def _clears(rule: Rule, reset: bool, acknowledge: bool | frozenset[str]) -> bool:
+    """Return whether a row whose cause is gone goes away; ``acknowledge`` names the rows, or is all of them or none."""
+    acknowledged = acknowledge if isinstance(acknowledge, bool) else rule.id in acknowledge
+    return rule.reset is Reset.AUTO or reset or (acknowledged and rule.reset is Reset.OPERATOR)
 
 
 def _changes(memory: InterlockMemory, view: View, active: frozenset[str], effects: int) -> tuple[tuple[Change, ...], str]:

@@ -45,14 +45,27 @@ class Limits(Strict):
     o2_analyser_from_mbar: Annotated[float, Field(ge=100, le=1000, description="below this pressure an O2 reading is no evidence (I9)")] = (
         900.0
     )
+    o2_settle_s: Annotated[float, Field(ge=0, le=600, description="analyser with gas for so long before its reading counts, s (I9)")] = 15.0
+    o2_frozen_s: Annotated[
+        float, Field(ge=60, le=7200, description="an O2 reading that has not moved by one bit for so long is frozen, s (I9)")
+    ] = 600.0
     n2_low_warn_bar: Annotated[float, Field(ge=0, le=16, description="warning (I11W)")] = 4.0
     n2_low_bar: Annotated[float, Field(ge=0, le=16, description="suspend (I11)")] = 3.0
+    n2_none_bar: Annotated[float, Field(ge=0, le=16, description="below it no purge is possible: abort (I11T)")] = 1.0
+    n2_reserve_warn: Annotated[float, Field(ge=1, le=20, description="reserve in emergency purges, warning (I11R)")] = 2.0
+    unattended_s: Annotated[
+        float, Field(ge=60, le=86400, description="nobody has dealt with a vacuum that was not reached for so long: abort, s (I12T)")
+    ] = 3600.0
     solvent_phase_abort_s: Annotated[
         float, Field(ge=0, le=7200, description="abort after so long without exhaust, condenser or circulation (I15T)")
     ] = 300.0
     lel_hold_pct: Annotated[float, Field(gt=0, le=50, description="hold, % of LEL (I16)")] = 25.0
     lel_abort_pct: Annotated[float, Field(gt=0, le=50, description="abort, % of LEL (I16T)")] = 50.0
     trap_share: Annotated[float, Field(gt=0, le=1, description="share of the cold trap's capacity (I17)")] = 0.9
+    trap_ahead_h: Annotated[float, Field(ge=0, le=24, description="the trap will be full within so long, warning, h (I17B)")] = 0.5
+    lel_g_m3: Annotated[
+        float, Field(ge=10, le=200, description="lower flammable limit of the solvent's vapour, g/m3; NMP 1.1 to 1.3 vol% (I17L)")
+    ] = 45.0
     evolution_share: Annotated[
         float, Field(gt=0, le=1, description="share of the equipment's solvent capacity at which ramps wait (I18)")
     ] = 0.9
@@ -71,6 +84,14 @@ class Limits(Strict):
         bool, Field(description="true: while the estimate is valid its film temperature stands in for a lost load thermocouple (I21S)")
     ] = False
     vote_c: Annotated[float, Field(ge=1, le=50, description="further than this from the median is voted out (I21)")] = 10.0
+    rate_c_per_min: Annotated[float, Field(ge=10, le=600, description="no wall warms or cools faster, degC/min (I21)")] = 60.0
+    stuck_move_c: Annotated[float, Field(ge=2, le=30, description="stuck: has not moved while two witnesses moved by this, degC (I21)")] = (
+        5.0
+    )
+    rejoin_s: Annotated[float, Field(ge=10, le=3600, description="agreement after which a sensor may count again, s (I21)")] = 180.0
+    load_above_c: Annotated[
+        float, Field(ge=2, le=50, description="load warmer than every zone by this, and still warming: zones wrong (I22R)")
+    ] = 8.0
     disagree_warn_c: Annotated[float, Field(ge=1, le=100, description="control against limit thermocouple, warning (I22W)")] = 10.0
     disagree_c: Annotated[float, Field(ge=1, le=100, description="hold (I22)")] = 25.0
     deviation_warn_c: Annotated[float, Field(ge=1, le=100, description="zone above its set point, warning (I23W)")] = 10.0
@@ -78,6 +99,7 @@ class Limits(Strict):
     stuck_on_c_per_min: Annotated[float, Field(gt=0, le=30, description="rise at zero output: abort (I24)")] = 3.0
     stall_c_per_min: Annotated[float, Field(gt=0, le=10, description="slower than this at full output (I25)")] = 0.1
     stall_s: Annotated[float, Field(ge=0, le=7200, description="for so long: hold (I25)")] = 900.0
+    batch_h: Annotated[float, Field(ge=1, le=1000, description="longest batch, h: hold (I26B)")] = 168.0
     wire_hold_s: Annotated[float, Field(ge=0, le=7200, description="hold after so long without a PLC image (I27)")] = 10.0
     disk_pct: Annotated[float, Field(ge=0, le=50, description="free space: no start (I30D)")] = 5.0
     clock_step_s: Annotated[float, Field(gt=0, le=3600, description="wall-clock step that is a warning (I30C)")] = 2.0

@@ -14,6 +14,7 @@ from controller.image import Estimate, Inputs, Outputs, PhaseView, Process
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.gauges import contradict
 from controller.interlocks.limits import Limits
+from controller.interlocks.sensors import ALL, ECHO_LOOKS, Believed, unsettled
 from controller.units import ATMOSPHERE_MBAR
 
 
@@ -29,6 +30,7 @@ class Effect(IntFlag):
     HOLD = 64
     PURGE = 128
     ABORT = 256
+    ISOLATE = 512  # the vacuum valve shuts: nothing may come back through a pump that stands
 
 
 class Reset(IntEnum):
@@ -52,6 +54,7 @@ class View(NamedTuple):
     slopes: "Slopes"
     equipment: Equipment
     active: frozenset[str] = frozenset()  # rows that are active, for deadbands
+    sensors: Believed = ALL
 
 
 class Slopes(NamedTuple):
@@ -147,6 +150,44 @@ def _o2_spoils(v: View) -> bool | None:
     return v.phase.inert and v.phase.o2_limit_ppm > 0 and _hot(v) and _above(v.process.o2_pct, v.phase.o2_limit_ppm / 1e4)
 
 
+def _not_purged(v: View) -> bool:
+    return v.proof.cycles < v.limits.proof_cycles and v.proof.volumes < v.limits.proof_volumes
+
+
+def _no_purge_possible(v: View) -> bool | None:
+    """Return whether the N2 that is left would not do for an emergency purge of a batch with solvent in it."""
+    if not v.phase.running:
+        return False
+    header, reserve = v.inputs.n2_header_bar.value, v.inputs.n2_reserve_nm3.value
+    if header is None and reserve is None:
+        return None
+    gone = header is not None and header < v.limits.n2_none_bar
+    return gone or (reserve is not None and reserve < v.equipment.emergency_purge_nm3)
+
+
+def _trap_fills(v: View) -> bool | None:
+    collected = v.inputs.condensate_kg.value
+    if collected is None or not v.phase.running or not v.estimate.valid:
+        return False
+    return collected + v.estimate.evolution_kg_h.value * v.limits.trap_ahead_h > v.equipment.trap_kg
+
+
+def _duct_overloaded(v: View) -> bool:
+    """Return whether the solvent that comes off would pass lel_hold_pct in the exhaust duct if the condenser took nothing."""
+    flow = v.inputs.exhaust_flow_m3_h.value
+    if flow is None or not v.phase.inert or not v.estimate.valid:
+        return False
+    allowed_kg_h = 1e-5 * v.limits.lel_hold_pct * v.limits.lel_g_m3 * flow
+    return v.estimate.evolution_kg_h.value > allowed_kg_h * (0.9 if "I17L" in v.active else 1.0)
+
+
+def _zone_below(v: View) -> bool:
+    """Return whether the zones hang behind the load's set point by more than the warning's deviation; the ramp then waits (holdback)."""
+    if not v.phase.heating or v.process.temp_c is None or not v.last.heat_enable:
+        return False
+    return v.process.temp_c < v.phase.temp_sp_c - v.limits.deviation_warn_c + (2.0 if "I23L" in v.active else 0.0)
+
+
 def _services_lost(v: View) -> bool | None:
     i = v.inputs
     exhaust, condenser, circulation = i.exhaust_run.value, i.condenser_run.value, i.circulation_run.value
@@ -191,6 +232,10 @@ def _too_fast(v: View) -> bool:
     return v.estimate.valid and v.estimate.evolution_kg_h.value > v.limits.evolution_share * v.equipment.solvent_kg_h
 
 
+def _much_too_fast(v: View) -> bool:
+    return v.phase.heating and v.estimate.valid and v.estimate.evolution_kg_h.value > v.equipment.solvent_kg_h
+
+
 def _unsafe_for_air(v: View) -> bool | None:
     pressure, hottest = v.process.pressure_mbar, v.process.hottest_c
     if pressure is None or hottest is None:
@@ -198,6 +243,14 @@ def _unsafe_for_air(v: View) -> bool | None:
     washed = v.proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or v.proof.volumes_since_heat >= v.limits.proof_volumes
     hot = _over(v, "I19", hottest, v.equipment.open_c, 2.0)
     return hot or (v.phase.solvent and not washed) or pressure > ATMOSPHERE_MBAR + v.limits.ambient_band_mbar
+
+
+def _one_out(v: View) -> bool:
+    return bool(v.sensors.out) or 2 in v.process.zones_valid
+
+
+def _voted_out(v: View) -> str:
+    return v.sensors.told or "thermocouples that vote, by zone: " + ", ".join(str(valid) for valid in v.process.zones_valid)
 
 
 W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
@@ -238,6 +291,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I4N", "pressure not known and the exhaust not open: no N2, the relief could lift", Effect.NO_N2, AUTO, 0, False,
          lambda v: v.process.pressure_mbar is None and v.inputs.exhaust_valve_open.value is not True),
     Rule("I5", "atmosphere not proven", P_HEAT, AUTO, 0, True, lambda v: not v.proof.proven),
+    Rule("I10", "purge not proven: too few N2 cycles and too few chamber volumes", P_HEAT, AUTO, 0, True, _not_purged,
+         lambda v: f"{v.proof.cycles} cycles, {v.proof.volumes:.1f} volumes"),
     Rule("I6", "pressure rises while hot on the vacuum path", HOLD | P_HEAT | Effect.PURGE, MANUAL, 5, True, _vacuum_lost,
          lambda v: v.process.pressure_mbar),
     Rule("I6T", "N2 does not fill the chamber after a pressure rise", ABORT | P_HEAT, MANUAL, 300, False,
@@ -260,9 +315,20 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: _below(v.inputs.n2_reserve_nm3.value, v.equipment.emergency_purge_nm3), lambda v: v.inputs.n2_reserve_nm3.value),
     Rule("I11", "N2 supply too low", SUSPEND | P_START | P_HEAT, AUTO, 5, True,
          lambda v: _under(v, "I11", v.inputs.n2_header_bar.value, v.limits.n2_low_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
+    Rule("I11R", "N2 reserve low for a batch", W, AUTO, 5, False,
+         lambda v: v.phase.running and _under(v, "I11R", v.inputs.n2_reserve_nm3.value,
+                                              v.limits.n2_reserve_warn * v.equipment.emergency_purge_nm3, 2.0),
+         lambda v: v.inputs.n2_reserve_nm3.value),
+    Rule("I11T", "no N2 for an emergency purge", ABORT | P_HEAT, OPERATOR, 60, False, _no_purge_possible,
+         lambda v: f"header {_shown(v.inputs.n2_header_bar.value)} bar, reserve {_shown(v.inputs.n2_reserve_nm3.value)} Nm3"),
     Rule("I12", "vacuum not reached in time", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I12", without_plc=True),
+    Rule("I12T", "vacuum not reached, and nobody has dealt with it", ABORT, OPERATOR, lambda x: x.unattended_s, False,
+         lambda v: v.phase.running and "I12" in v.active, without_plc=True),
     Rule("I13", "leak rate too high", HOLD | P_HEAT, OPERATOR, 0, False, lambda v: v.phase.failed == "I13", without_plc=True),
-    Rule("I14", "vacuum pump does not run", HOLD | P_HEAT, OPERATOR, 8, True, lambda v: v.last.pump and _off(v.inputs.pump_run.value)),
+    Rule("I13W", "leak rate grows", W, OPERATOR, 0, False, lambda v: v.phase.leak_grows != "", lambda v: v.phase.leak_grows,
+         without_plc=True),
+    Rule("I14", "vacuum pump does not run", HOLD | P_HEAT | Effect.ISOLATE, OPERATOR, 8, True,
+         lambda v: v.last.pump and _off(v.inputs.pump_run.value)),
     Rule("I15P", "exhaust, condenser or circulation does not run", P_HEAT, AUTO, 0, True, _services_lost),
     Rule("I15", "exhaust, condenser or circulation lost while hot", HOLD | P_HEAT, OPERATOR, 5, True, _services_lost_hot),
     Rule("I15T", "exhaust, condenser or circulation stays lost", ABORT, OPERATOR, lambda x: x.solvent_phase_abort_s, True,
@@ -276,7 +342,15 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I17", "cold trap nearly full", P_START | W, AUTO, 5, False,
          lambda v: _over(v, "I17", v.inputs.condensate_kg.value, v.limits.trap_share * v.equipment.trap_kg, 0.1),
          lambda v: v.inputs.condensate_kg.value),
+    Rule("I17B", "at the present evolution the cold trap will soon be full", W, AUTO, 60, False, _trap_fills,
+         lambda v: v.inputs.condensate_kg.value),
+    Rule("I17T", "cold trap full", HOLD | P_HEAT, OPERATOR, 30, False,
+         lambda v: v.phase.running and _above(v.inputs.condensate_kg.value, v.equipment.trap_kg), lambda v: v.inputs.condensate_kg.value),
+    Rule("I17L", "without its condenser the exhaust duct could not take this solvent", W, AUTO, 60, False, _duct_overloaded,
+         lambda v: v.estimate.evolution_kg_h.value),
     Rule("I18", "solvent comes faster than condenser and pump take it", W, AUTO, 30, False, _too_fast,
+         lambda v: v.estimate.evolution_kg_h.value),
+    Rule("I18T", "solvent comes faster than condenser and pump can take, though the ramp waits", HOLD, AUTO, 300, False, _much_too_fast,
          lambda v: v.estimate.evolution_kg_h.value),
     Rule("I18B", "solvent's vapour pressure in the rubbery film above the chamber's: blisters", W, AUTO, 60, False, _blisters,
          lambda v: v.estimate.blister),
@@ -285,9 +359,11 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
     Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,
          lambda v: _below(v.inputs.room_o2_pct.value, v.limits.room_o2_pct), lambda v: v.inputs.room_o2_pct.value, hard_wired=True),
-    Rule("I21W", "a control thermocouple is voted out", W, AUTO, 3, False, lambda v: 2 in v.process.zones_valid),
+    Rule("I21W", "a control thermocouple is voted out", W, AUTO, 3, False, _one_out, _voted_out),
+    Rule("I21V", "a control thermocouple has jumped, stuck or disagreed: acknowledge when it agrees", W, OPERATOR, 0, False,
+         lambda v: bool(v.sensors.out) and unsettled(v.sensors, v.limits), _voted_out),
     Rule("I21", "a zone has fewer than two valid thermocouples", HOLD | P_HEAT | P_START, OPERATOR, 1, True,
-         lambda v: min(v.process.zones_valid) < 2),
+         lambda v: min(v.process.zones_valid) < 2, _voted_out),
     Rule("I21L", "a load thermocouple is lost: no soak counts, no air is let in", W, AUTO, 5, False, lambda v: v.process.load_lost),
     Rule("I21M", "a load thermocouple that is not required is lost", W, AUTO, 5, False,
          lambda v: v.process.load_missing and not v.process.load_lost),
@@ -296,20 +372,35 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: _over(v, "I22W", v.process.limit_gap_c, v.limits.disagree_warn_c, 2.0)),
     Rule("I22", "control and limit thermocouples contradict each other", HOLD | P_HEAT, OPERATOR, 5, False,
          lambda v: _over(v, "I22", v.process.limit_gap_c, v.limits.disagree_c, 2.0)),
+    Rule("I22R", "load warms though it is warmer than every zone: the zones' thermocouples are wrong together", HOLD | P_HEAT, OPERATOR,
+         0, False, lambda v: v.sensors.zones_low, lambda v: v.process.load_max_c),
     Rule("I23W", "zone above its set point", W, AUTO, 60, False, lambda v: _zone_above(v, "I23W", v.limits.deviation_warn_c)),
     Rule("I23", "zone far above its set point", ABORT | P_HEAT, OPERATOR, 10, False, lambda v: _zone_above(v, "I23", v.limits.deviation_c)),
+    Rule("I23L", "zones below the set point: the ramp waits", W, AUTO, 60, False, _zone_below, lambda v: v.process.temp_c),
+    Rule("I23R", "temperature outside the recipe's alarm band", W, AUTO, 10, False, lambda v: v.phase.band != "", lambda v: v.phase.band,
+         without_plc=True),
     Rule("I24", "a zone heats at zero output: contactor or SSR stuck", ABORT | P_HEAT, MANUAL, 60, False, _stuck_on),
+    Rule("I25W", "a zone hardly heats at full output", W, AUTO, lambda x: x.stall_s / 3, False, _stalled),
     Rule("I25", "a zone does not heat at full output", HOLD | W, OPERATOR, lambda x: x.stall_s, False, _stalled),
-    Rule("I26", "phase or batch took too long", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I26", without_plc=True),
+    Rule("I26", "phase took too long", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I26", without_plc=True),
+    Rule("I26B", "batch took too long", HOLD, OPERATOR, 0, False,
+         lambda v: v.phase.running and v.inputs.at_s - v.phase.began_s > 3600.0 * v.limits.batch_h,
+         lambda v: round((v.inputs.at_s - v.phase.began_s) / 3600.0, 1), without_plc=True),
     Rule("I27W", "PLC image stale", W | P_HEAT | P_START | P_VENT, AUTO, 0, True,
          lambda v: v.inputs.plc_alive.value is None, without_plc=True),
-    Rule("I27", "PLC image lost", HOLD | P_HEAT | P_START, OPERATOR, lambda x: x.wire_hold_s, True,
+    Rule("I27", "PLC image lost", HOLD | P_HEAT | P_START, AUTO, lambda x: x.wire_hold_s, True,
+         lambda v: v.inputs.plc_alive.value is None, without_plc=True),
+    Rule("I27T", "PLC image lost for long", HOLD | P_HEAT | P_START, OPERATOR, 60, True,
          lambda v: v.inputs.plc_alive.value is None, without_plc=True),
     Rule("I28", "PLC went to its safe state or tripped", HOLD | P_HEAT, OPERATOR, 0, False,
          lambda v: v.phase.running and v.inputs.plc_state.value in PLC_STOPPED, lambda v: v.inputs.plc_state.value),
+    Rule("I28E", "PLC does not take the command blocks", HOLD | P_HEAT, OPERATOR, 0, False,
+         lambda v: v.phase.running and v.sensors.echo_looks >= ECHO_LOOKS),
     Rule("I28L", "local/remote switch in local", HOLD | P_START, OPERATOR, 0, False, lambda v: v.inputs.remote.value is False),
     Rule("I28W", "the PLC's watchdog is off", P_START, AUTO, 0, True, lambda v: _below(v.inputs.plc_watchdog_s.value, 0.1),
          lambda v: v.inputs.plc_watchdog_s.value),
+    Rule("I29", "power came back: the batch goes on as the recovery policy says, with heat only after the proof", W, OPERATOR, 0, False,
+         lambda v: v.phase.running and bool(v.sensors.restarted), lambda v: v.sensors.restarted, without_plc=True),
     Rule("I30", "journal cannot be trusted", HOLD | P_START, OPERATOR, 5, True,
          lambda v: _off(v.inputs.journal_ok.value), without_plc=True),
     Rule("I30D", "disk nearly full", W | P_START, AUTO, 10, True,
@@ -320,8 +411,12 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.inputs.clock_step_s.value, without_plc=True),
     Rule("I31", "model outside its validity: the time recipe rules", W, AUTO, 60, False,
          lambda v: v.phase.running and not v.estimate.valid, lambda v: v.estimate.why_invalid, without_plc=True),
+    Rule("I31T", "endpoint not reached in the recipe's time: somebody must decide", HOLD, OPERATOR, 0, False,
+         lambda v: v.phase.timeout == "I31T", without_plc=True),
     Rule("I32", "gateway does not report: no effect on the batch", W, AUTO, 10, False,
          lambda v: _off(v.inputs.gateway_ok.value), without_plc=True),
+    Rule("I33W", "proof test of a safety device overdue", W, AUTO, 0, False,
+         lambda v: _above(v.inputs.proof_due.value, 0), lambda v: v.inputs.proof_due.value, without_plc=True),
     Rule("C1V", "vacuum valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
          lambda v: _contradicts(v.last.vac_valve, v.inputs.vac_valve_open.value, v.inputs.vac_valve_closed.value)),
     Rule("C1N", "N2 valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,

@@ -6,7 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from controller.alarms.statistics import Statistics, statistics
 from controller.errors import JournalError
+from controller.journal.alarms import stood
 from controller.journal.charts import COLUMNS as DRAWN
 from controller.journal.drawing import Marks, Span
 from controller.journal.entry import KINDS, Stored
@@ -16,12 +18,13 @@ from controller.journal.table import Table, read
 
 _TOLD: Final = tuple(kind for kind in KINDS if kind not in ("sample", "checkpoint"))
 _AROUND: Final = 50  # entries before and after the batch in which the same scan's other entries are looked for
-_MEASURED: Final = ("condensate_kg", "p_solvent_ok", "p_insoluble_in_window", "est_valid")
+_MEASURED: Final = ("condensate_kg", "p_solvent_ok", "p_insoluble_in_window", "est_valid", "z1_sp_c", "z2_sp_c", "z3_sp_c")
 _BELIEVED: Final = (
     "blister", "floor_mbar", "evolution_kg_h", "evolution_low_kg_h", "evolution_high_kg_h", *(f"film_{place}_c" for place in POSITIONS),
     *(f"{name}_{place}{end}" for name in ("residual", "insoluble") for place in POSITIONS for end in ("", "_low", "_high")),
 )  # fmt: skip
 RUNNING, UNFINISHED = "RUNNING", "UNFINISHED"
+_HIDING: Final = {"shelve": "shelved", "suppress": "suppressed", "out_of_service": "out of service"}
 
 
 class Phase(NamedTuple):
@@ -47,6 +50,8 @@ class Alarm(NamedTuple):
     cleared_s: float | None
     acknowledged_s: float | None
     user: str
+    priority: str = ""
+    remark: str = ""  # how it was hidden meanwhile: suppressed by which, shelved by whom and why
 
 
 class Intent(NamedTuple):
@@ -131,7 +136,8 @@ def alarms(record: Record) -> list[Alarm]:
         if event == "raise":
             text, effect = str(fields.get("text", "")), str(fields.get("effect", ""))
             first_out = fields.get("first_out") is True
-            found.append(Alarm(rule, effect, text, fields.get("value"), first_out, stored.at_s, None, None, ""))
+            urgency = str(fields.get("priority", ""))
+            found.append(Alarm(rule, effect, text, fields.get("value"), first_out, stored.at_s, None, None, "", urgency))
             continue
         for i in reversed([i for i, alarm in enumerate(found) if alarm.rule == rule]):
             if event == "clear" and found[i].cleared_s is None:
@@ -140,7 +146,21 @@ def alarms(record: Record) -> list[Alarm]:
             if event == "ack" and found[i].acknowledged_s is None:
                 found[i] = found[i]._replace(acknowledged_s=stored.at_s, user=str(fields.get("user", "")))
                 break
+            if event in _HIDING:
+                said = "; ".join(filter(None, (found[i].remark, _hidden(fields))))
+                found[i] = found[i]._replace(remark=said)
+                break
     return found
+
+
+def alarm_figures(record: Record) -> Statistics:
+    """Return rates, floods and chattering of the batch's alarms."""
+    return statistics(stood(record.of("alarm")), record.start.at_s, record.end_s)
+
+
+def _hidden(fields: dict[str, Any]) -> str:
+    who, why = str(fields.get("by") or fields.get("user") or ""), str(fields.get("reason") or "")
+    return f"{_HIDING[str(fields.get('event'))]} by {who}" + (f": {why}" if why else "")
 
 
 def intents(record: Record) -> list[Intent]:

@@ -70,7 +70,7 @@ class Coupon(Strict):
     name: Word | None = None
     lot: Word | None = None  # when it is not that of the file
     batch: Word | Annotated[int, Field(ge=1)] | None = None  # number; FILE:number when several journals have it
-    zone: Literal["outer", "middle", "core", "edge", "roll"] | None = None
+    zone: Literal["outer", "upper", "middle", "core", "edge", "roll"] | None = None
     history: Annotated[tuple[Point, ...], Field(strict=False, min_length=2, max_length=5000)] | None = None
     temperature_sd_c: Annotated[float, Field(ge=0, le=20)] | None = None  # of the whole history; coupons of one oven share the error
     insoluble_pct: Percent | None = None

@@ -16,6 +16,7 @@ from controller.journal.product import Coupon, Lab, read_lab
 from controller.journal.reader import JournalReader
 from controller.journal.reference import Reference, read_reference
 from controller.journal.table import thin
+from controller.journal.tracking import tracking
 from controller.journal.words import elapsed, interval, label, lateness, moments, number, percent, shown, signed, terse, utc
 
 _POINTS: Final = 1400  # per trend: two for each tenth of a millimetre on paper
@@ -73,9 +74,9 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
     return environment.get_template("report.html").render(
         record=record, start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence, figures=figures(record), lab=lab,
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
-        intents=intents, failed=[one for one in intents if one.ok is not True], beside=[_beside(record, one) for one in lab.coupons],
-        drawing=Markup(drawing), believed=Believed.of(record, reference),
-        chain=verify(journal_path), journal=Path(journal_path).name, printed=wall_ns(),
+        rates=facts.alarm_figures(record), intents=intents, failed=[one for one in intents if one.ok is not True],
+        beside=[_beside(record, one) for one in lab.coupons], drawing=Markup(drawing), believed=Believed.of(record, reference),
+        followed=tracking(record), chain=verify(journal_path), journal=Path(journal_path).name, printed=wall_ns(),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from controller.image import SIGNALS, Estimate, Inputs, Interval, Outputs, Setpo
 from controller.tags import Quality, Sample
 
 LAYOUT: Final = 1
-POSITIONS: Final = ("core", "middle", "outer", "edge")  # of the estimate's zones; one that an estimate does not have is NaN
+POSITIONS: Final = ("core", "middle", "upper", "outer", "edge")  # of the estimate's zones; one that an estimate does not have is NaN
 _ENDS: Final = ("", "_low", "_high")
 EXTRA: Final[dict[str, str]] = {  # column -> unit
     "sp_temp_c": "degC",
@@ -74,7 +74,7 @@ def pack(inputs: Inputs, estimate: Estimate, setpoints: Setpoints, outputs: Outp
         values = tuple([_NAN if value is None else value for value in values])
     until_s = estimate.time_to_endpoint_s
     zones = {zone.name: zone for zone in estimate.zones}
-    core, middle, outer, edge = [zones.get(position, _NOTHING) for position in POSITIONS]
+    core, middle, upper, outer, edge = [zones.get(position, _NOTHING) for position in POSITIONS]
     extra = (
         setpoints.temp_c,
         setpoints.pressure_mbar,
@@ -91,9 +91,9 @@ def pack(inputs: Inputs, estimate: Estimate, setpoints: Setpoints, outputs: Outp
         *_finish(estimate, inputs.at_s),
         estimate.blister,
         estimate.floor_mbar,
-        core.temp_c, middle.temp_c, outer.temp_c, edge.temp_c,
-        *core.residual_solvent, *middle.residual_solvent, *outer.residual_solvent, *edge.residual_solvent,
-        *core.insoluble, *middle.insoluble, *outer.insoluble, *edge.insoluble,
+        core.temp_c, middle.temp_c, upper.temp_c, outer.temp_c, edge.temp_c,
+        *core.residual_solvent, *middle.residual_solvent, *upper.residual_solvent, *outer.residual_solvent, *edge.residual_solvent,
+        *core.insoluble, *middle.insoluble, *upper.insoluble, *outer.insoluble, *edge.insoluble,
         estimate.valid,
         unit_state,
         outputs.phase_index,

@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
+from controller.alarms.states import EVENTS
 from controller.tags import Quality
 
 NOT_PUBLISHED: Final = frozenset({"checkpoint"})  # of use to the core only
@@ -53,7 +55,7 @@ class SampleView(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One thing to publish, always at QoS 1. ``topic`` is the last level."""
+    """One thing to publish, always at QoS 1. ``topic`` is what follows the oven's own levels."""
 
     topic: str
     payload: bytes
@@ -74,7 +76,9 @@ TOPICS: Final = (
     Topic("status", True, (), "`online`, `version`", "the gateway's birth (`online` true) or, as last will or on leaving, its death"),
     Topic("state", True, ("state",), "`entry`", "the unit changed its state: `from`, `to`, `cause`"),
     Topic("phase", False, ("phase",), "`entry`", "a phase of the recipe started or ended"),
-    Topic("alarm", False, ("alarm",), "`entry`", "an alarm was raised, cleared or acknowledged"),
+    Topic("alarm", False, ("alarm",), "`entry`", "the stream of alarm events: `rule`, `event`, `state` after it, `priority`, who and why"),
+    Topic("alarm/<rule>", True, ("alarm",), "`entry`", "the same entry per alarm: the last one says how it stands (`state`)"),
+    Topic("bypass/<rule>", True, ("bypass",), "`entry`", "a bypass of a row began or ended (`event`): who, why, until when"),
     Topic("estimate", False, ("sample",), "`estimate`", "what the controller believes of the product, and what it wants; null: not known"),
     Topic("tags", False, ("sample",), "`tags`", "signal -> [value, quality]; the value is null unless the quality is GOOD"),
     Topic(
@@ -82,14 +86,16 @@ TOPICS: Final = (
         False,
         (
             *("boot", "shutdown", "batch_start", "batch_end", "command", "decision", "forecast", "pressure_rise", "intent", "outcome"),
-            *("plc", "clock", "gap"),
+            *("plc", "clock", "gap", "standing", "bypass", "prooftest"),
         ),
         "`entry`",
         "everything else that the journal holds",
     ),
 )  # fmt: skip
 RETAINED: Final = {topic.name: topic.retain for topic in TOPICS}
-_TOPIC_OF: Final = {kind: topic.name for topic in TOPICS for kind in topic.kinds if kind != "sample"}
+_PER_RULE: Final = {kind: topic.name for topic in TOPICS if topic.name.endswith("/<rule>") for kind in topic.kinds}
+_RULE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")  # what may stand as one level of a topic
+_TOPIC_OF: Final = {kind: topic.name for topic in TOPICS for kind in topic.kinds if kind != "sample" and not topic.name.endswith("/<rule>")}
 
 
 def split(values: Mapping[str, float], qualities: Mapping[str, Quality]) -> SampleView:
@@ -99,7 +105,7 @@ def split(values: Mapping[str, float], qualities: Mapping[str, Quality]) -> Samp
 
 
 def messages(entry: Entry, unpack: Callable[[Entry], SampleView], *, with_samples: bool) -> Iterator[Message]:
-    """Yield what ``entry`` gives to publish: nothing, one message, or two for a sample (left out unless ``with_samples``).
+    """Yield what ``entry`` gives to publish: nothing, one message, or two for an alarm, a bypass or a sample (if ``with_samples``).
 
     ``unpack`` raises ValueError for a sample that it cannot read.
     """
@@ -107,7 +113,12 @@ def messages(entry: Entry, unpack: Callable[[Entry], SampleView], *, with_sample
         if with_samples:
             yield from _sample(entry, unpack)
     elif entry.kind not in NOT_PUBLISHED:
-        yield _message(_TOPIC_OF.get(entry.kind, "event"), entry, {"entry": entry.fields()})
+        fields = entry.fields()
+        yield _message(_TOPIC_OF.get(entry.kind, "event"), entry, {"entry": fields})
+        rule = fields.get("rule")
+        stands = "state" in fields or entry.kind == "bypass"  # alarms of older releases do not say how they stand
+        if entry.kind in _PER_RULE and stands and isinstance(rule, str) and _RULE_ID.fullmatch(rule):
+            yield _message(_PER_RULE[entry.kind], entry, {"entry": fields}, rule)
 
 
 def status(*, online: bool, version: str, boot: int, seq: int, at_s: float, wall_ns: int) -> Message:
@@ -122,7 +133,7 @@ def document() -> str:
         f"| `{topic.name}` | {'yes' if topic.retain else 'no'} | {', '.join(topic.kinds) or '-'} | {topic.keys} | {topic.text} |"
         for topic in TOPICS
     ]
-    return _DOCUMENT.replace("{rows}", "\n".join(rows)).replace("{kept}", ", ".join(sorted(NOT_PUBLISHED)))
+    return _DOCUMENT.replace("{rows}", "\n".join(rows)).replace("{kept}", ", ".join(sorted(NOT_PUBLISHED))).replace("{events}", _EVENTS)
 
 
 def _sample(entry: Entry, unpack: Callable[[Entry], SampleView]) -> Iterator[Message]:
@@ -135,9 +146,9 @@ def _sample(entry: Entry, unpack: Callable[[Entry], SampleView]) -> Iterator[Mes
         yield _message("estimate", entry, {"estimate": view.estimate})
 
 
-def _message(topic: str, entry: Entry, own: dict[str, object]) -> Message:
+def _message(topic: str, entry: Entry, own: dict[str, object], rule: str = "") -> Message:
     stamp: dict[str, object] = {"boot": entry.boot, "seq": entry.seq, "at_s": entry.at_s, "wall_ns": entry.wall_ns, "kind": entry.kind}
-    return Message(topic, _json(stamp | own), RETAINED[topic])
+    return Message(topic.replace("<rule>", rule), _json(stamp | own), RETAINED[topic])
 
 
 def _value(value: float) -> float | None:
@@ -148,6 +159,7 @@ def _json(content: Mapping[str, object]) -> bytes:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+_EVENTS: Final = ", ".join(EVENTS)
 _DOCUMENT: Final = """\
 # MQTT topics
 
@@ -159,6 +171,9 @@ reach the oven over MQTT. Losing the broker has no effect on a batch.
 | topic | retained | journal kinds | own keys | says |
 |---|---|---|---|---|
 {rows}
+
+`state` of an alarm is NORMAL, UNACK, ACK, RETURNED_UNACK, LATCHED_UNACK, LATCHED_ACK, SHELVED, SUPPRESSED or OUT_OF_SERVICE; `event` is one
+of {events}. What each alarm is and what to do about it stands in `ALARMS.md`.
 
 Every message is one JSON object and carries, besides its own keys:
 

@@ -1,14 +1,15 @@
-"""The phases without heat: leak test, evacuation, purges, and letting air in."""
+"""The phases without heat: leak test, evacuation, purges, filling with N2, and letting air in."""
 
 from typing import Final
 
-from controller.image import Atmosphere
+from controller.image import Atmosphere, Setpoints
 from controller.recipe import guard
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
-from controller.recipe.model import CyclePurge, Evacuate, LeakTest, PurgeFlow, Vent
+from controller.recipe.model import Backfill, CyclePurge, Evacuate, LeakTest, PurgeFlow, Vent
 from controller.units import ATMOSPHERE_MBAR
 
 SETTLE_S: Final = 120.0  # after closing the valves, before the pressure rise is believed: gas cools and walls outgas
+LEAD_MIN: Final = 1.0  # by how much of its rate a limited evacuation may run ahead of the pressure, so that it never catches up in a jump
 CAPACITANCE, PIRANI = "pressure_cap_mbar", "pressure_pirani_mbar"
 
 
@@ -45,15 +46,18 @@ def leak_test_phase(phase: LeakTest, m: PhaseMemory, s: PhaseScan) -> Step:
     if m.stage_s < phase.hold_min * 60:
         return Step(m, closed, waiting=f"rise {rise_mbar_h:.2f} mbar/h, {phase.hold_min * 60 - m.stage_s:.0f} s to go")
     why = f"pressure rise {rise_mbar_h:.2f} mbar/h over {m.stage_s:.0f} s, allowed {phase.max_rise_mbar_h:g} mbar/h"
-    if rise_mbar_h > phase.max_rise_mbar_h:
-        return Step(PhaseMemory(elapsed_s=m.elapsed_s), closed, failed="I13", why=why, leak_ok=False)
-    return Step(m, closed, done=True, why=why, leak_ok=True)
+    passed = rise_mbar_h <= phase.max_rise_mbar_h
+    if passed or phase.on_fail == "CONTINUE":  # no-go goes on without the proof, for a BRANCH to see
+        told = None if m.begun else rise_mbar_h  # once, however long the phase goes on for a branch
+        return Step(m._replace(begun=True), closed, done=True, why=why, leak_ok=passed, leak_mbar_h=told)
+    return Step(PhaseMemory(elapsed_s=m.elapsed_s), closed, failed="I13", why=why, leak_ok=False, leak_mbar_h=rise_mbar_h)
 
 
 def evacuate_phase(phase: Evacuate, m: PhaseMemory, s: PhaseScan) -> Step:
     """Pump down to the phase's pressure and stay there for ten seconds; not below the guard's floor."""
     pressure = s.process.pressure_mbar
-    m, wanted = guard.vacuum(gas_only(Atmosphere.VACUUM, 0.9 * phase.pressure_mbar), m, s)
+    m, wanted = _falling(phase, m, s)
+    m, wanted = guard.vacuum(wanted, m, s)
     if pressure is None:
         return Step(m, wanted, waiting="a valid pressure")
     m = guard.noticed(m, s, ramping=False)
@@ -63,25 +67,62 @@ def evacuate_phase(phase: Evacuate, m: PhaseMemory, s: PhaseScan) -> Step:
     return Step(m, wanted, m.stage_s >= 10.0, waiting, why=f"{pressure:.1f} mbar reached")
 
 
-def cycle_purge(low_mbar: float, high_mbar: float, cycles: int, m: PhaseMemory, s: PhaseScan) -> Step:
-    """Return one scan of a cycle purge: down to ``low_mbar``, up to ``high_mbar`` with N2, ``cycles`` times; ends filled."""
+def _falling(phase: Evacuate, m: PhaseMemory, s: PhaseScan) -> tuple[PhaseMemory, Setpoints]:
+    """Return memory and set points of the pump-down: to the end at once, or no faster than the phase allows."""
+    rate, last_mbar, pressure = phase.max_rate_mbar_min, 0.9 * phase.pressure_mbar, s.process.pressure_mbar
+    if rate is None:
+        return m, gas_only(Atmosphere.VACUUM, last_mbar)
+    if pressure is None:
+        return m._replace(mark=0.0), gas_only(Atmosphere.HOLD_CLOSED)
+    sp_mbar = (m.mark or pressure) - rate / 60.0 * s.dt_s
+    sp_mbar = max(sp_mbar, pressure - rate * LEAD_MIN, last_mbar)
+    return m._replace(mark=sp_mbar), gas_only(Atmosphere.VACUUM, sp_mbar)
+
+
+def cycle_purge(low_mbar: float, high_mbar: float, cycles: int, m: PhaseMemory, s: PhaseScan, computed_pct: float | None = None,
+                measured_pct: float | None = None) -> Step:  # fmt: skip
+    """Return one scan of a cycle purge: down to ``low_mbar``, up to ``high_mbar`` with N2, ``cycles`` times; ends filled.
+
+    With ``computed_pct`` further cycles follow until the O2 left, 20.9 vol% times the product of the measured pressure ratios, is no more;
+    with ``measured_pct`` until a valid reading agrees. An analyser that gives no valid reading keeps the purge waiting, filled.
+    """
     pressure = s.process.pressure_mbar
     if pressure is None:
         return Step(m, gas_only(Atmosphere.HOLD_CLOSED), waiting="a valid pressure")
     if m.stage == 0:
-        m = m._replace(stage=int(pressure <= low_mbar))
+        m = m._replace(stage=int(pressure <= low_mbar), mark=pressure)
         m, wanted = guard.vacuum(gas_only(Atmosphere.VACUUM, 0.8 * low_mbar), m, s)
         return Step(m, wanted, waiting=f"cycle {m.cycles + 1}/{cycles}: {pressure:.0f} <= {low_mbar:g} mbar")
-    filled = pressure >= high_mbar
-    m = m._replace(stage=0, cycles=m.cycles + 1) if filled else m
     wanted = gas_only(Atmosphere.BACKFILL, high_mbar + 5.0, s.max_n2_flow_nm3_h)
-    waiting = f"cycle {m.cycles + 1}/{cycles}: {pressure:.0f} >= {high_mbar:g} mbar"
-    return Step(m, wanted, m.cycles >= cycles, waiting, why=f"{m.cycles} cycles between {low_mbar:g} and {high_mbar:g} mbar")
+    if m.stage == 2:
+        return _shown(computed_pct, measured_pct, m, s, wanted)
+    if pressure < high_mbar:
+        return Step(m, wanted, waiting=f"cycle {m.cycles + 1}/{cycles}: {pressure:.0f} >= {high_mbar:g} mbar")
+    m = m._replace(cycles=m.cycles + 1, left_pct=m.left_pct * max(m.mark, 0.0) / pressure)
+    if m.cycles < cycles:
+        return Step(m._replace(stage=0), wanted, waiting=f"cycle {m.cycles + 1}/{cycles}: {pressure:.0f} <= {low_mbar:g} mbar")
+    if computed_pct is None and measured_pct is None:
+        return Step(m._replace(stage=0), wanted, True, why=f"{m.cycles} cycles between {low_mbar:g} and {high_mbar:g} mbar")
+    return _shown(computed_pct, measured_pct, m._replace(stage=2), s, wanted)
+
+
+def _shown(computed_pct: float | None, measured_pct: float | None, m: PhaseMemory, s: PhaseScan, wanted: Setpoints) -> Step:
+    """End a cycle purge when what is left of the O2 has been shown; otherwise begin another cycle, or wait for the analyser."""
+    o2, said = s.process.o2_pct, f"{m.cycles} cycles, O2 {m.left_pct:.4f} vol% computed"
+    if computed_pct is not None and m.left_pct > computed_pct:
+        return Step(m._replace(stage=0), wanted, waiting=f"{said}, wanted <= {computed_pct:g} vol%: another cycle")
+    if measured_pct is None:
+        return Step(m, wanted, done=True, why=said)
+    if o2 is None:
+        return Step(m, wanted, waiting=f"{said}, O2 not valid, wanted <= {measured_pct:g} vol%")
+    if o2 > measured_pct:
+        return Step(m._replace(stage=0), wanted, waiting=f"{said}, {o2:.3f} measured, wanted <= {measured_pct:g} vol%: another cycle")
+    return Step(m, wanted, done=True, why=f"{said}, {o2:.3f} measured")
 
 
 def cycle_purge_phase(phase: CyclePurge, m: PhaseMemory, s: PhaseScan) -> Step:
     """Purge in cycles as the recipe says."""
-    return cycle_purge(phase.low_mbar, phase.high_mbar, phase.cycles, m, s)
+    return cycle_purge(phase.low_mbar, phase.high_mbar, phase.cycles, m, s, phase.computed_o2_pct, phase.measured_o2_pct)
 
 
 def flow_purge(flow_nm3_h: float, volumes: float, max_o2_pct: float, m: PhaseMemory, s: PhaseScan) -> Step:
@@ -100,6 +141,16 @@ def flow_purge(flow_nm3_h: float, volumes: float, max_o2_pct: float, m: PhaseMem
 def purge_flow_phase(phase: PurgeFlow, m: PhaseMemory, s: PhaseScan) -> Step:
     """Purge in flowing N2 as the recipe says."""
     return flow_purge(phase.n2_flow_nm3_h, phase.volumes, phase.max_o2_pct, m, s)
+
+
+def backfill_phase(phase: Backfill, m: PhaseMemory, s: PhaseScan) -> Step:
+    """Fill with N2 up to the phase's pressure."""
+    pressure = s.process.pressure_mbar
+    if pressure is None:
+        return Step(m, gas_only(Atmosphere.HOLD_CLOSED), waiting="a valid pressure")
+    wanted = gas_only(Atmosphere.BACKFILL, phase.pressure_mbar + 1.0, phase.n2_flow_nm3_h or s.max_n2_flow_nm3_h)
+    waiting = f"{pressure:.0f} >= {phase.pressure_mbar:g} mbar"
+    return Step(m, wanted, pressure >= phase.pressure_mbar, waiting, why=f"{pressure:.0f} mbar")
 
 
 def vent_phase(phase: Vent, m: PhaseMemory, s: PhaseScan) -> Step:

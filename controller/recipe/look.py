@@ -5,6 +5,7 @@ from typing import NamedTuple
 from controller.image import Atmosphere, Estimate, Inputs, Process, Setpoints
 from controller.recipe.model import Endpoint
 from controller.recipe.proving import Proving
+from controller.units import AIR_O2_PCT
 
 
 class PhaseMemory(NamedTuple):
@@ -24,6 +25,13 @@ class PhaseMemory(NamedTuple):
     reopened: bool = False  # the pressure still comes down from an isolation
     guarded: bool = False  # the blister guard acts
     guard_mbar: float = 0.0  # pressure set point the guard has raised, 0 while it has not
+    begun: bool = False  # what the phase does once at its start is done
+    rate_c_per_min: float = 0.0  # of a ramp by time, found at its start
+    held_s: float = 0.0  # how long in one go the oven has kept the phase waiting
+    left_pct: float = AIR_O2_PCT  # O2 that a cycle purge has left by calculation
+    band: str = ""  # the alarm band that the temperature has left
+    asked: str = ""  # what a person is asked
+    answer: str | None = None  # what the person said
 
 
 class PhaseScan(NamedTuple):
@@ -43,6 +51,8 @@ class PhaseScan(NamedTuple):
     solvent_kg_h: float = 0.0  # what condenser and pump take; 0: not guarded
     load_substitute: bool = False  # the estimate may stand in for a lost load thermocouple
     proving: Proving = Proving()
+    max_rate_c_per_min: float = 5.0  # of the equipment
+    roll_ids: tuple[str, ...] = ()  # of the load record
 
 
 class Step(NamedTuple):
@@ -55,6 +65,8 @@ class Step(NamedTuple):
     failed: str = ""
     why: str = ""
     leak_ok: bool | None = None
+    leak_mbar_h: float | None = None  # what the leak test measured
+    late: str = ""  # why the longest holdback is over
 
 
 def gas_only(atmosphere: Atmosphere, pressure_mbar: float = 0.0, n2_flow_nm3_h: float = 0.0) -> Setpoints:

@@ -1,6 +1,10 @@
-"""From the text of a recipe or a load record to its value: size, depth and formula are checked before anything is built."""
+"""From the text of a recipe or a load record to its value: size, depth and formula are checked before anything is built.
+
+The text of a recipe that calls others holds them too, under ``[called]``: what is started, hashed and journaled needs no file beside it.
+"""
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,11 +15,15 @@ from pydantic import ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
-from controller.recipe.model import LoadRecord, Phase, Recipe
+from controller.recipe.flatten import Place, flat
+from controller.recipe.model import LoadRecord, Phase, Recipe, SubRecipe
 from controller.units import SUFFIX_OF_UNIT
 from controller.validation import problems_of
 
 MAX_BYTES: Final = 256_000
+TEXTS: Final = ("name", "comment", "text", "equals")  # keys whose value is a person's text, whatever it begins with
+PARTS: Final = "parts"  # folder beside a recipe, with those that it may call
+_FILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 M = TypeVar("M", bound=Strict)
 
 
@@ -33,15 +41,89 @@ def read_recipe(path: Path, formula: Mapping[str, float] | None = None) -> Sourc
     Raises:
         FileError: every mistake in it, with file, key, value and what is allowed.
     """
-    return parse_recipe(_text(path), str(path), formula)
+    return parse_recipe(self_contained(_text(path), path), str(path), formula)
 
 
 def parse_recipe(text: str, file: str, formula: Mapping[str, float] | None = None) -> SourcedRecipe:
     """Return the recipe that ``text`` holds; ``formula`` replaces values inside their ranges. Raises FileError."""
     content = _toml(text, file)
-    problems = _resolve(content, formula or {})
+    called = content.pop("called", {})
+    problems = _given(content, formula or {})
+    content["phase"], wrong = flat(
+        content.get("phase", []), lambda name, given, key: _sub(called, content, name, given, key), Place("phase")
+    )
+    problems += [*wrong, *_resolve(content)]
     recipe = _validated(Recipe, content, file, problems)
     return SourcedRecipe(recipe, text, sha256_of(recipe))
+
+
+def self_contained(text: str, path: Path) -> str:
+    """Return ``text`` with the sub-recipes that it calls, from ``parts`` beside ``path``, under ``[called]``. Raises FileError."""
+    content = _toml(text, str(path))
+    has = content.get("called", {})
+    names = sorted(_names(content.get("phase")) - set(has if isinstance(has, dict) else ()))
+    if not names:
+        return text
+    bodies = {name: _text(path.with_name(PARTS) / f"{name}.toml") for name in names}
+    head = "" if "called" in content else "\n[called]\n"
+    return f"{text.rstrip()}\n{head}" + "".join(f"{name} = {_quoted(body)}\n" for name, body in bodies.items())
+
+
+def _names(phases: object) -> set[str]:
+    """Return the names of the recipes that ``phases`` call."""
+    found: set[str] = set()
+    for phase in phases if isinstance(phases, list) else []:
+        if isinstance(phase, dict) and phase.get("kind") == "CALL" and _FILE.fullmatch(str(phase.get("recipe"))):
+            found.add(str(phase["recipe"]))
+        elif isinstance(phase, dict):
+            found |= _names(phase.get("phase"))
+    return found
+
+
+def _quoted(body: str) -> str:
+    """Return ``body`` as a TOML string, readable where it can be."""
+    return json.dumps(body, ensure_ascii=False) if "'''" in body or body.endswith("'") else f"'''\n{body}'''"
+
+
+def _sub(
+    called: object, caller: dict[str, Any], name: str, given: Mapping[str, Any], key: str
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return the phases of the sub-recipe ``name`` with its formula's numbers in place, and what is wrong with it."""
+    body = called.get(name) if isinstance(called, dict) else None
+    if not isinstance(body, str):
+        return [], [
+            Problem(f"{key}.recipe", name, "a sub-recipe whose text stands under [called]; reading the recipe as a file puts it there")
+        ]
+    file = f"{key} {name}.toml"
+    try:
+        content = _toml(body, file)
+        phases = content.pop("phase", None)
+        _validated(SubRecipe, content, file, [])
+    except FileError as error:
+        return [], [Problem(f"{file} {problem.key}", problem.value, problem.allowed) for problem in error.problems]
+    values, problems = _passed(caller.get("formula"), content.get("formula"), given, key)
+    problems += [*_given(content, values), *_resolve(content | {"phase": phases})]
+    if any(isinstance(phase, dict) and phase.get("kind") == "END" for phase in phases or []):
+        problems.append(Problem("phase", "END", "END stands only in the recipe that calls"))
+    return phases or [], [Problem(f"{file} {problem.key}", problem.value, problem.allowed) for problem in problems]
+
+
+def _passed(formula: object, takes: object, given: Mapping[str, Any], key: str) -> tuple[dict[str, float], list[Problem]]:
+    """Return the values that a CALL gives to a sub-recipe, "=name" taken from the caller's formula, and what is wrong with them."""
+    values, problems, own = {}, [], formula if isinstance(formula, dict) else {}
+    wanted = takes if isinstance(takes, dict) else {}
+    for name, value in given.items():
+        entry, wants = own.get(value[1:]) if isinstance(value, str) else None, wanted.get(name)
+        if isinstance(entry, dict) and isinstance(wants, dict) and entry.get("unit") != wants.get("unit"):
+            allowed = f"a value in {wants.get('unit')}, which {name} is; {value[1:]} is in {entry.get('unit')}"
+            problems.append(Problem(f"{key}.formula.{name}", value, allowed))
+        elif isinstance(entry, dict) and isinstance(entry.get("value"), int | float):
+            values[name] = float(entry["value"])
+        elif isinstance(value, str):
+            problems.append(Problem(f"{key}.formula.{name}", value, f"the formula has {', '.join(own) or 'no values'}"))
+        else:
+            values[name] = float(value)
+    return values, problems
 
 
 def read_load(path: Path) -> LoadRecord:
@@ -91,12 +173,23 @@ def _validated(model: type[M], content: dict[str, Any], file: str, problems: lis
     try:
         value = model.model_validate(content)
     except ValidationError as error:
-        raise FileError(file, problems + problems_of(error, _known_keys(model))) from error
+        raise FileError(file, problems + _written(problems_of(error, _known_keys(model)), content)) from error
     except RecursionError:
         raise FileError(file, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
     if problems:
         raise FileError(file, problems)
     return value
+
+
+def _written(problems: list[Problem], content: dict[str, Any]) -> list[Problem]:
+    """Return ``problems`` with the keys of phases as people wrote them, not as they stand after REPEAT and CALL were written out."""
+    phases, found = content.get("phase", []), {}
+    for problem in problems:
+        part, index, *rest = [*problem.key.split(".", 2), "", ""][:3]
+        phase = phases[int(index)] if part == "phase" and index.isdigit() and int(index) < len(phases) else {}
+        said = problem._replace(key=f"{phase['at']}.{rest[0]}") if "at" in phase else problem
+        found[said.key, said.allowed] = said  # each turn says the same
+    return list(found.values())
 
 
 def _known_keys(model: type[Strict]) -> tuple[str, ...]:
@@ -110,24 +203,36 @@ def _known_keys(model: type[Strict]) -> tuple[str, ...]:
     return tuple(sorted(keys))
 
 
-def _resolve(content: dict[str, Any], given: Mapping[str, float]) -> list[Problem]:
+def _given(content: dict[str, Any], given: Mapping[str, float]) -> list[Problem]:
+    """Put ``given`` into the formula of ``content`` (in place); return what is wrong."""
+    formula = content.get("formula", {})
+    if not isinstance(formula, dict):
+        return []  # the model says so
+    return [problem for name, value in given.items() for problem in _override(formula, name, value)]
+
+
+def _resolve(content: dict[str, Any]) -> list[Problem]:
     """Put the formula's numbers into the phases of ``content`` (in place); return what is wrong."""
     formula = content.get("formula", {})
-    problems: list[Problem] = []
     if not isinstance(formula, dict):
-        return problems  # the model says so
-    for name, value in given.items():
-        problems += _override(formula, name, value)
-    for name, entry in formula.items():
-        problems += _check_formula(name, entry)
-    phases = content.get("phase", [])
+        return []  # the model says so
+    problems = [problem for name, entry in formula.items() for problem in _check_formula(name, entry)]
+    return problems + _into(content.get("phase"), formula, "phase")
+
+
+def _into(phases: object, formula: dict[str, Any], place: str) -> list[Problem]:
+    problems = []
     for index, phase in enumerate(phases if isinstance(phases, list) else []):
-        for key, value in phase.items() if isinstance(phase, dict) else ():
-            if isinstance(value, str) and value.startswith("="):
-                number, problem = _lookup(formula, f"phase.{index}.{key}", key, value)
-                problems += problem
+        if not isinstance(phase, dict):
+            continue
+        where = phase.get("at", f"{place}.{index}")
+        for key, value in phase.items():
+            if key not in TEXTS and isinstance(value, str) and value.startswith("="):
+                number, wrong = _lookup(formula, f"{where}.{key}", key, value)
+                problems += wrong
                 if number is not None:
                     phase[key] = number
+        problems += _into(phase.get("phase"), formula, f"{where}.phase")
     return problems
 
 

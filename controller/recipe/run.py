@@ -7,11 +7,13 @@ heat keeps them (see ``_safe``).
 from typing import Final, NamedTuple
 
 from controller.image import Atmosphere, Setpoints
-from controller.recipe import guard, isolation
+from controller.recipe import flow, guard, isolation
 from controller.recipe.cold import cycle_purge, flow_purge
+from controller.recipe.flow import Leak, Results, Way
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
-from controller.recipe.model import LeakTest, LoadRecord, Phase, Recipe, ThermalPhase
+from controller.recipe.model import LeakTest, LoadRecord, Phase, Recipe, ThermalPhase, Vent
 from controller.recipe.phases import run, timeout_rule
+from controller.recipe.recovery import PURGES, Recovery, hot, objection, proves_for, set_point_c
 from controller.recipe.states import TABLE, Trigger, UnitState
 from controller.units import ATMOSPHERE_MBAR
 
@@ -19,8 +21,12 @@ HOLD_HEAT_S: Final = 900.0  # T_hold: how long a held batch may stay hot before 
 RESTART_LIMIT_S: Final = 7200.0  # for proving the atmosphere again [assume]
 RESUME_LEAD_C: Final = 2.0  # set point above the oven when a suspended sequence goes on [assume]
 SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
+COLD_C: Final = 60.0  # below it a load needs no N2 any more
+INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
 COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
 O2_SHARE: Final = 0.5  # of the O2 that proves the inert path, to which a purge goes on
+MANUAL_LAG_C: Final = 5.0  # a manual set point goes no further below the zones: they follow only slowly, and I23 watches
+_DECIDED: Final = (Trigger.RESTART, Trigger.STOP, Trigger.ABORT, Trigger.RESET)  # what ends a pending recovery
 NOTHING: Final = gas_only(Atmosphere.OFF)
 
 
@@ -33,6 +39,14 @@ class Batch(NamedTuple):
     load: LoadRecord
     user: str
     started_at_s: float
+    master_sha256: str = ""  # of the recipe as it was started; "" while nobody has edited the control recipe
+
+
+class Manual(NamedTuple):
+    """A set point that a person gave while the batch is held, and the rate at which it is gone to."""
+
+    temp_c: float
+    rate_c_per_min: float
 
 
 class UnitMemory(NamedTuple):
@@ -53,6 +67,13 @@ class UnitMemory(NamedTuple):
     ending: str = ""  # why the batch ends or ended
     endpoint_at_s: float | None = None
     cause: str = ""  # of the present state
+    recovery: Recovery | None = None  # an outage whose recovery is not over yet
+    power_lost: bool = False  # since the phase last ran: nobody watched the chamber
+    manual: Manual | None = None  # set point that a person gave while HELD
+    results: Results = Results()  # of this batch so far, for its branches
+    leaks: tuple[Leak, ...] = ()  # the last leak rates, of earlier batches too
+    kept_inert: bool = False  # ended, cold, and N2 flows on until RESET
+    leak_grows: str = ""  # why the last leak rate is unusual
 
 
 class Note(NamedTuple):
@@ -81,8 +102,14 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
         memory = memory._replace(timeout="", failed="")
     if after is UnitState.RESTARTING:
         memory = memory._replace(reproof=PhaseMemory(), timeout="", failed="")
+    if after is not UnitState.HELD:
+        memory = memory._replace(manual=None)
+    if after is UnitState.RUNNING:
+        memory = memory._replace(recovery=None, power_lost=False)
+    elif memory.recovery is not None and (trigger in _DECIDED or (trigger is Trigger.HOLD and memory.recovery.plan)):
+        memory = memory._replace(recovery=None)
     if after is UnitState.IDLE:
-        memory = UnitMemory()
+        memory = UnitMemory(leaks=memory.leaks)
     return memory, (note,)
 
 
@@ -90,9 +117,26 @@ def begin(memory: UnitMemory, batch: Batch) -> tuple[UnitMemory, tuple[Note, ...
     """Return the unit with ``batch`` in its first phase."""
     memory, notes = move(memory, Trigger.START, f"started by {batch.user}")
     memory = memory._replace(
-        batch=batch, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, ending="", endpoint_at_s=None
+        batch=batch,
+        phase_index=0,
+        phase=PhaseMemory(),
+        temp_sp_c=0.0,
+        was_heated=False,
+        ending="",
+        endpoint_at_s=None,
+        results=Results(),
+        kept_inert=False,
     )
     return memory, (*notes, _phase_note(memory, "start", ""))
+
+
+def go_to(memory: UnitMemory, index: int, why: str) -> tuple[UnitMemory, tuple[Note, ...]]:
+    """Return the unit at the beginning of phase ``index``, because a person said so."""
+    ended = _phase_note(memory, "end", why)
+    held = memory.state is UnitState.HELD  # on the set points of the phase before; without heat, which its interlocks no longer watch
+    wanted = memory.setpoints._replace(heat=False) if held else memory.setpoints
+    memory = memory._replace(phase_index=index, phase=PhaseMemory(), timeout="", failed="", setpoints=wanted, manual=None)
+    return memory, (ended, _phase_note(memory, "start", why))
 
 
 def step(memory: UnitMemory, scan: PhaseScan, proven: bool, suspended: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
@@ -115,7 +159,7 @@ def step(memory: UnitMemory, scan: PhaseScan, proven: bool, suspended: str) -> t
     if state is UnitState.IDLE:
         return memory._replace(setpoints=NOTHING._replace(door_release=True)), "", ()
     if state is UnitState.COMPLETE:
-        return memory._replace(setpoints=_safe(memory, scan)._replace(door_release=True)), "", ()
+        return _complete(memory, scan), "", ()
     setpoints = _safe(memory, scan)
     memory = memory._replace(setpoints=setpoints)
     if state is UnitState.STOPPING and setpoints.atmosphere is Atmosphere.OFF:
@@ -146,14 +190,32 @@ def _running(memory: UnitMemory, scan: PhaseScan, suspended: str) -> tuple[UnitM
         failed=done.failed,
         leak_ok=done.leak_ok,
     )
+    if done.leak_mbar_h is not None:
+        memory, leaked = _leaked(memory, done.leak_mbar_h, done.leak_ok is False, scan.inputs.at_s)
+        seen = (*seen, *leaked)
     if done.done:
-        return _with(seen, _next(memory, done, scan.inputs.at_s))
+        moved = _next(memory, done, scan)
+        if moved[2]:
+            return _with(seen, moved)
+        done = done._replace(waiting=moved[1])  # a branch behind the phase has no result yet; the timeout runs on
     if done.failed:
         return memory, done.waiting, (*seen, Note("decision", {"what": f"{phase.kind} failed", "why": done.why, "rule": done.failed}))
     timeout_s = getattr(phase, "timeout_min", 0.0) * 60.0
     if timeout_s and memory.phase.elapsed_s >= timeout_s:
-        return _with(seen, _timed_out(memory, phase, done, scan.inputs.at_s))
+        return _with(seen, _timed_out(memory, phase, done, scan))
+    if done.late:
+        return _with(seen, _limited(memory, phase, done, scan, "holdback", done.late, getattr(phase, "on_holdback", "HOLD")))
     return memory, done.waiting, seen
+
+
+def _leaked(memory: UnitMemory, rate_mbar_h: float, failed: bool, at_s: float) -> tuple[UnitMemory, tuple[Note, ...]]:
+    """Return the unit with a leak test's result beside the earlier ones, and a note when the rate grows."""
+    batch = memory.batch
+    leaks = (*memory.leaks, Leak(at_s, rate_mbar_h, 0 if batch is None else batch.id))[-flow.LEAKS_KEPT :]
+    why, said = flow.growing(leaks), [round(leak.rate_mbar_h, 3) for leak in leaks]
+    results = memory.results._replace(leak_failed=failed, leak_mbar_h=rate_mbar_h)
+    note = Note("decision", {"what": "leak trend", "why": why or f"leak rate {rate_mbar_h:.2f} mbar/h, as usual", "rates_mbar_h": said})
+    return memory._replace(leaks=leaks, leak_grows=why, results=results), (note,)
 
 
 def _with(seen: tuple[Note, ...], moved: tuple[UnitMemory, str, tuple[Note, ...]]) -> tuple[UnitMemory, str, tuple[Note, ...]]:
@@ -187,36 +249,52 @@ def _suspended(memory: UnitMemory, phase: Phase, scan: PhaseScan, by: str) -> tu
     memory = memory._replace(phase=kept._replace(elapsed_s=kept.elapsed_s + scan.dt_s), temp_sp_c=temp_sp_c, leak_ok=None, setpoints=wanted)
     waiting = f"suspended by {by}"
     if memory.phase.elapsed_s >= getattr(phase, "timeout_min", 0.0) * 60.0:
-        return _timed_out(memory, phase, Step(memory.phase, memory.setpoints, waiting=waiting), scan.inputs.at_s)
+        return _timed_out(memory, phase, Step(memory.phase, memory.setpoints, waiting=waiting), scan)
     return memory, waiting, ()
 
 
-def _next(memory: UnitMemory, done: Step, at_s: float) -> tuple[UnitMemory, str, tuple[Note, ...]]:
-    phase = current(memory)
+def _next(memory: UnitMemory, done: Step, scan: PhaseScan, timed_out: bool = False) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    """Go on to the next phase, the way that branches after this one decide; while one has no result this phase goes on."""
+    phase, batch = current(memory), memory.batch
+    answer = memory.results.answer if memory.phase.answer is None else memory.phase.answer
+    results = memory.results._replace(timed_out=timed_out, answer=answer)
+    way = Way(memory.phase_index + 1)
+    if batch is not None:
+        way = flow.onward(batch.recipe, memory.phase_index, results, scan.estimate, batch.started_at_s, forced=timed_out)
+    if way.place is None:
+        return memory, f"done, but {way.why}", ()
     ended = _phase_note(memory, "end", done.why)
     notes: tuple[Note, ...] = (ended,)
     if phase is not None and phase.kind == "CURE":
         notes = (Note("decision", {"what": "CURE ended", "why": done.why}), ended)
-        memory = memory._replace(endpoint_at_s=at_s if done.why == "endpoint" else memory.endpoint_at_s)
-    memory = memory._replace(phase_index=memory.phase_index + 1, phase=PhaseMemory(), timeout="")
+        memory = memory._replace(endpoint_at_s=scan.inputs.at_s if done.why == "endpoint" else memory.endpoint_at_s)
+    notes = (*notes, *(Note("decision", {"what": "branch", "why": why}) for why in way.told))
+    memory = memory._replace(phase_index=way.place, phase=PhaseMemory(), timeout="", results=results)
     if current(memory) is None:
         memory, moved = move(memory, Trigger.DONE, "end of recipe")
         return memory, "", (*notes, *moved)
     return memory, "", (*notes, _phase_note(memory, "start", ""))
 
 
-def _timed_out(memory: UnitMemory, phase: Phase, done: Step, at_s: float) -> tuple[UnitMemory, str, tuple[Note, ...]]:
-    action = getattr(phase, "on_timeout", "HOLD")
-    why = f"{phase.kind} not done after {memory.phase.elapsed_s / 60:.0f} min ({done.waiting}); on_timeout = {action}"
-    note = Note("decision", {"what": "timeout", "why": why})
+def _timed_out(memory: UnitMemory, phase: Phase, done: Step, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    why = f"not done after {memory.phase.elapsed_s / 60:.0f} min ({done.waiting})"
+    return _limited(memory, phase, done, scan, "timeout", why, getattr(phase, "on_timeout", "HOLD"))
+
+
+def _limited(memory: UnitMemory, phase: Phase, done: Step, scan: PhaseScan, limit: str, why: str, action: str
+             ) -> tuple[UnitMemory, str, tuple[Note, ...]]:  # fmt: skip
+    """Do what the recipe says for a phase that has come to a ``limit`` (timeout, holdback)."""
+    why = f"{phase.kind} {why}; on_{limit} = {action}"
+    note = Note("decision", {"what": limit, "why": why})
     if action == "CONTINUE":
-        memory, waiting, notes = _next(memory, done._replace(why=why), at_s)
+        memory, waiting, notes = _next(memory, done._replace(why=why), scan, timed_out=True)
         return memory, waiting, (note, *notes)
     if action in ("STOP", "ABORT"):
         memory, moved = move(memory, Trigger(action), why)
         return memory, "", (note, *moved)
     # HOLD through the interlock table, so that it is an alarm too; a restart gives the phase its time again.
-    return memory._replace(timeout=timeout_rule(phase), phase=memory.phase._replace(elapsed_s=0.0)), done.waiting, (note,)
+    rested = memory.phase._replace(elapsed_s=0.0, held_s=0.0)
+    return memory._replace(timeout=timeout_rule(phase), phase=rested), done.waiting, (note,)
 
 
 def _held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[Note, ...]]:
@@ -225,16 +303,29 @@ def _held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[N
         memory = memory._replace(phase=kept, setpoints=before)
     zones = scan.process.temp_c
     if memory.state is UnitState.HOLDING:  # one scan: take over where the phase stood
-        capped = min(before.temp_c, zones) if zones is not None else before.temp_c
+        stood = before.temp_c if before.temp_c > 0 else memory.temp_sp_c  # while the atmosphere was being proven there was no set point
+        capped = min(stood, zones) if zones is not None else stood
         memory = memory._replace(setpoints=before._replace(temp_c=capped, rate_c_per_min=0.0), temp_sp_c=capped)
         return _moved(memory, Trigger.DONE, memory.cause)
     if before.heat and memory.state_s > HOLD_HEAT_S:
         why = f"held for {HOLD_HEAT_S / 60:.0f} min: heat off, controlled cool-down"
         memory = memory._replace(setpoints=before._replace(heat=False))
         return memory, why, (Note("decision", {"what": "hold limit", "why": why}),)
-    if before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.OFF):
+    if memory.manual is not None and before.heat:
+        sp_c = _toward(memory.manual, before.temp_c, zones, scan.dt_s)
+        memory = memory._replace(setpoints=before._replace(temp_c=sp_c, rate_c_per_min=memory.manual.rate_c_per_min), temp_sp_c=sp_c)
+    elif before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.OFF):
         memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED))
     return memory, "RESTART, STOP or ABORT", ()
+
+
+def _toward(manual: Manual, sp_c: float, zones_c: float | None, dt_s: float) -> float:
+    """Return the next manual set point, degC: at its rate, and downwards never further below the zones than they can follow."""
+    step_c = manual.rate_c_per_min / 60.0 * dt_s
+    if sp_c < manual.temp_c:
+        return min(sp_c + step_c, manual.temp_c)
+    lowest_c = manual.temp_c if zones_c is None else max(manual.temp_c, zones_c - MANUAL_LAG_C)
+    return min(sp_c, max(sp_c - step_c, lowest_c))
 
 
 def _restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitMemory, str, tuple[Note, ...]]:
@@ -244,15 +335,17 @@ def _restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[Unit
         memory = memory._replace(phase=PhaseMemory())
     if memory.state_s > RESTART_LIMIT_S:
         return _moved(memory, Trigger.HOLD, f"atmosphere not proven in {RESTART_LIMIT_S / 60:.0f} min; STOP, or find why (I5)")
-    if not isinstance(phase, ThermalPhase) or proven or phase.kind == "COOL":
-        sp = scan.process.temp_c if scan.process.temp_c is not None and memory.temp_sp_c > 0 else memory.temp_sp_c
-        memory = memory._replace(temp_sp_c=min(sp, memory.temp_sp_c) if memory.temp_sp_c > 0 else sp)
-        return _moved(memory, Trigger.DONE, "atmosphere proven" if proven else "no heat in this phase")
+    if memory.power_lost and isinstance(phase, Vent) and memory.reproof.volumes < scan.proving.purge_volumes:
+        done = flow_purge(scan.max_n2_flow_nm3_h, scan.proving.purge_volumes, O2_SHARE * scan.proving.o2_pct, memory.reproof, scan)
+        return memory._replace(reproof=done.memory, setpoints=done.setpoints), f"N2 again before air (I19): {done.waiting}", ()
+    needs = _needs(memory, phase)
+    if needs is None or proven:
+        return _resumed(memory, scan, "atmosphere proven" if proven else "no heat in this phase")
     want = scan.proving
-    if phase.atmosphere == "VACUUM":
+    if needs.atmosphere == "VACUUM":
         m = memory.reproof
         if m.cycles >= want.cycles:
-            done = Step(*guard.vacuum(gas_only(Atmosphere.VACUUM, phase.pressure_mbar or 0.0), m, scan), waiting="vacuum proof (I5)")
+            done = Step(*guard.vacuum(gas_only(Atmosphere.VACUUM, needs.pressure_mbar or 0.0), m, scan), waiting="vacuum proof (I5)")
         else:
             done = cycle_purge(want.purge_low_mbar, want.purge_high_mbar, want.cycles, m, scan)
     else:
@@ -260,11 +353,34 @@ def _restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[Unit
     return memory._replace(reproof=done.memory, setpoints=done.setpoints), f"proving the atmosphere: {done.waiting}", ()
 
 
+def _needs(memory: UnitMemory, phase: Phase | None) -> ThermalPhase | None:
+    """Return the phase whose atmosphere a restart must prove first; after a power failure one without heat needs it for the next with."""
+    if memory.power_lost and memory.batch is not None:
+        return proves_for(memory.batch.recipe, memory.phase_index)
+    return phase if isinstance(phase, ThermalPhase) and hot(phase) else None
+
+
+def _resumed(memory: UnitMemory, scan: PhaseScan, why: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    """Go back to the phase; after an outage only if the product is still what the recipe allows, and what was counted begins anew."""
+    phase, batch, plan = current(memory), memory.batch, "" if memory.recovery is None else memory.recovery.plan
+    if plan and batch is not None and any(hot(one) for one in batch.recipe.phase[memory.phase_index :]):
+        rule, against = objection(batch.recipe, scan.estimate)
+        if against:
+            note = Note("decision", {"what": "power-fail recovery", "plan": "HOLD", "rule": rule, "why": against})
+            memory, waiting, notes = _moved(memory, Trigger.HOLD, f"power-fail recovery: {against}")
+            return memory, waiting, (note, *notes)
+    if phase is not None and memory.power_lost and phase.kind in PURGES:
+        memory = memory._replace(phase=PhaseMemory())
+    if phase is not None:
+        memory = memory._replace(temp_sp_c=set_point_c(memory.recovery, phase, scan.process.temp_c, memory.temp_sp_c))
+    return _moved(memory, Trigger.DONE, f"{why}; power-fail recovery: {plan}" if plan else why)
+
+
 def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off."""
     hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
     low, full = SAFE_MBAR
-    cold = not memory.was_heated or (hottest is not None and hottest < 60.0)
+    cold = not memory.was_heated or (hottest is not None and hottest < COLD_C)
     if pressure is None:
         return gas_only(Atmosphere.HOLD_CLOSED)
     if pressure < low or (memory.setpoints.atmosphere is Atmosphere.BACKFILL and pressure < full):  # break the vacuum, with N2 only
@@ -274,9 +390,21 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     return gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, COOL_FLOW_SHARE * scan.max_n2_flow_nm3_h)
 
 
+def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
+    """Return the unit that has ended as its recipe says: cooled with gas and off, kept inert, or off at once with the vacuum kept."""
+    end = None if memory.batch is None else memory.batch.recipe.phase[-1]
+    action, safe, hottest = getattr(end, "action", "COOL_GAS"), _safe(memory, scan), scan.process.hottest_c
+    if action == "OFF" and (not memory.was_heated or (hottest is not None and hottest < COLD_C)):
+        return memory._replace(setpoints=NOTHING)
+    if action == "INERT" and safe.atmosphere is Atmosphere.OFF:
+        kept = gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, INERT_FLOW_SHARE * scan.max_n2_flow_nm3_h)
+        return memory._replace(setpoints=kept, kept_inert=True)
+    return memory._replace(setpoints=safe._replace(door_release=True))
+
+
 def at_rest(memory: UnitMemory) -> bool:
-    """Return whether an ended unit needs nothing any more: cold, inert, at ambient pressure, everything off."""
-    return memory.setpoints.atmosphere is Atmosphere.OFF
+    """Return whether an ended unit may go to IDLE: cold, inert, at ambient pressure, and off unless the recipe's end keeps it inert."""
+    return memory.setpoints.atmosphere is Atmosphere.OFF or memory.kept_inert
 
 
 def _safe_waiting(state: UnitState, scan: PhaseScan) -> str:
@@ -289,4 +417,6 @@ def _safe_waiting(state: UnitState, scan: PhaseScan) -> str:
 def _phase_note(memory: UnitMemory, event: str, why: str) -> Note:
     phase = current(memory)
     kind, name = (phase.kind, phase.name) if phase is not None else ("", "")
+    if phase is not None and phase.turn:
+        name = phase.title  # names the turn of its REPEAT
     return Note("phase", {"index": memory.phase_index, "kind": kind, "name": name, "event": event, "why": why})

@@ -29,6 +29,22 @@ class Verb(StrEnum):
     ABORT = "ABORT"
     RESET = "RESET"
     ACKNOWLEDGE = "ACKNOWLEDGE"
+    SKIP = "SKIP"
+    BACK = "BACK"
+    EDIT = "EDIT"
+    SETPOINT = "SETPOINT"
+    CONFIRM = "CONFIRM"
+    PROOF_TEST = "PROOF_TEST"
+    AUTOTUNE = "AUTOTUNE"
+    BYPASS = "BYPASS"
+    UNBYPASS = "UNBYPASS"
+    PROOF_RECORD = "PROOF_RECORD"
+    SHELVE = "SHELVE"
+    UNSHELVE = "UNSHELVE"
+    OUT_OF_SERVICE = "OUT_OF_SERVICE"
+    IN_SERVICE = "IN_SERVICE"
+    LAB_RESULT = "LAB_RESULT"
+    COMMENT = "COMMENT"
 
 
 class Trigger(StrEnum):
@@ -63,10 +79,11 @@ TABLE: Final[dict[tuple[UnitState, Trigger], UnitState]] = {
     **{(state, T.POWER): S.HELD for state in _ACTIVE},
 }
 PRECEDENCE: Final = (Verb.ABORT, Verb.STOP, Verb.HOLD)  # then everything else, in the order it came
+MOVING: Final = frozenset({Verb.START, Verb.HOLD, Verb.RESTART, Verb.STOP, Verb.ABORT, Verb.RESET})  # verbs that are triggers too
 WITH_BATCH: Final = frozenset(S) - {S.IDLE}
 FINAL: Final = frozenset({S.STOPPED, S.ABORTED, S.COMPLETE})
 
 
 def allowed(state: UnitState) -> tuple[str, ...]:
     """Return the verbs that ``state`` takes."""
-    return tuple(verb for verb in Verb if verb is Verb.ACKNOWLEDGE or (state, Trigger(verb)) in TABLE)
+    return tuple(verb for verb in Verb if verb is Verb.ACKNOWLEDGE or (verb in MOVING and (state, Trigger(verb.value)) in TABLE))

@@ -19,7 +19,9 @@ _REMEMBERED: Final = 256  # blocks of which the echo may still come
 class Event(NamedTuple):
     """A change on the wire, for the journal."""
 
-    name: str  # connected, lost, rebooted, refused, stale, fresh, echo_lost, echo_back, lease_won, lease_lost, lease_held, watchdog_off
+    # connected, lost, rebooted, refused, stale, fresh, echo_lost, echo_back, lease_won, lease_lost, lease_held, watchdog_off; withheld and
+    # sending: the proof test keeps the blocks back, and ends it
+    name: str
     details: Mapping[str, object]
 
 

@@ -7,10 +7,10 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from controller.errors import IdentityError, WireError
-from controller.image import OWN_SIGNALS, Inputs, Outputs, aged, blank
+from controller.image import Inputs, Outputs, aged, blank
 from controller.southbound import contract
 from controller.southbound.contract import Event, LinkState
 from controller.southbound.driver import Driver
@@ -20,11 +20,10 @@ from controller.wiring import Wiring
 FIRST_DELAY_S: Final = 0.1  # wall seconds before the second attempt to connect; doubled by each further one
 LONGEST_DELAY_S: Final = 2.0
 MAX_EVENTS: Final = 256  # between two drains; the core drains in every scan
-_NOTHING_OWN: Final = {name: Sample[float](None, Quality.ABSENT, 0.0) for name in OWN_SIGNALS}
 
 
 class Field:
-    """Driver, wiring and contract together.
+    """Driver and contract together.
 
     ``async with`` it: entering makes one attempt to connect, so that a wrong PLC is known before the first scan (see ``link.refused``);
     then a task keeps the connection. A scan waits at most for the driver's deadline in ``read`` and once more in ``write``, and never for
@@ -32,7 +31,7 @@ class Field:
 
     Args:
         driver: the wire.
-        wiring: where each signal lies; its ``plc_serial`` is the only PLC that is accepted.
+        wiring: its ``plc_serial`` is the only PLC that is accepted.
         epoch: start number of the core, larger than at any earlier start.
         master: who asks for the lease, 1-65535.
     """
@@ -40,11 +39,11 @@ class Field:
     def __init__(self, driver: Driver, wiring: Wiring, *, epoch: int, master: int) -> None:
         """Remember everything, touch nothing."""
         self._driver = driver
-        self._wiring = wiring
         self._memory = contract.Memory(epoch=epoch, master=master, serial=wiring.file.plc_serial)
         self._reading: Inputs | None = None  # as of the moment at which the PLC was last seen to make a new one
         self._identified = False
         self._answered = False  # the last request was
+        self._withheld = False  # the last block was not sent on purpose
         self._refused = ""
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -85,10 +84,16 @@ class Field:
         self.link = self._judge(at_s)
         return self._image(at_s, dt_s, own)
 
-    async def write(self, outputs: Outputs) -> None:
-        """Send ``outputs`` as the next command block, with the time of the last ``read``; what becomes of it shows in ``link``."""
+    async def write(self, outputs: Outputs, *, withheld: bool = False) -> None:
+        """Send ``outputs`` as the next command block, with the time of the last ``read``; what becomes of it shows in ``link``.
+
+        ``withheld`` sends nothing, so that the PLC's watchdog can be seen to act; no block counts as sent, and none is awaited.
+        """
         self._raise_bug()
-        if not self._usable():
+        if withheld != self._withheld:
+            self._withheld = withheld
+            self._tell(Event("withheld" if withheld else "sending", {"written": self._memory.counter}))
+        if withheld or not self._usable():
             return
         self._memory, registers = contract.next_block(self._memory, outputs, self._at_s)
         try:
@@ -108,11 +113,11 @@ class Field:
             self._lost(WireError("the PLC closed the connection"))
         return self._identified
 
-    def _take(self, registers: Sequence[int], at_s: float) -> None:
-        inputs = self._wiring.decode(registers, at_s, 0.0, _NOTHING_OWN)
+    def _take(self, image: Sequence[Any], at_s: float) -> None:
+        inputs = self._driver.decode(image, at_s)
         self._memory, events = contract.seen(self._memory, inputs, at_s)
-        if self._memory.alive_at_s != at_s:  # the PLC has made nothing new since then, whatever the registers say
-            inputs = self._wiring.decode(registers, self._memory.alive_at_s, 0.0, _NOTHING_OWN)
+        if self._memory.alive_at_s != at_s:  # the PLC has made nothing new since then, whatever the image says
+            inputs = self._driver.decode(image, self._memory.alive_at_s)
         self._reading = inputs
         if not self._answered:
             self._answered = True
@@ -172,8 +177,8 @@ class Field:
         """Connect and check who answers; on a failure everything is closed again."""
         try:
             await self._driver.connect()
-            registers = await self._driver.read_image()
-            contract.check_identity(self._wiring.decode(registers, 0.0, 0.0, _NOTHING_OWN), self._memory.serial)
+            image = await self._driver.read_image()
+            contract.check_identity(self._driver.decode(image, 0.0), self._memory.serial)
         except IdentityError as error:
             await self._driver.close()
             self._refuse(error)

@@ -1,4 +1,4 @@
-"""Modbus TCP and RTU: one read (function 4) and one write (function 16), every reply checked here.
+"""Modbus TCP, RTU and TLS: one read (function 4) and one write (function 16), every reply checked here.
 
 pymodbus 3.16 takes a short reply, another function code, transaction id 0 and a wrong write echo for success, goes on waiting when the
 connection is lost, and would by default repeat a write to a silent PLC three times. So: no retries, no reconnecting by the library, one
@@ -8,21 +8,27 @@ request in flight, and whatever does not match closes the connection, because af
 import asyncio
 import importlib.util
 import logging
+import ssl
+import termios
 from collections.abc import Awaitable, Sequence
-from typing import Annotated, Final, Literal, Self
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
+from pymodbus.transport import CommParams, CommType
 
 from controller.clock import wall_s
 from controller.errors import FileError, Problem, WireError
+from controller.image import Inputs
+from controller.southbound.driver import NOTHING_OWN
+from controller.southbound.modbus_settings import ModbusSettings, tls_context
 from controller.wiring import Wiring
 
 READ: Final = 4
 WRITE: Final = 16
 BUFFER_BYTES: Final = 4096  # the library throws away all it has beyond 264: a late reply and the right one in one segment
+HANDSHAKE_S: Final = 3.0  # wall, of TLS
 EXCEPTIONS: Final = {
     1: "illegal function",
     2: "illegal address",
@@ -39,26 +45,6 @@ EXCEPTIONS: Final = {
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 
-class ModbusSettings(BaseModel):
-    """How the PLC is reached: ``host`` and ``port`` (TCP), or ``serial`` and ``baud`` (RTU). Times are wall seconds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    host: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] = 502
-    serial: Annotated[str, StringConstraints(pattern=r"^/dev/\S{1,200}$")] | None = None
-    baud: Annotated[int, Field(ge=1200, le=1_000_000)] = 19200
-    parity: Literal["N", "E", "O"] = "E"
-    timeout_s: Annotated[float, Field(ge=0.05, le=2.0)] = 0.4
-    silent_s: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0  # a half-open connection is closed after this long without a reply
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.host is None) == (self.serial is None):
-            raise ValueError("give either host (Modbus TCP) or serial (Modbus RTU)")
-        return self
-
-
 class ModbusDriver:
     """The ``Driver`` for Modbus; see ``controller.southbound.driver``."""
 
@@ -66,11 +52,15 @@ class ModbusDriver:
         """Prepare a connection as ``settings`` say, to the registers that ``wiring`` names.
 
         Raises:
-            FileError: RTU is asked for and pyserial is not installed.
+            FileError: RTU is asked for and pyserial is not installed, a TLS file is missing or wrong, or the wiring names no registers.
         """
+        if not wiring.registers:
+            raise FileError("wiring", [Problem("signals", "without `at`", "Modbus needs the register of every signal")])
         if settings.serial is not None and importlib.util.find_spec("serial") is None:
             raise FileError("settings", [Problem("serial", settings.serial, "Modbus RTU needs the package pyserial")])
         self._settings = settings
+        self._tls = tls_context(settings) if settings.transport == "tls" else None
+        self._wiring = wiring
         self._unit = wiring.file.unit_id
         self._image_at, self._image_registers = wiring.file.image_at, wiring.registers
         self._block_at = wiring.file.block_at
@@ -86,17 +76,17 @@ class ModbusDriver:
     async def connect(self) -> None:
         """Open a new connection; raise WireError when nobody answers within ``timeout_s``."""
         self._drop()
-        client = _client(self._settings)
+        client = _client(self._settings, self._tls)
         opened = False
         try:
-            opened = await client.connect()
-        except (ModbusException, OSError) as error:
+            opened = await _opened(client, self._tls is not None)
+        except (ModbusException, OSError, termios.error) as error:  # the last: the line cannot do what its settings ask for
             raise WireError(f"cannot connect: {error}") from error
         finally:
             if not opened:
                 client.close()
         if not opened:
-            raise WireError(f"nobody answers at {self._settings.serial or f'{self._settings.host}:{self._settings.port}'}")
+            raise WireError(f"nobody answers at {self._settings.address}" + (", or TLS failed" if self._tls else ""))
         self._client, self._last_reply_s = client, wall_s()
 
     async def read_image(self) -> Sequence[int]:
@@ -107,6 +97,10 @@ class ModbusDriver:
             if len(reply.registers) != self._image_registers:
                 raise self._desynchronised(f"{len(reply.registers)} registers came back, {self._image_registers} were asked for")
             return reply.registers
+
+    def decode(self, image: Sequence[Any], at_s: float) -> Inputs:
+        """Return the registers of an image as Inputs of ``at_s``."""
+        return self._wiring.decode(image, at_s, 0.0, NOTHING_OWN)
 
     async def write_block(self, registers: Sequence[int]) -> None:
         """Write the command block in one request; raise WireError."""
@@ -173,11 +167,34 @@ class ModbusDriver:
             self._client = None
 
 
-def _client(settings: ModbusSettings) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
-    if settings.serial is not None:
-        return AsyncModbusSerialClient(
-            settings.serial, baudrate=settings.baud, parity=settings.parity, timeout=settings.timeout_s, retries=0, reconnect_delay=0
+class _TlsClient(AsyncModbusTcpClient):
+    """Modbus TCP inside TLS, framed by the length in its header; the library's own takes whatever arrives at once for a whole reply."""
+
+    def __init__(self, settings: ModbusSettings, context: ssl.SSLContext) -> None:
+        self.comm_params = CommParams(
+            comm_type=CommType.TLS, host=settings.host or "", port=settings.tcp_port, sslctx=context, timeout_connect=settings.timeout_s
         )
-    client = AsyncModbusTcpClient(settings.host or "", port=settings.port, timeout=settings.timeout_s, retries=0, reconnect_delay=0)
+        super().__init__("", retries=0)
+
+
+def _client(settings: ModbusSettings, tls: ssl.SSLContext | None) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+    once: dict[str, Any] = {"timeout": settings.timeout_s, "retries": 0, "reconnect_delay": 0}
+    if settings.serial is not None:
+        return AsyncModbusSerialClient(settings.serial, baudrate=settings.baud, parity=settings.parity, stopbits=settings.stop_bits, **once)
+    if tls is not None:
+        client: AsyncModbusTcpClient = _TlsClient(settings, tls)
+    else:
+        client = AsyncModbusTcpClient(settings.host or "", port=settings.tcp_port, **once)
     client.ctx.max_buffer_size = BUFFER_BYTES
     return client
+
+
+async def _opened(client: AsyncModbusTcpClient | AsyncModbusSerialClient, tls: bool) -> bool:
+    """Connect; a TLS handshake gets more time than a reply, because a small PLC reckons for a second over its key."""
+    if not tls:
+        return bool(await client.connect())
+    reply_s, client.ctx.comm_params.timeout_connect = client.ctx.comm_params.timeout_connect, HANDSHAKE_S
+    try:
+        return bool(await client.connect())
+    finally:
+        client.ctx.comm_params.timeout_connect = reply_s

@@ -63,7 +63,7 @@ class Film:
 
 
 class Films:
-    """All films of one roll; ``vapour_kg_s``, ``gas_mol_s`` and ``latent_w`` hold until the next turn of the clock."""
+    """All films of one roll; ``wettest``, ``vapour_kg_s``, ``gas_mol_s`` and ``latent_w`` hold until the next turn of the clock."""
 
     def __init__(self, parameters: Parameters, roll: Roll, shares: list[float], cells: int = CELLS) -> None:
         """Wet ``roll``'s film, cut by ``shares``, with its residual solvent; sites in equilibrium with the free part."""
@@ -145,5 +145,7 @@ class Films:
 
     def _look(self) -> None:
         means = zip(self.views, (self.free @ self._cells).tolist(), (self.bound @ self._cells).tolist(), self.deltas.tolist(), strict=True)
+        self.wettest = 0.0
         for view, free, bound, delta in means:
             view.free, view.bound, view.delta = free, bound, delta
+            self.wettest = max(self.wettest, free + bound)

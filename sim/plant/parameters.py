@@ -42,7 +42,7 @@ class Parameters:
     n2_max_nm3_h: float = 100.0  # range of the mass flow controller [assume]
     n2_lag_s: float = 1.5  # of the mass flow controller [assume]
     n2_header_bar: float = 6.0  # gauge [assume]
-    n2_reserve_nm3: float = 600.0  # at the start of a batch [assume]
+    n2_reserve_nm3: float = 3000.0  # at the start of a batch: a 5 m3 tank of liquid, nearly full [assume]
     n2_o2_ppm: float = 5.0  # oxygen in the nitrogen, vol ppm (grade 4.5-5.0) [assume]
     exhaust_s: float = 1.2  # time constant of the chamber's excess pressure through the open exhaust valve [assume]
     exhaust_fan_m3_h: float = 600.0  # duct flow, mostly dilution air [assume]

@@ -157,7 +157,12 @@ class Plant:
     @property
     def load_max_c(self) -> float:
         """Return the hottest temperature in the roll, degC; the walls' mean when empty."""
-        return float(self.heat.temps_c.max()) if self.heat is not None else sum(self.heaters.walls_c) / 3.0
+        return max(map(max, self.heat.temps_c.tolist())) if self.heat is not None else sum(self.heaters.walls_c) / 3.0
+
+    @property
+    def wettest(self) -> float:
+        """Return the solvent in the wettest film, kg per kg of dry polymer; 0 when empty."""
+        return 0.0 if self.chemistry is None else self.chemistry.wettest
 
     @property
     def solvent_totals_kg(self) -> dict[str, float]:

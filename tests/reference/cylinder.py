@@ -25,6 +25,7 @@ def roll(rings, ratio, biot):
     areal = LOAD.foil_um * 1e-6 * value("copper_density") * value("copper_heat")
     areal += LOAD.film_um * 1e-3 * value("polymer_density") * value("polymer_heat")
     capacity = areal * length_m * load.width_m * model.winding.share
+    capacity[-2] += capacity[-1]  # the outermost ring keeps its edge; the edge zone hangs on nothing
     shape = model.shape._replace(
         capacity_inverse=1 / capacity, axial_w_k=np.zeros(rings), open_m2=np.zeros(rings + 1), radiation_share=0.0, convection_half_pa=0.0
     )
@@ -42,7 +43,8 @@ def cooled(rings, ratio, biot, fourier):
     seen = layers.trajectory(model, layers.Slow.none(1), state, knots, np.asarray(fourier) * per_fourier_s)
     assert not seen.failed.any()
     theta = (seen.temp_k[0, :, :-1] - WALL_K) / (START_K - WALL_K)
-    weight = model.winding.share[:-1] / model.winding.share[:-1].sum()
+    weight = model.winding.share[:-1].copy()
+    weight[-1] += model.winding.share[-1]
     return theta[:, 0], theta @ weight
 
 

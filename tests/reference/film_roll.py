@@ -10,42 +10,51 @@ from scipy.sparse import lil_matrix
 from controller.estimator.parameters import value
 
 R = 8.314462618
+DEPTHS = {"core": 0.35, "middle": 0.3, "upper": 0.2, "outer": 0.15}  # shares of the winding's thickness; other names lie even
+EDGE = 0.2  # of the outermost ring's film is the edge zone
 
 
 class Roll:
-    """The right-hand side dy/dt for a load; ``knots`` rows are time s, wall K, pressure Pa, vapour Pa."""
+    """The right-hand side dy/dt for a load; ``knots`` rows are time s, wall K, pressure Pa, vapour Pa.
+
+    ``positions`` names the rings and, last, the edge zone, or counts them: then the rings are equally thick.
+    """
 
     def __init__(self, load, solvent, cure_rate_s, positions, places, knots):
-        self.p, self.n, self.knots, self.solvent = positions, len(places), knots, solvent
+        names = range(positions) if isinstance(positions, int) else positions
+        self.depths = [DEPTHS.get(name, 1.0) for name in names][:-1]
+        self.p, self.n, self.knots, self.solvent = len(names), len(places), knots, solvent
         self.x = places
         edges = np.r_[0.0, (places[1:] + places[:-1]) / 2, 1.0]
         self.v = (edges[1:] - edges[:-1])[:, None]
         self.length_m, self.gap_m = load.film_um * 1e-6, load.gap_um * 1e-6
         self.cure_rate_s, self.mass_m2 = cure_rate_s, value("polymer_density") * 1000 * self.length_m
-        self.half_width_m = np.full(positions, load.width_m / 2)
+        self.half_width_m = np.full(self.p, load.width_m / 2)
         self.half_width_m[-1] *= np.sqrt(value("edge_path_factor"))
         self._roll(load)
 
     def _roll(self, load):
         foil_m, core_m = load.foil_um * 1e-6, load.core_mm * 5e-4
-        turn_m, count = self.length_m + foil_m + self.gap_m, self.p - 1
+        turn_m = self.length_m + foil_m + self.gap_m
         rim_m = np.sqrt(core_m**2 + load.length_m * turn_m / np.pi)
-        r = np.linspace(core_m, rim_m, count + 1)
-        ring = np.pi * (r[1:] ** 2 - r[:-1] ** 2)
-        mid = (r[1:] + r[:-1]) / 2
-        self.share = np.r_[0.8 * ring / ring.sum(), 0.2]
-        film_m2 = load.length_m * load.width_m
-        self.polymer_kg = self.mass_m2 * film_m2
-        self.c = self.share * film_m2 * (
-            foil_m * value("copper_density") * value("copper_heat") + self.mass_m2 * value("polymer_heat")
-        )  # fmt: skip
+        thick = np.array(self.depths) * (rim_m - core_m) / np.sum(self.depths)
+        mid = core_m + np.array([thick[:number].sum() + one / 2 for number, one in enumerate(thick)])
+        end = 2 * np.pi * mid * thick  # one end face of each ring
+        film_m2 = end / turn_m * load.width_m  # turns times their length
+        self.share = np.r_[film_m2[:-1], (1 - EDGE) * film_m2[-1], EDGE * film_m2[-1]] / (load.length_m * load.width_m)
+        self.polymer_kg = self.mass_m2 * load.length_m * load.width_m
+        heat_m2 = foil_m * value("copper_density") * value("copper_heat") + self.mass_m2 * value("polymer_heat")
+        self.c = self.share * heat_m2 * load.length_m * load.width_m
         self.c[0] += 2 * np.pi * core_m * load.width_m * value("core_heat_per_area")
-        self.geometry = 2 * np.pi * 0.8 * load.width_m / np.log(mid[1:] / mid[:-1])
-        self.last = 2 * np.pi * 0.8 * load.width_m / np.log(rim_m / mid[-1])
-        self.axial = 2 * value("copper_conductivity") * foil_m / turn_m * ring / (load.width_m / 4)
-        self.skin_m2 = 2 * np.pi * rim_m * 0.8 * load.width_m
-        self.faces_m2 = 2 * ring.sum() + 2 * np.pi * rim_m * 0.2 * load.width_m
-        self.bore_m2 = 2 * np.pi * core_m * load.width_m * value("bore_view")
+        around = 2 * np.pi * load.width_m
+        self.geometry = around / np.log(mid[1:] / mid[:-1])
+        self.last = around / np.log(rim_m / mid[-1])
+        self.skin_m2 = around * rim_m
+        # two cut edges of the outermost ring's foil, along a quarter of the width each
+        self.axial = 2 * value("copper_conductivity") * (end[-1] * foil_m / turn_m) / (load.width_m / 4)
+        # every ring ends in two faces; those of the outermost one belong to the edge zone
+        self.faces_m2 = np.r_[2 * end[:-1], 0.0, 2 * end[-1]]
+        self.bore_m2 = 2 * np.pi * core_m**2 * value("bore_view")  # the core's two openings
         self.k_scale = turn_m / self.gap_m / 1.38
         self.half_pa = value("k_half_pressure") * 100 / load.gap_um
 
@@ -73,15 +82,16 @@ class Roll:
 
     def wall_heat(self, temp, wall, pressure):
         """Heat from the wall into each position, W."""
-        h = value("external_h") * (
-            value("radiation_share") * (wall / 473.15) ** 3
-            + (1 - value("radiation_share")) * pressure / (pressure + value("convection_half_pressure"))
-        )
-        k = self.conductivity(pressure)
-        area = np.zeros(self.p)
-        area[0], area[-1] = h * self.bore_m2, h * self.faces_m2
-        area[-2] += 1 / (1 / (h * self.skin_m2) + 1 / (k * self.last))
-        return area * (wall - temp)
+        h = self.transfer(wall, pressure)
+        into = h * self.faces_m2
+        into[0] += h * self.bore_m2
+        into[-2] += 1 / (1 / (h * self.skin_m2) + 1 / (self.conductivity(pressure) * self.last))
+        return into * (wall - temp)
+
+    def transfer(self, wall, pressure):
+        """Heat transfer from the wall, W/m2.K."""
+        gas = pressure / (pressure + value("convection_half_pressure"))
+        return value("external_h") * (value("radiation_share") * (wall / 473.15) ** 3 + (1 - value("radiation_share")) * gas)
 
     def conductivity(self, pressure):
         low, gas = value("k_vacuum"), value("k_nitrogen") - value("k_vacuum")
@@ -119,9 +129,9 @@ class Roll:
         flow = self.conductivity(pressure) * self.geometry * np.diff(temp[:-1])
         heat[:-2] += flow
         heat[1:-1] -= flow
-        along = self.axial * (temp[-1] - temp[:-1])
-        heat[:-1] += along
-        heat[-1] -= along.sum()
+        along = self.axial * (temp[-1] - temp[-2])
+        heat[-2] += along
+        heat[-1] -= along
         return heat / self.c
 
     @property
@@ -141,10 +151,9 @@ class Roll:
                 found[here, temp] = found[cure, here] = 1
             found[cure, cure] = found[cure, temp] = 1
             found[temp, (self.n - 1) * self.p + p] = 1
-            for other in (p - 1, p, p + 1, self.p - 1):
+            for other in (p - 1, p, p + 1):
                 if 0 <= other < self.p:
                     found[temp, self.n * self.p + self.p + other] = 1
-        found[-1, -self.p :] = 1
         return found.tocsc()
 
     def solve(self, y, moments, rtol, atol, method="BDF"):

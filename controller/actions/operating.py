@@ -1,0 +1,308 @@
+"""What people do to a running batch: skip a phase, go back, edit the control recipe, move the set point while held, answer a question.
+
+Each needs the phase that it means by number, so that a double click, or a screen that is a phase behind, has one effect or none. None of
+them gives heat: that stays with the proof of the atmosphere (I5), the interlocks and RESTART.
+"""
+
+from dataclasses import replace
+from math import isfinite
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from controller.actions.action import Action, Moment
+from controller.command import Command
+from controller.errors import Problem
+from controller.memory import Memory
+from controller.recipe import flow, run
+from controller.recipe.check import check_recipe
+from controller.recipe.model import Endpoint, Operator, Phase, Recipe, ThermalPhase
+from controller.recipe.pausing import wrong_answer
+from controller.recipe.reading import sha256_of
+from controller.recipe.recovery import PURGES, hot, proves_for
+from controller.recipe.run import HOLD_HEAT_S, Batch, Manual, Note, UnitMemory
+from controller.recipe.states import UnitState, Verb
+from controller.roles import Role
+from controller.validation import problems_of
+
+PROOFS: Final = ("LEAK_TEST", *PURGES)
+LOWEST_C: Final = 20.0
+_AT_WORK: Final = (UnitState.RUNNING, UnitState.HELD)
+# Not parameters but the recipe's shape, its texts and its permissions.
+_FIXED: Final = frozenset({
+    "kind", "name", "comment", "label", "at", "turn", "atmosphere", "allow_hold", "allow_skip", "allow_edit", "text", "entry",
+    "choices", "tag",
+})  # fmt: skip
+
+
+def allows(phase: Phase, permission: str) -> bool:
+    """Return whether the recipe permits what ``permission`` (hold, skip, edit) says in ``phase``."""
+    return bool(getattr(phase, f"allow_{permission}", True))
+
+
+def _number(value: object, low: float, high: float) -> float | None:
+    """Return ``value`` as a finite number inside the range, None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return float(value) if low <= value <= high else None
+
+
+def _common(moment: Moment, command: Command, reason: bool = True) -> str:
+    """Return what refuses any of these verbs: no batch at work, no reason."""
+    unit = moment.memory.unit
+    if unit.state not in _AT_WORK or unit.batch is None or run.current(unit) is None:
+        return f"{command.verb} is not possible in {unit.state.name}; a batch must be RUNNING or HELD"
+    if reason and not command.reason.strip():
+        return f"{command.verb} needs a reason, which goes into the batch record"
+    return ""
+
+
+def _parts(unit: UnitMemory) -> tuple[Batch, Phase]:
+    phase = run.current(unit)
+    if unit.batch is None or phase is None:
+        raise AssertionError("the refusal comes first")
+    return unit.batch, phase
+
+
+def _is_current(unit: UnitMemory, given: object) -> str:
+    """Return why ``given`` is not the number of the current phase."""
+    index = unit.phase_index
+    if isinstance(given, int) and not isinstance(given, bool) and given == index:
+        return ""
+    phase = run.current(unit)
+    return str(Problem("phase", given, f"{index} ({'' if phase is None else phase.kind}), the phase that runs now"))
+
+
+# ---- SKIP ----
+
+
+def _refuse_skip(moment: Moment, command: Command) -> str:
+    unit = moment.memory.unit
+    if refused := _common(moment, command) or _is_current(unit, command.args.get("phase")):
+        return refused
+    batch, phase = _parts(unit)
+    if phase.kind == "END":
+        return "END cannot be skipped"
+    if not allows(phase, "skip"):
+        return f"the recipe does not permit to skip phase {unit.phase_index} ({phase.kind}): allow_skip = false"
+    if phase.kind in PROOFS and any(hot(later) for later in batch.recipe.phase[unit.phase_index + 1 :]):
+        return f"{phase.kind} cannot be skipped: heat follows that needs its proof (I5)"
+    hottest_c, open_c = moment.process.hottest_c, moment.settings.equipment.open_c
+    if phase.kind == "COOL" and (hottest_c is None or hottest_c >= open_c):
+        shown = "unknown" if hottest_c is None else f"{hottest_c:.0f} degC"
+        return f"COOL cannot be skipped while the hottest reading is {shown}, allowed below {open_c:g} degC"
+    return ""
+
+
+def _skip(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
+    memory, unit = moment.memory, moment.memory.unit
+    batch, _ = _parts(unit)
+    estimate = memory.estimator.estimate if memory.estimator is not None else None
+    index = unit.phase_index + 1
+    if estimate is not None:
+        to, *_ = flow.onward(batch.recipe, unit.phase_index, unit.results, estimate, batch.started_at_s, forced=True)
+        index = index if to is None else to
+    why = f"SKIP by {command.user}: {command.reason.strip()}"
+    return _moved(moment, min(index, len(batch.recipe.phase) - 1), why, "SKIP", command)
+
+
+# ---- BACK ----
+
+
+def _refuse_back(moment: Moment, command: Command) -> str:
+    memory, unit = moment.memory, moment.memory.unit
+    if refused := _common(moment, command):
+        return refused
+    batch, phase = _parts(unit)
+    to = command.args.get("phase")
+    if isinstance(to, bool) or not isinstance(to, int) or not 0 <= to < unit.phase_index:
+        return str(Problem("phase", to, f"0 to {unit.phase_index - 1}, a phase before the one that runs now") if unit.phase_index
+                   else Problem("phase", to, "nothing: the first phase runs"))  # fmt: skip
+    if not allows(phase, "skip"):
+        return f"the recipe does not permit to leave phase {unit.phase_index} ({phase.kind}): allow_skip = false"
+    target = batch.recipe.phase[to]
+    if target.kind == "BRANCH":
+        return str(Problem("phase", to, "a phase that takes time; this is a BRANCH"))
+    hottest_c, open_c = moment.process.hottest_c, moment.settings.equipment.open_c
+    if target.kind == "LEAK_TEST" and (hottest_c is None or hottest_c >= open_c):
+        return f"LEAK_TEST measures cold only: the hottest reading must be below {open_c:g} degC (I13)"
+    return _refuse_heat(memory, batch.recipe, to, unit.state)
+
+
+def _refuse_heat(memory: Memory, recipe: Recipe, to: int, state: UnitState) -> str:
+    """Return why the heat that follows phase ``to`` would have no proof."""
+    needs = proves_for(recipe, to)
+    if needs is None or memory.proof.proven:
+        return ""
+    if needs.atmosphere == "VACUUM" and not memory.proof.leak_ok:
+        return "the leak test counts no more since the oven was open; go back to LEAK_TEST"
+    if state is UnitState.RUNNING:
+        return "the atmosphere is not proven (I5): HOLD first, then BACK; RESTART proves it again"
+    return ""
+
+
+def _back(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
+    return _moved(moment, int(command.args["phase"]), f"BACK by {command.user}: {command.reason.strip()}", "BACK", command)
+
+
+def _moved(moment: Moment, index: int, why: str, what: str, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
+    memory = moment.memory
+    batch, phase = _parts(memory.unit)
+    unit, notes = run.go_to(memory.unit, index, why)
+    unproven = unit.state is UnitState.HELD and not memory.proof.proven and proves_for(batch.recipe, index) is not None
+    unit = unit._replace(power_lost=unit.power_lost or unproven, recovery=None)
+    target = batch.recipe.phase[index]
+    note = Note("decision", {
+        "what": what, "why": why, "from": memory.unit.phase_index, "to": index, "user": command.user, "reason": command.reason.strip(),
+    })  # fmt: skip
+    belief = None if memory.estimator is None else replace(memory.estimator, forecast=None)
+    done = f"from phase {memory.unit.phase_index} ({phase.kind}) to phase {index} ({target.kind}); the unit is {unit.state.name}"
+    return memory._replace(unit=unit, estimator=belief), (note, *notes), done
+
+
+# ---- EDIT ----
+
+
+def _refuse_edit(moment: Moment, command: Command) -> str:
+    unit = moment.memory.unit
+    if refused := _common(moment, command):
+        return refused
+    edited = _edited(unit, command)
+    if isinstance(edited, str):
+        return edited
+    problems = check_recipe(edited, moment.settings.equipment, moment.settings.proving)
+    return "; ".join(str(problem) for problem in problems)
+
+
+def _edited(unit: UnitMemory, command: Command) -> Recipe | str:
+    """Return the control recipe with one parameter changed, or why that cannot be."""
+    batch, _ = _parts(unit)
+    recipe, where, name, value = batch.recipe, command.args.get("phase"), command.args.get("key"), command.args.get("value")
+    if not isinstance(name, str):
+        return str(Problem("key", name, "the name of one parameter"))
+    part = _part(unit, recipe, where)
+    if isinstance(part, str):
+        return part
+    keys = [key for key in type(part).model_fields if key not in _FIXED]
+    if name not in keys:
+        return str(Problem("key", name, f"one of {', '.join(keys)}"))
+    if getattr(part, name) == value:
+        return f"{name} is {value!r} already"
+    try:
+        changed = type(part).model_validate({**part.model_dump(), name: value})
+    except ValidationError as error:
+        return "; ".join(str(problem) for problem in problems_of(error, tuple(keys)))
+    if isinstance(changed, Endpoint):
+        return recipe.model_copy(update={"endpoint": changed})
+    return recipe.model_copy(update={"phase": (*recipe.phase[:where], changed, *recipe.phase[where + 1 :])})  # type: ignore[operator]
+
+
+def _part(unit: UnitMemory, recipe: Recipe, where: object) -> Phase | Endpoint | str:
+    if where == "endpoint":
+        return recipe.endpoint
+    first, last = unit.phase_index, len(recipe.phase) - 1
+    if isinstance(where, bool) or not isinstance(where, int) or not first <= where <= last:
+        return str(Problem("phase", where, f"{first} to {last}, the phase that runs now or a later one, or 'endpoint'"))
+    phase = recipe.phase[where]
+    if phase.kind in ("BRANCH", "END"):
+        return f"phase {where} is {phase.kind}, which has nothing to edit"
+    if not allows(phase, "edit"):
+        return f"the recipe does not permit to edit phase {where} ({phase.kind}): allow_edit = false"
+    return phase
+
+
+def _edit(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
+    memory, unit = moment.memory, moment.memory.unit
+    batch, _ = _parts(unit)
+    recipe = _edited(unit, command)
+    if isinstance(recipe, str):
+        raise AssertionError("the refusal comes first")
+    where, name, value = command.args["phase"], str(command.args["key"]), command.args["value"]
+    before: Any = getattr(batch.recipe.endpoint if where == "endpoint" else batch.recipe.phase[where], name)
+    sha256 = sha256_of(recipe)
+    edited = batch._replace(recipe=recipe, recipe_sha256=sha256, master_sha256=batch.master_sha256 or batch.recipe_sha256)
+    note = Note("decision", {
+        "what": "EDIT", "why": f"EDIT by {command.user}: {command.reason.strip()}", "phase": where, "key": name, "from": before,
+        "to": value, "user": command.user, "reason": command.reason.strip(), "master_sha256": edited.master_sha256,
+        "recipe_sha256": [batch.recipe_sha256, sha256], "control_recipe": recipe.model_dump_json(),
+    })  # fmt: skip
+    belief = None if memory.estimator is None else replace(memory.estimator, forecast=None)
+    place = "endpoint" if where == "endpoint" else f"phase {where}"
+    done = f"{place}: {name} {before} -> {value}; the control recipe is {sha256[:8]}, the master stays {edited.master_sha256[:8]}"
+    return memory._replace(unit=unit._replace(batch=edited), estimator=belief), (note,), done
+
+
+# ---- SETPOINT ----
+
+
+def _refuse_set_point(moment: Moment, command: Command) -> str:
+    memory, unit, equipment = moment.memory, moment.memory.unit, moment.settings.equipment
+    if unit.state is not UnitState.HELD:
+        return f"SETPOINT is not possible in {unit.state.name}; the batch must be HELD"
+    if refused := _common(moment, command):
+        return refused
+    temp_c, rate = command.args.get("temp_c"), command.args.get("rate_c_per_min", equipment.max_rate_c_per_min)
+    if _number(temp_c, LOWEST_C, equipment.max_c) is None:
+        return str(Problem("temp_c", temp_c, f"allowed {LOWEST_C:g} to {equipment.max_c:g} degC (this oven)"))
+    if _number(rate, 0.01, equipment.max_rate_c_per_min) is None:
+        return str(Problem("rate_c_per_min", rate, f"allowed 0.01 to {equipment.max_rate_c_per_min:g} degC/min (this oven)"))
+    if not isinstance(run.current(unit), ThermalPhase):
+        return "the phase that is held has no set point"
+    if not memory.proof.proven:
+        return "the atmosphere is not proven (I5); RESTART proves it"
+    if not moment.verdict.heat or not unit.setpoints.heat:
+        return "heat is off in this hold, and only RESTART brings it back"
+    if unit.state_s > HOLD_HEAT_S:
+        return f"the batch has been held for more than {HOLD_HEAT_S / 60:.0f} min"
+    return ""
+
+
+def _set_point(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
+    memory, unit = moment.memory, moment.memory.unit
+    temp_c = float(command.args["temp_c"])
+    rate = float(command.args.get("rate_c_per_min", moment.settings.equipment.max_rate_c_per_min))
+    note = Note("decision", {
+        "what": "SETPOINT", "why": f"SETPOINT by {command.user}: {command.reason.strip()}", "from_c": unit.setpoints.temp_c, "to_c": temp_c,
+        "rate_c_per_min": rate, "user": command.user, "reason": command.reason.strip(),
+    })  # fmt: skip
+    left_min = (HOLD_HEAT_S - unit.state_s) / 60.0
+    done = f"set point goes from {unit.setpoints.temp_c:.1f} to {temp_c:g} degC at {rate:g} degC/min; heat goes off in {left_min:.0f} min"
+    return memory._replace(unit=unit._replace(manual=Manual(temp_c, rate))), (note,), done
+
+
+# ---- CONFIRM ----
+
+
+def _refuse_confirm(moment: Moment, command: Command) -> str:
+    unit = moment.memory.unit
+    if refused := _common(moment, command, reason=False):
+        return refused
+    batch, phase = _parts(unit)
+    if not isinstance(phase, Operator):
+        return f"nobody is asked anything: the phase is {unit.phase_index} ({phase.kind})"
+    if refused := _is_current(unit, command.args.get("phase")):
+        return refused
+    answer = command.args.get("answer", "")
+    if not isinstance(answer, str):
+        return str(Problem("answer", answer, "a text"))
+    if unit.phase.answer is not None:
+        return f"answered already: {unit.phase.answer!r}"
+    return wrong_answer(phase, answer, batch.load.roll_ids)
+
+
+def _confirm(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
+    memory, unit = moment.memory, moment.memory.unit
+    answer = str(command.args.get("answer", ""))
+    note = Note("decision", {
+        "what": "CONFIRM", "why": f"answered by {command.user}", "asked": unit.phase.asked, "answer": answer, "user": command.user,
+    })  # fmt: skip
+    return memory._replace(unit=unit._replace(phase=unit.phase._replace(answer=answer))), (note,), f"answer {answer!r} taken"
+
+
+OPERATING: Final[dict[Verb, Action]] = {
+    Verb.SKIP: Action(Role.OPERATOR, frozenset({"phase"}), _refuse_skip, _skip),
+    Verb.BACK: Action(Role.OPERATOR, frozenset({"phase"}), _refuse_back, _back),
+    Verb.EDIT: Action(Role.ENGINEER, frozenset({"phase", "key", "value"}), _refuse_edit, _edit),
+    Verb.SETPOINT: Action(Role.OPERATOR, frozenset({"temp_c", "rate_c_per_min"}), _refuse_set_point, _set_point),
+    Verb.CONFIRM: Action(Role.OPERATOR, frozenset({"phase", "answer"}), _refuse_confirm, _confirm),
+}

@@ -1,0 +1,201 @@
+"""HistoryRead over the journal's samples: raw values page by page, and minimum, maximum, average, count and last known value by interval.
+
+A continuation point holds the place itself and is signed with a key of this process, so that the server keeps nothing for a client.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import math
+import secrets
+import struct
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from asyncua import ua
+
+from controller.errors import JournalError
+from controller.northbound.opcua.nodes import BY_ID, Variable
+from controller.northbound.opcua.port import Oven, Point
+from controller.northbound.opcua.session import GuardedSession
+from controller.northbound.opcua.space import of_column
+
+PAGE: Final = 1000  # values of one node in one answer
+MOST_INTERVALS: Final = 1000
+MOST_SAMPLES: Final = 100_000  # that an aggregate looks at
+_S: Final = ua.StatusCodes
+_FAR_NS: Final = 2**62
+_PLACE: Final = struct.Struct("<q?")
+_IDS: Final = ua.ObjectIds
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+AGGREGATES: Final[dict[int, Callable[[Sequence[float]], float]]] = {
+    _IDS.AggregateFunction_Minimum: min,
+    _IDS.AggregateFunction_Maximum: max,
+    _IDS.AggregateFunction_Average: _mean,
+    _IDS.AggregateFunction_Count: lambda values: float(len(values)),
+    _IDS.AggregateFunction_Start: lambda values: values[0],
+    _IDS.AggregateFunction_End: lambda values: values[-1],
+}
+
+
+class History:
+    """Answers HistoryRead."""
+
+    def __init__(self, oven: Oven) -> None:
+        """Remember where the history comes from."""
+        self._oven = oven
+        self._secret = secrets.token_bytes(32)
+        self._at_once = asyncio.Semaphore(2)
+
+    async def read(self, session: GuardedSession, params: ua.HistoryReadParameters) -> list[ua.HistoryReadResult]:
+        """Return one result a node, at most ``PAGE`` values each."""
+        details, results = params.HistoryReadDetails, []
+        for place, wanted in enumerate(params.NodesToRead):
+            result = ua.HistoryReadResult()
+            try:
+                if not params.ReleaseContinuationPoints:
+                    async with self._at_once:
+                        await self._one(details, wanted, place, result)
+            except _Fault as fault:
+                result.StatusCode = ua.StatusCode(fault.code)
+            except JournalError:
+                result.StatusCode = ua.StatusCode(_S.BadResourceUnavailable)
+            results.append(result)
+            await asyncio.sleep(0)
+        return results
+
+    async def _one(self, details: Any, wanted: ua.HistoryReadValueId, place: int, result: ua.HistoryReadResult) -> None:
+        variable = BY_ID.get(str(wanted.NodeId.Identifier)) if wanted.NodeId.NamespaceIndex == 2 else None
+        if variable is None or not variable.has_history:
+            raise _Fault(_S.BadHistoryOperationUnsupported)
+        if wanted.IndexRange:
+            raise _Fault(_S.BadIndexRangeInvalid)
+        if isinstance(details, ua.ReadRawModifiedDetails) and not details.IsReadModified:
+            await self._raw(details, wanted, variable, result)
+        elif isinstance(details, ua.ReadProcessedDetails):
+            await self._processed(details, variable, place, result)
+        else:
+            raise _Fault(_S.BadHistoryOperationUnsupported)
+
+    async def _raw(self, details: Any, wanted: ua.HistoryReadValueId, variable: Variable, result: ua.HistoryReadResult) -> None:
+        start, end = _ns(details.StartTime), _ns(details.EndTime)
+        most = min(details.NumValuesPerNode or PAGE, PAGE)
+        if (start is None and end is None) or ((start is None or end is None) and not details.NumValuesPerNode):
+            raise _Fault(_S.BadInvalidTimestampArgument)
+        backwards = start is None or (end is not None and end < start)
+        salt = repr((variable.id, start, end)).encode()
+        seq = 0
+        if wanted.ContinuationPoint:
+            seq, backwards = self._opened(bytes(wanted.ContinuationPoint), salt)
+        if backwards:
+            low, high = end if start is not None else 0, start if start is not None else end
+            found = await asyncio.to_thread(self._oven.before, (variable.column,), (low or 0) - 1, high or _FAR_NS, seq, most + 1)
+        else:
+            found = await asyncio.to_thread(self._oven.history, (variable.column,), start or 0, end or _FAR_NS, seq, most + 1)
+        points = found[variable.column]
+        result.HistoryData = ua.HistoryData(DataValues=[_value(variable, point) for point in points[:most]])
+        if len(points) > most:
+            result.ContinuationPoint = self._sealed(points[most - 1].seq, backwards, salt)
+        if not points:
+            result.StatusCode = ua.StatusCode(_S.GoodNoData)
+
+    async def _processed(self, details: Any, variable: Variable, place: int, result: ua.HistoryReadResult) -> None:
+        start, end, step_ms = _ns(details.StartTime), _ns(details.EndTime), details.ProcessingInterval
+        kinds = details.AggregateType or []
+        if place >= len(kinds):
+            raise _Fault(_S.BadAggregateListMismatch)
+        reduce = AGGREGATES.get(kinds[place].Identifier) if kinds[place].NamespaceIndex == 0 else None
+        if reduce is None:
+            raise _Fault(_S.BadAggregateNotSupported)
+        if start is None or end is None or end <= start or not math.isfinite(step_ms) or step_ms < 0:
+            raise _Fault(_S.BadInvalidTimestampArgument)
+        step_ns = int(step_ms * 1e6) or end - start
+        count = -(-(end - start) // step_ns)
+        if count > MOST_INTERVALS:
+            raise _Fault(_S.BadTooManyOperations)
+        counting = kinds[place].Identifier == _IDS.AggregateFunction_Count
+        points = await asyncio.to_thread(self._some, variable.column, start, end)
+        values = _intervals(variable, points, start, end, step_ns, count, reduce, counting)
+        result.HistoryData = ua.HistoryData(DataValues=values)
+
+    def _some(self, column: str, start: int, end: int) -> list[Point]:
+        found: list[Point] = []
+        seq = 0
+        while page := self._oven.history((column,), start, end, seq, PAGE)[column]:
+            found += page
+            seq = page[-1].seq
+            if len(found) > MOST_SAMPLES:
+                raise _Fault(_S.BadTooManyOperations)
+        return found
+
+    def _sealed(self, seq: int, backwards: bool, salt: bytes) -> bytes:
+        place = _PLACE.pack(seq, backwards)
+        return place + hmac.digest(self._secret, place + salt, hashlib.sha256)
+
+    def _opened(self, point: bytes, salt: bytes) -> tuple[int, bool]:
+        place, seal = point[: _PLACE.size], point[_PLACE.size :]
+        if len(place) != _PLACE.size or not hmac.compare_digest(seal, hmac.digest(self._secret, place + salt, hashlib.sha256)):
+            raise _Fault(_S.BadContinuationPointInvalid)
+        seq, backwards = _PLACE.unpack(place)
+        return seq, backwards
+
+
+class _Fault(Exception):  # noqa: N818 (a status code on its way out)
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+def _intervals(variable: Variable, points: list[Point], start: int, end: int, step_ns: int, count: int,
+               reduce: Callable[[Sequence[float]], float], counting: bool) -> list[ua.DataValue]:  # fmt: skip
+    """Return one value an interval, at its start; an interval without good values is BadNoData, its count 0."""
+    good: list[list[float]] = [[] for _ in range(count)]
+    bad = [0] * count
+    for point in points:
+        at = (point.wall_ns - start) // step_ns
+        value, _ = of_column(variable, point.value, point.quality)
+        if value is None:
+            bad[at] += 1
+        else:
+            good[at].append(float(value))  # type: ignore[arg-type]
+    found = []
+    for at, values in enumerate(good):
+        time = datetime.fromtimestamp((start + at * step_ns) / 1e9, UTC)
+        code = _S.Good if not bad[at] else _S.UncertainDataSubNormal
+        if values or counting:
+            kind = ua.VariantType.Int32 if counting else ua.VariantType.Double
+            result = len(values) if counting else reduce(values)
+            found.append(ua.DataValue(ua.Variant(result, kind), ua.StatusCode(ua.UInt32(code)), time, datetime.now(UTC)))
+        else:
+            found.append(ua.DataValue(None, ua.StatusCode(_S.BadNoData), time, datetime.now(UTC)))
+    return found
+
+
+def _value(variable: Variable, point: Point) -> ua.DataValue:
+    value, code = of_column(variable, point.value, point.quality)
+    at = datetime.fromtimestamp(point.wall_ns / 1e9, UTC)
+    variant = None
+    if value is not None:
+        kind = (
+            ua.VariantType.Boolean
+            if isinstance(value, bool)
+            else ua.VariantType.UInt32
+            if isinstance(value, int)
+            else ua.VariantType.Double
+        )
+        variant = ua.Variant(value, kind)
+    return ua.DataValue(variant, ua.StatusCode(ua.UInt32(code)), at, at)
+
+
+def _ns(time: datetime | None) -> int | None:
+    """Return ns since 1970; the standard's smallest time means that none was given."""
+    if time is None or time.year <= 1601:
+        return None
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return int(aware.timestamp() * 1e6) * 1000

@@ -1,0 +1,115 @@
+"""The server's address space, role matrix and bounds as a document, made from the tables that the server itself uses."""
+
+from collections.abc import Iterable
+
+from controller.northbound.opcua import access, methods, prescan, session
+from controller.northbound.opcua.access import METHOD_ROLES, PARTS
+from controller.northbound.opcua.history import AGGREGATES, MOST_INTERVALS, MOST_SAMPLES, PAGE
+from controller.northbound.opcua.methods import Arg, Method
+from controller.northbound.opcua.nodes import VARIABLES, Variable
+from controller.northbound.opcua.protocol import CHUNKS, FRAME_BYTES, MESSAGE_BYTES, PLAIN_BYTES
+from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
+from controller.roles import Role
+
+_HEAD = """\
+# OPC UA server of the gateway
+
+Made by `ovenctl print opcua` from the tables in controller/northbound/opcua; a test keeps it fresh.
+
+1. `ovenctl pki init --host NAME` makes the server's certificate; `ovenctl user add NAME ROLE` lets a person in.
+2. `[gateway.opcua] enabled = true` in controller.toml, restart the gateway; it listens on `opc.tcp://HOST:4840/ovenctl`.
+3. The first connection of a client application is refused and its certificate kept: compare the thumbprint, then
+   `ovenctl pki trust THUMBPRINT`. No restart is needed.
+
+The server reads the journal and posts commands to the core's mailbox; it has no other way to the oven. Without a new sample for
+`stale_s` every value is BadNoCommunication. Namespace `{namespace}` has index 2; identifiers are the strings below.
+
+* **Security**: policies Basic256Sha256 and Aes256_Sha256_RsaPss, Sign (unless `sign_only = false`) and SignAndEncrypt; None only for
+  discovery. Only certificates that lie in `trusted/` themselves are trusted, chains are not followed. User names with passwords (scrypt)
+  or the person's own certificate by its thumbprint; anonymous only where `anonymous = true`, as viewer. From the third failure on a user
+  and an address wait twice as long each time, up to 300 s.
+* **Bounds**: frame {frame} bytes, message {message} bytes in {chunks} chunks, any request but a method call {plain} bytes;
+  {connections} connections, {address} of one address, {activation:g} s to an activated session; {sessions} sessions;
+  {subscriptions} subscriptions and {items} monitored items a session; {nodes} nodes a request, {calls} calls with {arguments} arguments
+  and arrays of {elements}; history {page} values a page, aggregates {intervals} intervals over {samples} samples.
+* **Answers**: a refused role is BadUserAccessDenied, wrong arguments are BadInvalidArgument with a code per argument, a core that does not
+  answer is BadTimeout. What core or library refuse is a good call whose `Accepted` is false (`Verdict` REFUSED) and whose text says why.
+* **Alarms**: AlarmConditionType events on the Server object with the oven as SourceNode; severity 900 CRITICAL, 700 HIGH, 500 MEDIUM,
+  300 LOW; entries of journal priority are no events. Acknowledge, AddComment, TimedShelve and Unshelve of the standard work on the
+  conditions, ConditionRefresh once a second. Every call, login and denial is an audit event for engineers and admins, and stands in the
+  log.
+* **History**: raw, forwards and backwards, with continuation points; aggregates {aggregates}.
+* **Recipes**: draft, submitted, approved, retired; a draft can be removed. Revisions only grow, approval needs another user than the author
+  and is signed with Ed25519; text, hash and signature are checked at every start. Refused uploads are kept. Nothing is ever deleted.
+"""
+
+
+def document(table: tuple[Method, ...]) -> str:
+    """Return ``deploy/OPCUA.md``; ``table`` are the server's methods."""
+    defaults = OpcuaSettings()
+    aggregates = "Minimum, Maximum, Average, Count, Start, End"
+    if len(aggregates.split(", ")) != len(AGGREGATES):
+        raise AssertionError("an aggregate is missing from the document")
+    head = _HEAD.format(
+        namespace=NAMESPACE, frame=FRAME_BYTES, message=MESSAGE_BYTES, chunks=CHUNKS, plain=PLAIN_BYTES, page=PAGE,
+        connections=defaults.max_connections, address=defaults.max_per_address, activation=defaults.activation_s,
+        sessions=session.MOST_SESSIONS, subscriptions=session.MOST_SUBSCRIPTIONS, items=session.MOST_ITEMS, nodes=session.MOST_NODES,
+        calls=prescan.MOST_CALLS, arguments=prescan.MOST_ARGUMENTS, elements=methods.MOST_ELEMENTS, intervals=MOST_INTERVALS,
+        samples=MOST_SAMPLES, aggregates=aggregates,
+    )  # fmt: skip
+    return "\n".join([head, *_parts(), *_matrix(), *_methods(table), *_variables()]) + "\n"
+
+
+def _parts() -> Iterable[str]:
+    yield "## Who sees what\n\nBrowse, read, subscribe and history alike.\n"
+    yield from _table(("part", *_role_names(), "what"), ((f"`Oven.{part.name}`", *_marks(part.role), part.text) for part in PARTS))
+    yield f"\nDiagnostics of the server itself: {access.DIAGNOSTICS.name.lower()}. Nothing can be written by anybody.\n"
+
+
+def _matrix() -> Iterable[str]:
+    yield "## Who calls what\n"
+    yield from _table(("method", *_role_names()), ((f"`{name}`", *_marks(least)) for name, least in METHOD_ROLES.items()))
+
+
+def _methods(table: tuple[Method, ...]) -> Iterable[str]:
+    yield "\n## Methods\n"
+    for method in table:
+        yield f"### `Oven.{method.name}`\n\n{_sentence(method)}\n"
+        rows = [("in", *_argument(arg)) for arg in method.inputs] + [("out", *_argument(arg)) for arg in method.outputs]
+        yield from _table(("", "argument", "type", "allowed", "what"), rows)
+        yield ""
+
+
+def _variables() -> Iterable[str]:
+    yield "## Variables\n"
+    rows = ((f"`{one.id}`", one.kind.value, one.unit or "-", _range(one), "yes" if one.has_history else "-", one.text) for one in VARIABLES)
+    yield from _table(("node", "type", "unit", "range", "history", "what"), rows)
+
+
+def _sentence(method: Method) -> str:
+    return method.text[0].upper() + method.text[1:] + "."
+
+
+def _argument(arg: Arg) -> tuple[str, str, str, str]:
+    base = arg.type.removesuffix("[]")
+    allowed = f"at most {arg.most} characters" if base == "String" else f"{arg.low:g} to {arg.high:g}" if arg.high < 1e12 else "-"
+    return arg.name, arg.type, allowed, arg.text
+
+
+def _range(one: Variable) -> str:
+    return f"{one.low:g} to {one.high:g}" if one.high > one.low else "-"
+
+
+def _role_names() -> tuple[str, ...]:
+    return tuple(role.name.lower() for role in Role)
+
+
+def _marks(least: Role) -> tuple[str, ...]:
+    return tuple("yes" if role >= least else "-" for role in Role)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"

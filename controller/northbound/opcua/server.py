@@ -1,0 +1,226 @@
+"""The server as a whole: one ordered start, then the journal read and told again and again until it is cancelled."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+from asyncua import Server, ua
+from asyncua.common.node import Node
+from asyncua.crypto.uacrypto import load_certificate, load_private_key
+
+from controller.clock import wall_ns, wall_s
+from controller.errors import FileError, JournalError, Problem
+from controller.interlocks.table import RULES
+from controller.memory import Settings
+from controller.northbound.library import Library, LibraryError
+from controller.northbound.opcua import batch, methods, pki, recipes, users
+from controller.northbound.opcua.alarms import Conditions
+from controller.northbound.opcua.history import History
+from controller.northbound.opcua.nodes import SECURITY
+from controller.northbound.opcua.pki import Pki
+from controller.northbound.opcua.port import AlarmNews, Oven
+from controller.northbound.opcua.protocol import LIMITS, BoundedBinaryServer
+from controller.northbound.opcua.session import MOST_NODES, GuardedSession, OvenServer, quiet
+from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
+from controller.northbound.opcua.space import INDEX, Space, stale, told
+from controller.recipe.reading import SourcedRecipe
+
+_P: Final = ua.SecurityPolicyType
+ENCRYPTED: Final = (_P.Basic256Sha256_SignAndEncrypt, _P.Aes256Sha256RsaPss_SignAndEncrypt)
+SIGNED: Final = (_P.Basic256Sha256_Sign, _P.Aes256Sha256RsaPss_Sign)
+SLOW_S: Final = 5.0  # between two looks at library and counters
+_MOST_AUDITS: Final = 200
+log = structlog.get_logger("opcua")
+
+
+class _OvenUa(Server):
+    """The library's server with a bounded socket."""
+
+    async def start(self) -> None:
+        await self._setup_server_nodes()
+        await self.iserver.start()
+        host, port = self._get_bind_socket_info()
+        self.bserver = BoundedBinaryServer(self.iserver, host, port, self.limits)
+        self.bserver.set_policies(self._policies)
+        await self.bserver.start()
+
+
+class OpcuaServer:
+    """The OPC UA server of one oven.
+
+    Args:
+        settings: of the site.
+        folder: of the gateway's own files.
+        oven: journal and mailbox.
+        site: settings of the oven, against which recipes are checked.
+        version: of this software.
+    """
+
+    def __init__(self, settings: OpcuaSettings, folder: Path, oven: Oven, site: Settings, version: str) -> None:
+        """Read nothing yet."""
+        self._settings = settings
+        self._oven = oven
+        self._version = version
+        self._store = Pki(folder / settings.pki_dir)
+        self._users = folder / settings.users_file
+        examine: Callable[[SourcedRecipe], tuple[str, str]] = recipes.examiner(site)
+        self.library = Library(folder / settings.library_file, pki.signing_key(self._store), examine)
+        self._server: OvenServer = OvenServer(settings, self._store, self._accounts)
+        self._asking = batch.Asking(oven, settings.answer_s)
+        self._conditions = Conditions(self._server, self._asking)
+        self._history = History(oven)
+        self._space = Space(self._server)
+        self._audits: asyncio.Queue[tuple[str, str, str, bool]] = asyncio.Queue(_MOST_AUDITS)
+        self._seq = 0
+        self._sample_s = float("-inf")
+        self.port = 0
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            FileError: certificate, key or users cannot be used.
+            OSError: the port cannot be had.
+        """
+        quiet()
+        users.read(self._users)
+        server = _OvenUa(iserver=self._server)
+        await self._prepare(server)
+        try:
+            await server.start()
+            self.port = server.bserver.port
+            log.info("opcua", listening=f"{self._settings.host}:{self.port}")
+            ready()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._feed(), name="opcua feed")
+                group.create_task(self._slow(), name="opcua library and counters")
+                group.create_task(self._tell_audits(), name="opcua audit")
+        finally:
+            await server.stop()
+
+    async def _prepare(self, server: Server) -> None:
+        certificate, uri = await self._certificate()
+        self._server.certificate, self._server.private_key = certificate
+        server.limits = LIMITS
+        server.set_endpoint(f"opc.tcp://{self._settings.host}:{self._settings.port}/ovenctl")
+        server.set_server_name("ovenctl")
+        server.product_uri, server.manufacturer_name = "urn:ovenctl", "ovenctl"
+        server.application_type = ua.ApplicationType.Server
+        server._application_uri = uri
+        # None stays for discovery only: the processor refuses sessions on it.
+        server.set_security_policy([_P.NoSecurity, *ENCRYPTED, *(SIGNED if self._settings.sign_only else ())])
+        tokens = [ua.UserNameIdentityToken, ua.X509IdentityToken]
+        server.set_identity_tokens([*tokens, ua.AnonymousIdentityToken] if self._settings.anonymous else tokens)
+        await server.init()
+        await server.set_build_info("urn:ovenctl", "ovenctl", "ovenctl gateway", self._version, "", datetime.now(UTC))
+        if await server.register_namespace(NAMESPACE) != INDEX:
+            raise AssertionError("the oven's namespace is the first behind the application's own")
+        await self._space.build(rule.id for rule in RULES)
+        await self._bounds(server)
+        table = methods.Methods((*batch.table(self._asking, self.library), *recipes.table(self.library)), self._conditions.methods())
+        for identifier, method in table.table.items():
+            parent, name = identifier.rsplit(".", 1)
+            self._space.add_method(parent, name, method.text, methods.arguments(method.inputs), methods.arguments(method.outputs))
+        node = Node(self._server.isession, ua.NodeId(ua.ObjectIds.Server))
+        await node.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
+        self._server.caller = table
+        self._server.historian = self._history.read
+        self._server.audit = self._audit
+        await self._identify(uri)
+
+    async def _certificate(self) -> tuple[tuple[object, object], str]:
+        hint = "`ovenctl pki init` makes it"
+        try:
+            certificate = await load_certificate(self._store.certificate)
+            key = await load_private_key(self._store.key)
+        except (OSError, ValueError) as error:
+            raise FileError(str(self._store.folder), [Problem("own", str(error), f"certificate.der and key.pem; {hint}")]) from error
+        uris = pki.uris_of(certificate)
+        if not uris:
+            raise FileError(str(self._store.certificate), [Problem("subjectAltName", "none", f"the application's URI; {hint}")])
+        return (certificate, key), uris[0]
+
+    async def _bounds(self, server: Server) -> None:
+        for name in ("MaxNodesPerRead", "MaxNodesPerBrowse", "MaxNodesPerWrite", "MaxMonitoredItemsPerCall"):
+            node = server.get_node(ua.NodeId(getattr(ua.ObjectIds, f"Server_ServerCapabilities_OperationLimits_{name}")))
+            await node.write_value(ua.Variant(MOST_NODES, ua.VariantType.UInt32))
+
+    async def _identify(self, uri: str) -> None:
+        said = {"Manufacturer": "ovenctl", "Model": "batch oven controller", "SoftwareRevision": self._version, "ProductInstanceUri": uri,
+                "DeviceClass": "oven controller"}  # fmt: skip
+        values: dict[str, tuple[object, int]] = {f"Oven.Identification.{name}": (text, ua.StatusCodes.Good) for name, text in said.items()}
+        values["Oven.Recipes.PublicKey"] = (self.library.public_key.hex(), ua.StatusCodes.Good)
+        await self._space.write(values, wall_ns())
+
+    async def _feed(self) -> None:
+        """Read what is new and tell it."""
+        why = ""
+        while True:
+            try:
+                news = await asyncio.to_thread(self._oven.news, self._seq)
+            except JournalError as error:
+                if str(error) != why:
+                    log.warning("journal", why=str(error))
+                why = str(error)
+            else:
+                why = ""
+                self._seq = news.seq
+                if news.sample is not None:
+                    self._sample_s = wall_s()
+                    serial = news.sample.values.get("plc_serial", float("nan"))
+                    if serial == serial:
+                        await self._space.write({"Oven.Identification.SerialNumber": (f"{serial:.0f}", ua.StatusCodes.Good)}, wall_ns())
+                at_ns = news.sample.wall_ns if news.sample is not None else wall_ns()
+                await self._space.write(told(news), at_ns)
+                for alarm in news.alarms:
+                    await self._tell(alarm)
+            if wall_s() - self._sample_s > self._settings.stale_s:
+                await self._space.write(stale(), wall_ns())
+            await asyncio.sleep(self._settings.poll_s)
+
+    async def _tell(self, alarm: AlarmNews) -> None:
+        await self._conditions.tell(alarm)
+        await asyncio.sleep(0)
+
+    async def _slow(self) -> None:
+        while True:
+            good = ua.StatusCodes.Good
+            values: dict[str, tuple[object, int]] = {}
+            try:
+                listed = await asyncio.to_thread(self.library.listed)
+                values["Oven.Recipes.Approved"] = ([f"{one.recipe}/{one.revision}" for one in listed if one.status == "approved"], good)
+            except LibraryError as error:
+                values["Oven.Recipes.Approved"] = (None, ua.StatusCodes.BadResourceUnavailable)
+                log.warning("library", why=str(error))
+            counts = self._server.counts
+            shown = (None, counts.refused_connections, counts.refused_applications, counts.refused_logins, counts.denials)
+            for variable, count in zip(SECURITY[1:], shown[1:], strict=True):
+                values[variable.id] = (str(count), good)
+            values["Oven.Security.Sessions"] = (self._sessions(), good)
+            await self._space.write(values, wall_ns())
+            await asyncio.sleep(SLOW_S)
+
+    def _sessions(self) -> list[str]:
+        open_ = [one for one in self._server._external_sessions.values() if isinstance(one, GuardedSession) and one.is_activated()]
+        return [f"{one.person.name} ({one.person.role.name.lower()}) {pki.thumbprint(one.certificate or b'')}" for one in open_]
+
+    def _audit(self, user: str, what: str, answer: str, done: bool) -> None:
+        log.info("audit", user=user, what=what[:200], answer=answer[:200], done=done)
+        if not self._audits.full():
+            self._audits.put_nowait((user, what, answer, done))
+
+    async def _tell_audits(self) -> None:
+        while True:
+            said = await self._audits.get()
+            await self._server.subscription_service.trigger_event(self._conditions.audit(*said))
+
+    def _accounts(self) -> dict[str, users.Account]:
+        """Return the people as the file has them now; a broken file lets nobody in."""
+        try:
+            return users.read(self._users)
+        except FileError as error:
+            log.error("users", why=str(error))
+            return {}

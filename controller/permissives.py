@@ -1,0 +1,141 @@
+"""Why can't I start, heat, open? The failing permissives, each with its row, its value now, its limit and what to do."""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import cache
+from typing import Final, NamedTuple
+
+from controller import prooftest
+from controller.alarms.rationalisation import TABLE as RATIONALE
+from controller.block import HeatBlock
+from controller.estimator.model import NO_BATCH
+from controller.image import Inputs, PhaseView, Process
+from controller.interlocks.bypass import BY_ID
+from controller.interlocks.limits import Limits
+from controller.interlocks.table import Effect, View
+from controller.memory import Memory, Settings
+from controller.recipe.run import current
+from controller.recipe.states import UnitState, allowed
+from controller.units import ATMOSPHERE_MBAR
+
+
+class Question(StrEnum):
+    """What somebody wants to do."""
+
+    START = "start"
+    HEAT = "heat"
+    OPEN = "open"
+
+
+class Blocker(NamedTuple):
+    """One thing in the way. ``rule`` is "" for what is no row of the interlock table."""
+
+    rule: str
+    text: str
+    value: object = None
+    limits: tuple[str, ...] = ()
+    action: str = ""
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        shown = "" if self.value is None else f"now {self.value:.4g}" if isinstance(self.value, float) else f"now {self.value}"
+        inside = "; ".join(part for part in (self.text, shown, ", ".join(self.limits) if shown else "") if part)
+        return f"{self.rule} ({inside})" if self.rule else self.text
+
+
+_ASKED: Final = {
+    Question.START: Effect.NO_START | Effect.ABORT,
+    Question.HEAT: Effect.NO_HEAT | Effect.ABORT,
+    Question.OPEN: Effect.NO_VENT,
+}
+_HEATED: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
+
+
+def blockers(question: Question, settings: Settings, memory: Memory, active: frozenset[str], inputs: Inputs,
+             process: Process) -> list[Blocker]:  # fmt: skip
+    """Return what is in the way of ``question`` now, the most telling first; empty when nothing is.
+
+    ``active`` are the rows that stand now; ``memory`` is that of the last scan.
+    """
+    found = {Question.START: _start, Question.HEAT: _heat, Question.OPEN: _open}[question](settings, memory, inputs)
+    return [*found, *rows(_ASKED[question], settings, memory, active, inputs, process)]
+
+
+def rows(effect: Effect, settings: Settings, memory: Memory, active: frozenset[str], inputs: Inputs, process: Process) -> Iterator[Blocker]:
+    """Yield the active rows that have ``effect``, in table order."""
+    estimate = NO_BATCH if memory.estimator is None else memory.estimator.estimate
+    view = View(settings.limits, inputs, process, estimate, PhaseView(), memory.proof, memory.outputs, memory.interlocks.slopes,
+                settings.equipment, active)  # fmt: skip
+    for rule in BY_ID.values():
+        if rule.id in active and rule.effect & effect:
+            text = rule.text if rule.id != "I5" else f"{rule.text}: {_proof(settings, memory)}"
+            why = RATIONALE.get(rule.id)
+            yield Blocker(rule.id, text, rule.shown(view), limits_of(rule.id, settings.limits), "" if why is None else why.action)
+
+
+def _proof(settings: Settings, memory: Memory) -> str:
+    """Return how far the proof of the atmosphere has come, by both ways."""
+    at, proof = settings.limits, memory.proof
+    leak = "leak test passed" if proof.leak_ok else "no passed leak test"
+    return (
+        f"{proof.cycles} of {at.proof_cycles} N2 cycles, {proof.low_s:.0f} of {at.proof_s:.0f} s below {at.proof_mbar:g} mbar, {leak}; "
+        f"or {proof.volumes:.1f} of {at.proof_volumes:g} volumes of N2 and O2 at most {at.proof_o2_pct:g} vol%"
+    )
+
+
+def _start(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocker]:
+    state = memory.unit.state
+    if state is not UnitState.IDLE:
+        yield Blocker("", f"the unit is {state.name}", action=f"possible now: {', '.join(allowed(state))}")
+    elif unproven := prooftest.objection(settings.proof_test, memory.proof_test, inputs.at_s):
+        yield Blocker("", unproven, action="ovenctl prooftest run, with the oven cold, in air and its door closed")
+
+
+def _heat(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocker]:
+    unit, phase = memory.unit, current(memory.unit)
+    if unit.state not in _HEATED:
+        yield Blocker("", f"the unit is {unit.state.name}: only a batch heats", action=f"possible now: {', '.join(allowed(unit.state))}")
+    elif not unit.setpoints.heat:
+        kind = "no phase" if phase is None else phase.kind
+        held = unit.state is UnitState.HELD
+        text = "held heat does not come back by itself" if held else f"{kind} asks for no heat now"
+        yield Blocker("", text, action="RESTART, once the cause of the hold is gone" if held else "")
+    bits = inputs.plc_heat_block.value
+    if bits:
+        names = ", ".join(one.name or str(int(one)) for one in HeatBlock if one & int(bits))
+        yield Blocker("", f"the PLC refuses heat: {names}", action="each name stands in the PLC contract, with what clears it")
+
+
+def _open(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocker]:
+    unit, pressure = memory.unit, inputs.pressure_cap_mbar.value
+    if memory.proof_test.stage:
+        yield Blocker("", "the proof test keeps the door locked", action="wait for its end, or ovenctl prooftest cancel")
+    elif not unit.setpoints.door_release:
+        text = f"the door is released in IDLE and COMPLETE and by VENT; the unit is {unit.state.name}"
+        yield Blocker("", text, action=f"possible now: {', '.join(allowed(unit.state))}")
+    band = settings.limits.ambient_band_mbar
+    if pressure is not None and pressure < ATMOSPHERE_MBAR - band:
+        yield Blocker(
+            "", f"the chamber stands at {pressure:.0f} mbar, the door opens at ambient pressure", action="break the vacuum with N2"
+        )
+
+
+_NAMED: Final = re.compile(r"\(((?:[IC]\d+[A-Z]*(?:, )?)+)\)")
+
+
+@cache
+def _limit_names(rule: str) -> tuple[str, ...]:
+    """Return the keys of the limits whose description names ``rule``."""
+    found = []
+    for name, field in Limits.model_fields.items():
+        named = _NAMED.search(field.description or "")
+        if named is not None and rule in named.group(1).split(", "):
+            found.append(name)
+    return tuple(found)
+
+
+def limits_of(rule: str, limits: Limits) -> tuple[str, ...]:
+    """Return the limits that a row compares with, as "key = value"."""
+    values = {name: getattr(limits, name) for name in _limit_names(rule)}
+    return tuple(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in values.items())

@@ -1,0 +1,130 @@
+"""The phases that hold a temperature: SOAK and CURE, whose time counts only in band, and PRESSURE_RISE."""
+
+from math import inf
+from typing import Final
+
+from controller.image import Estimate, Inputs, Setpoints
+from controller.recipe import guard, heating, isolation
+from controller.recipe.conduct import TestedPhase, ThermalPhase
+from controller.recipe.isolation import Isolation
+from controller.recipe.look import PhaseMemory, PhaseScan, Step
+from controller.recipe.model import Cure, Endpoint, PressureRiseTest, Soak
+
+ZONE_LEAD_C: Final = 3.0  # the zones lead the load by a few degrees
+
+
+def soak(phase: Soak, m: PhaseMemory, s: PhaseScan) -> Step:
+    """Hold the target until the time in band is over."""
+    m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
+    return Step(m, wanted, m.counted_s >= phase.soak_min * 60, waiting, why=f"{m.counted_s / 60:.1f} min in band", late=late)
+
+
+def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
+    """Hold the target until the endpoint is met and has stood, or for the recipe's time while there is no valid estimate."""
+    m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
+    met = ripe(s.endpoint, s.estimate)
+    m = m._replace(ripe_s=m.ripe_s + s.dt_s if met else 0.0)
+    if met and m.counted_s >= phase.min_min * 60 and m.ripe_s >= _persist_s(s.endpoint):
+        return Step(m, wanted, done=True, why="endpoint")
+    if not s.estimate.valid and m.counted_s >= phase.fallback_min * 60:
+        return Step(
+            m, wanted, done=True, why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid})"
+        )
+    e = s.estimate
+    waiting = waiting or f"endpoint: P(solvent) {e.p_solvent_ok:.2f}, P(insoluble in window) {e.p_insoluble_in_window:.2f}"
+    return Step(m, wanted, waiting=waiting, late=late)
+
+
+def pressure_rise(phase: PressureRiseTest, m: PhaseMemory, s: PhaseScan) -> Step:
+    """Hold the target, isolate the chamber once and wait until the vacuum is back."""
+    m, gas = heating.gas(phase, m, s)
+    m, wanted = heating.guarded(heating.thermal(phase, not gas, heating.approach(phase.target_c, s), 0.0), m, s)
+    was_open = m.reopened
+    m, wanted, testing = _tested(Isolation(phase.isolate_s, phase.max_mbar), 0.0 if not was_open else inf, phase, m, s, wanted, gas)
+    done = was_open and not m.reopened
+    return Step(m, wanted, done, gas or testing or "the vacuum to come back", why="pressure-rise test made")
+
+
+def ripe(endpoint: Endpoint | None, estimate: Estimate) -> bool:
+    """Return whether the endpoint is met in this scan: solvent in the worst zone, insoluble content at its aim and inside its window."""
+    return (
+        endpoint is not None
+        and estimate.valid
+        and estimate.p_solvent_ok >= endpoint.probability
+        and estimate.p_insoluble_in_window >= endpoint.probability
+        and estimate.insoluble.value * 100 >= endpoint.insoluble_aim_pct
+    )
+
+
+def _persist_s(endpoint: Endpoint | None) -> float:
+    return 0.0 if endpoint is None else endpoint.persist_min * 60
+
+
+def in_band(phase: Soak | Cure, s: PhaseScan) -> bool:
+    """Return whether the readings that count are inside the band: by default zones and every load thermocouple.
+
+    LAGGING asks for the coldest one; the others may lead it upwards as the zones may. A load without thermocouples counts with its zones.
+    BAD data is not in band, unless the site lets the coldest and the hottest film of a valid estimate stand in for a lost thermocouple.
+    """
+    target_c, band_c, zones = phase.target_c, phase.band_c, s.process.temp_c
+    if zones is None:
+        return False
+    if phase.sensors == "CONTROL":
+        return abs(zones - target_c) <= band_c
+    if abs(zones - target_c) > band_c + ZONE_LEAD_C:
+        return False
+    low, high = s.process.load_min_c, s.process.load_max_c
+    low, high = (zones if low is None else low), (zones if high is None else high)
+    if s.process.load_lost:
+        if not (s.load_substitute and s.estimate.valid):
+            return False
+        low, high = min(low, s.estimate.film_min_c), max(high, s.estimate.film_max_c)  # in place of the lost one (I21S)
+    if phase.sensors == "LAGGING":
+        return abs(low - target_c) <= band_c and high <= target_c + band_c + ZONE_LEAD_C
+    if phase.sensors == "MEAN":
+        return abs(_load_mean(s.inputs, 0.5 * (low + high)) - target_c) <= band_c
+    return target_c - band_c <= low and high <= target_c + band_c
+
+
+def _load_mean(inputs: Inputs, otherwise: float) -> float:
+    """Return the mean of the load thermocouples that read, degC."""
+    read = [sample.value for sample in (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if sample.value is not None]
+    return sum(read) / len(read) if read else otherwise
+
+
+def _timer(phase: Soak | Cure, m: PhaseMemory, s: PhaseScan, gas: str) -> tuple[PhaseMemory, str]:
+    if gas:
+        return m, gas
+    if in_band(phase, s):
+        return m._replace(counted_s=m.counted_s + s.dt_s), ""
+    if phase.outside == "RESET" and m.counted_s:
+        m = m._replace(counted_s=0.0)
+    shown = "not valid" if s.process.load_min_c is None else f"{s.process.load_min_c:.1f} to {s.process.load_max_c:.1f} degC"
+    return m, f"guaranteed soak: load {shown}, band {phase.target_c:g} ± {phase.band_c:g} degC"
+
+
+def _hot(phase: Soak | Cure, test: Isolation | None, every_s: float, m: PhaseMemory, s: PhaseScan
+         ) -> tuple[PhaseMemory, Setpoints, str, str]:  # fmt: skip
+    """Return what soak and cure share: atmosphere, guaranteed time, guard, pressure-rise tests, and why it was held back for too long."""
+    m, gas = heating.gas(phase, m, s)
+    m, waiting = _timer(phase, m, s, gas)
+    m, late = heating.held(phase, m, bool(waiting) and not gas, s)
+    m, wanted = heating.guarded(heating.thermal(phase, not gas, heating.approach(phase.target_c, s), 0.0), m, s)
+    m, wanted, testing = _tested(test, every_s, phase, m, s, wanted, gas)
+    return m, wanted, guard.told("; ".join(text for text in (waiting, testing) if text), m, s), late
+
+
+def _tested(test: Isolation | None, every_s: float, phase: ThermalPhase, m: PhaseMemory, s: PhaseScan, wanted: Setpoints, gas: str
+            ) -> tuple[PhaseMemory, Setpoints, str]:  # fmt: skip
+    """Return memory, set points and what a pressure-rise test waits for or does; nothing without one."""
+    if test is None:
+        return m, wanted, ""
+    pressure = s.process.pressure_mbar
+    ready = not gas and m.stage > 0 and pressure is not None and pressure <= heating.vacuum_limit_mbar(phase, m)
+    return isolation.step(test, m, s, wanted, ready, due=m.since_s >= every_s)
+
+
+def _periodic(phase: TestedPhase) -> tuple[Isolation | None, float]:
+    if phase.pressure_rise_every_min is None or phase.pressure_rise_s is None or phase.pressure_rise_max_mbar is None:
+        return None, 0.0
+    return Isolation(phase.pressure_rise_s, phase.pressure_rise_max_mbar), 60.0 * phase.pressure_rise_every_min

@@ -1,0 +1,126 @@
+"""HistoryRead over the journal: raw pages that join without gap or doubling, aggregates that follow from them, all bounded."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from asyncua import ua
+
+from controller.journal import samples
+from controller.journal.reader import JournalReader
+from tests.opcua_rig import Site, node, until
+
+FOREVER = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+async def read(client, name, details, point=None, release=False):
+    value = ua.HistoryReadValueId(NodeId=ua.NodeId(f"Oven.{name}", 2))
+    value.ContinuationPoint = point
+    params = ua.HistoryReadParameters(HistoryReadDetails=details, NodesToRead=[value], ReleaseContinuationPoints=release)
+    return (await client.uaclient.history_read(params))[0]
+
+
+def raw(start, end, most=0):
+    return ua.ReadRawModifiedDetails(IsReadModified=False, StartTime=start, EndTime=end, NumValuesPerNode=most, ReturnBounds=False)
+
+
+def stored(site: Site, column: str) -> list[tuple[int, float]]:
+    """Return what the journal holds, read another way."""
+    with JournalReader(site.oven.journal) as reader:
+        found = reader.after(0, 1_000_000, ("sample",))
+    return [(one.wall_ns, samples.unpack(one.payload)[column]) for one in found]
+
+
+async def pages(client, name, details):
+    values, point = [], None
+    while True:
+        found = await read(client, name, details, point)
+        data = found.HistoryData
+        values += data.DataValues or []
+        point = found.ContinuationPoint
+        if not point:
+            return values
+
+
+def micro(time: datetime) -> int:
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1e6)
+
+
+async def test_pages_join_to_what_the_journal_holds_forwards_and_backwards(opcua_site: Site) -> None:
+    async with opcua_site.connected("vera") as client:
+        await until(lambda: len(stored(opcua_site, "load_core_c")) > 60)
+        with opcua_site.oven.silent():
+            end = datetime.now(UTC) + timedelta(seconds=1)
+            wanted = stored(opcua_site, "load_core_c")
+            forwards = await pages(client, "Process.load_core_c", raw(FOREVER[0], end, 7))
+            assert [one.Value.Value for one in forwards] == pytest.approx([value for _, value in wanted])
+            assert [micro(one.SourceTimestamp) for one in forwards] == pytest.approx([ns // 1000 for ns, _ in wanted], abs=1)
+            backwards = await pages(client, "Process.load_core_c", raw(end, FOREVER[0], 11))
+            assert [one.Value.Value for one in backwards] == [one.Value.Value for one in reversed(forwards)]
+            middle = wanted[len(wanted) // 2][0]
+            some = await pages(client, "Process.load_core_c", raw(datetime.fromtimestamp(middle / 1e9 - 1e-4, UTC), end))
+            assert abs(len(some) - (len(wanted) - len(wanted) // 2)) <= 1
+
+
+async def test_a_forged_continuation_point_and_one_of_another_node_are_refused(opcua_site: Site) -> None:
+    async with opcua_site.connected("vera") as client:
+        details = raw(*FOREVER, 2)
+        point = (await read(client, "Process.load_core_c", details)).ContinuationPoint
+        assert point
+        for name, used in (("Process.load_edge_c", point), ("Process.load_core_c", point[:-1] + b"x"), ("Process.load_core_c", b"1")):
+            found = await read(client, name, details, used)
+            assert found.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
+        assert (await read(client, "Process.load_core_c", details, point, release=True)).StatusCode.is_good()
+
+
+async def test_aggregates_follow_from_the_raw_values(opcua_site: Site) -> None:
+    async with opcua_site.connected("vera") as client:
+        await until(lambda: len(stored(opcua_site, "z1_tc_a_c")) > 60)
+        with opcua_site.oven.silent():
+            values = stored(opcua_site, "z1_tc_a_c")
+            start, step = datetime.fromtimestamp(values[0][0] // 10**9, UTC), timedelta(milliseconds=500)
+            first_ns, step_ns = int(start.timestamp()) * 10**9, 5 * 10**8
+            count = min(20, (values[-1][0] - first_ns) // step_ns + 1)
+            for aggregate, reduce in (("Minimum", min), ("Maximum", max), ("Average", lambda some: sum(some) / len(some)), ("Count", len)):
+                kind = ua.NodeId(getattr(ua.ObjectIds, f"AggregateFunction_{aggregate}"))
+                details = ua.ReadProcessedDetails(
+                    StartTime=start, EndTime=start + count * step, ProcessingInterval=500.0, AggregateType=[kind]
+                )
+                found = (await read(client, "Process.z1_tc_a_c", details)).HistoryData.DataValues
+                assert len(found) == count
+                for at, one in enumerate(found):
+                    inside = [value for ns, value in values if first_ns + at * step_ns <= ns < first_ns + (at + 1) * step_ns]
+                    if inside or aggregate == "Count":
+                        assert one.Value.Value == pytest.approx(reduce(inside) if inside else 0), (aggregate, at)
+                    else:
+                        assert one.StatusCode.value == ua.StatusCodes.BadNoData
+
+
+async def test_what_is_too_much_or_unknown_is_refused(opcua_site: Site) -> None:
+    minimum = ua.NodeId(ua.ObjectIds.AggregateFunction_Minimum)
+    start = datetime.now(UTC) - timedelta(hours=1)
+    many = ua.ReadProcessedDetails(StartTime=start, EndTime=datetime.now(UTC), ProcessingInterval=1.0, AggregateType=[minimum])
+    strange = ua.ReadProcessedDetails(StartTime=start, EndTime=datetime.now(UTC), ProcessingInterval=1e6, AggregateType=[ua.NodeId(1, 2)])
+    none = ua.ReadProcessedDetails(StartTime=start, EndTime=datetime.now(UTC), ProcessingInterval=1e6, AggregateType=[])
+    async with opcua_site.connected("vera") as client:
+        for name, details, code in (
+            ("Process.z1_tc_a_c", many, "BadTooManyOperations"),
+            ("Process.z1_tc_a_c", strange, "BadAggregateNotSupported"),
+            ("Process.z1_tc_a_c", none, "BadAggregateListMismatch"),
+            ("Process.z1_tc_a_c", ua.ReadAtTimeDetails(), "BadHistoryOperationUnsupported"),
+            ("Unit.Phase", raw(*FOREVER, 1), "BadHistoryOperationUnsupported"),
+            ("Security.Sessions", raw(*FOREVER, 1), "BadUserAccessDenied"),
+        ):
+            found = await read(client, name, details)
+            assert found.StatusCode.name == code, name
+        params = ua.HistoryReadParameters(HistoryReadDetails=raw(*FOREVER, 1), NodesToRead=[ua.HistoryReadValueId()] * 21)
+        with pytest.raises(ua.uaerrors.BadTooManyOperations):
+            await client.uaclient.history_read(params)
+
+
+async def test_only_what_the_journal_keeps_says_that_it_has_a_history(opcua_site: Site) -> None:
+    async with opcua_site.connected("vera") as client:
+        for name, kept in (("Process.z1_tc_a_c", True), ("Estimate.InsolubleContent", True), ("Unit.Phase", False)):
+            levels = await node(client, name).get_access_level()
+            historizing = (await node(client, name).read_attribute(ua.AttributeIds.Historizing)).Value.Value
+            assert (ua.AccessLevel.HistoryRead in levels, historizing) == (kept, kept)

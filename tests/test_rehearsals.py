@@ -1,0 +1,410 @@
+"""Every row of the interlock table on the soft PLC: the cause comes from plant, instrument or PLC, never from inside the controller.
+
+For each: nothing just below the limit, the row in its time and not earlier, its effect on unit, heat, valves and start, the first-out that
+is shown, and the way it goes away.
+"""
+
+from collections.abc import Callable
+from math import nan
+from typing import NamedTuple
+
+import pytest
+
+from controller.image import Mode
+from controller.interlocks.evaluate import BY_ID
+from controller.interlocks.limits import Limits
+from controller.interlocks.table import RULES, Effect, Reset
+from controller.memory import Settings
+from controller.recipe.states import UnitState, Verb
+from controller.tags import Quality, Sample
+from sim.bench import Rig
+from sim.faults import clear, inject
+from tests.rigs import PREPARED, copied, prepared
+
+TCS = [f"z{zone}_{name}_c" for zone in (1, 2, 3) for name in ("tc_a", "tc_b", "tc_c", "limit")]
+STOPPING = Effect.HOLD | Effect.ABORT
+
+
+class Cause(NamedTuple):
+    """What is done to the oven, and undone; ``every`` before each scan with the seconds since."""
+
+    begin: Callable[[Rig], None]
+    end: Callable[[Rig], None]
+    every: Callable[[Rig, float], None] | None = None
+
+
+class Case(NamedTuple):
+    rule: str
+    rig: str
+    cause: Cause
+    below: Cause | None = None  # just below the limit
+    lag_s: float = 3.0  # from the cause to what the row looks at, longest
+    first: str = ""  # first-out where another row comes first
+    recover_s: float = 40.0  # until the cause is gone for the row
+    back: Callable[[Rig], None] | None = None  # what else a person does
+    late_s: float = 3.0  # by which the row's inputs follow the end of the cause
+
+
+def fault(*names):
+    """Faults of ``sim.faults``."""
+
+    def begin(rig):
+        for name in names:
+            inject(rig.plc, name)
+
+    def end(rig):
+        for name in names:
+            clear(rig.plc, name)
+
+    return Cause(begin, end)
+
+
+def shows(**values):
+    """Instruments that show these values."""
+
+    def begin(rig):
+        rig.plc.plant.instruments.distortions.update({name: (lambda _v, _t, value=value: value) for name, value in values.items()})
+
+    def end(rig):
+        for name in values:
+            rig.plc.plant.instruments.distortions.pop(name)
+
+    return Cause(begin, end)
+
+
+def shifted(**offsets):
+    """Instruments that show so much more than they should."""
+
+    def begin(rig):
+        rig.plc.plant.instruments.distortions.update({name: (lambda v, _t, by=by: v + by) for name, by in offsets.items()})
+
+    def end(rig):
+        for name in offsets:
+            rig.plc.plant.instruments.distortions.pop(name)
+
+    return Cause(begin, end)
+
+
+def drifting(c_per_min, *names):
+    def begin(rig):
+        from_s = rig.plc.plant.at_s
+        rig.plc.plant.instruments.distortions.update(dict.fromkeys(names, lambda v, t: v + c_per_min * (t - from_s) / 60.0))
+
+    def end(rig):
+        for name in names:
+            rig.plc.plant.instruments.distortions.pop(name)
+
+    return Cause(begin, end)
+
+
+def host(**values):
+    """What the core sees of its own computer."""
+    kept: dict[str, Sample[float]] = {}
+
+    def begin(rig):
+        kept.update(rig.own)
+        rig.own |= {name: Sample(value, Quality.GOOD, 0.0) for name, value in values.items()}
+
+    return Cause(begin, lambda rig: rig.own.update(kept))
+
+
+def leaks(factor):
+    def leak(rig, by):
+        rig.plc.plant.chamber.leak_factor = by
+
+    return Cause(lambda rig: leak(rig, factor), lambda rig: leak(rig, 1.0))
+
+
+def exotherm(c_per_s, up_to_c):
+    """Zone 2's walls are warmed by something else than its heater."""
+    start: dict[int, float] = {}
+
+    def every(rig, since_s):
+        walls = rig.plc.plant.heaters.walls_c
+        base = start.setdefault(id(rig), walls[1])
+        walls[1] = max(walls[1], base + min(c_per_s * since_s, up_to_c))
+
+    return Cause(lambda rig: None, lambda rig: None, every)
+
+
+def welded_and_stopped(rig):
+    inject(rig.plc, "contactor_welded")
+    rig.ask(Verb.STOP)
+
+
+def site(**sections):
+    """A site whose equipment or limits are others than the rig's."""
+    kept: dict[int, Settings] = {}
+
+    def begin(rig):
+        kept[id(rig)] = rig.settings
+        parts = {name: getattr(rig.settings, name).model_copy(update=changed) for name, changed in sections.items()}
+        rig.settings = rig.settings.model_copy(update=parts)
+
+    def end(rig):
+        rig.settings = kept.pop(id(rig))
+
+    return Cause(begin, end)
+
+
+def elements(broken):
+    """The heating elements of all zones."""
+
+    def put(rig, how):
+        rig.plc.plant.field.elements_open = (how,) * 3
+
+    return Cause(lambda rig: put(rig, broken), lambda rig: put(rig, False))
+
+
+def restart(rig):
+    rig.ask(Verb.RESTART)
+
+
+def stop(rig):
+    rig.ask(Verb.STOP)
+
+
+def acknowledge(rig):
+    rig.ask(Verb.ACKNOWLEDGE)
+
+
+def ended(rig):
+    """Abort the batch and reset the unit when it has come to rest."""
+    rig.ask(Verb.ABORT)
+    runs(rig, None, 400)
+    rig.ask(Verb.RESET)
+
+
+NOTHING = Cause(lambda rig: None, lambda rig: None)  # what the rig itself comes to
+GAUGES = ("pressure_cap_mbar", "pressure_pirani_mbar")
+
+CASES = [
+    Case("I1", "vacuum", fault("limiter")),
+    Case("I2", "vacuum", fault("estop")),
+    Case("I3", "idle", fault("door_switch")),
+    Case("I3N", "idle", fault("door_switch")),
+    Case("I3L", "vacuum", shows(door_locked=0.0)),
+    Case("I3T", "vacuum", fault("door_switch")),
+    Case("I3U", "vacuum", shows(door_locked=0.0)),
+    Case("I4W", "idle", shows(pressure_cap_mbar=1051.0), shows(pressure_cap_mbar=1049.0)),
+    Case("I4", "nitrogen", shows(pressure_cap_mbar=1101.0), shows(pressure_cap_mbar=1099.0)),
+    Case("I4G", "vacuum", shows(pressure_pirani_mbar=15.0), shows(pressure_pirani_mbar=35.0)),
+    Case("I4F", "leak test", fault("gauge_frozen"), lag_s=100.0, first="I4F I4G", recover_s=100.0),
+    Case("I4N", "idle", fault("gauge_open")),
+    Case("I5", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
+    Case("I10", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
+    Case("I6", "vacuum", shows(**dict.fromkeys(GAUGES, 101.0)), shows(**dict.fromkeys(GAUGES, 99.0)), back=stop),
+    Case("I6T", "vacuum", fault("air_leak", "vac_valve_stuck_shut", "n2_valve_stuck_shut"), lag_s=300.0, first="C1V", recover_s=400.0),
+    Case("I7W", "nitrogen", shows(o2_pct=1.05), shows(o2_pct=0.95)),
+    Case("I7", "nitrogen", shows(o2_pct=2.05), shows(o2_pct=1.95)),
+    Case("I8W", "nitrogen", shows(o2_pct=0.0105), shows(o2_pct=0.0095)),
+    Case("I8", "nitrogen, bare copper", shows(o2_pct=0.0105), shows(o2_pct=0.0095)),
+    Case("I9", "nitrogen", fault("o2_cal_due"), late_s=27.0),
+    Case("I9T", "nitrogen", fault("o2_cal_due"), late_s=27.0),
+    Case("I11W", "nitrogen", shows(n2_header_bar=3.9), shows(n2_header_bar=4.1)),
+    Case("I11P", "idle", shows(n2_reserve_nm3=9.5), shows(n2_reserve_nm3=10.5)),
+    Case("I11", "nitrogen", shows(n2_header_bar=2.9), shows(n2_header_bar=3.1)),
+    Case("I11R", "nitrogen", shows(n2_reserve_nm3=19.5), shows(n2_reserve_nm3=20.5)),
+    Case("I11T", "nitrogen", shows(n2_reserve_nm3=9.5), shows(n2_reserve_nm3=10.5)),
+    Case("I12", "evacuate", leaks(1.6e6), leaks(4e5), lag_s=620.0),
+    Case("I12T", "evacuate", leaks(1.6e6), leaks(4e5), lag_s=920.0, first="I12"),
+    Case("I13", "leak test", leaks(3000.0), leaks(500.0), lag_s=900.0),
+    Case("I13W", "leak test, known oven", leaks(1000.0), lag_s=900.0, back=ended),
+    Case("I14", "vacuum", fault("pump_trip"), lag_s=12.0),
+    Case("I15P", "vacuum", fault("condenser_lost"), lag_s=5.0),
+    Case("I15", "vacuum", fault("exhaust_lost"), lag_s=8.0, late_s=20.0),
+    Case("I15T", "vacuum", fault("circulation_lost"), lag_s=8.0, first="I15", late_s=20.0),
+    Case("I16", "vacuum", shows(exhaust_lel_pct=25.5), shows(exhaust_lel_pct=24.5)),
+    Case("I16T", "vacuum", shows(exhaust_lel_pct=50.5), shows(exhaust_lel_pct=49.5), first="I16T I16"),
+    Case("I17", "idle", shows(condensate_kg=13.6), shows(condensate_kg=13.4)),
+    Case("I17B", "vacuum", site(equipment={"trap_kg": 0.05}, limits={"trap_ahead_h": 24.0}), site(limits={"trap_ahead_h": 24.0}),
+         lag_s=300.0),
+    Case("I17T", "vacuum", shows(condensate_kg=15.1), shows(condensate_kg=14.9)),
+    Case("I17L", "nitrogen", shows(exhaust_flow_m3_h=1e-3), shows(exhaust_flow_m3_h=1000.0)),
+    Case("I18", "vacuum", site(equipment={"solvent_kg_h": 0.001}), site(equipment={"solvent_kg_h": 0.2}), lag_s=300.0, recover_s=60.0),
+    Case("I18T", "vacuum", site(equipment={"solvent_kg_h": 0.001}), site(equipment={"solvent_kg_h": 0.2}), lag_s=300.0, recover_s=60.0),
+    Case("I18B", "cure", NOTHING, lag_s=300.0, recover_s=1500.0),
+    Case("I19", "idle", shows(pressure_cap_mbar=1034.0), shows(pressure_cap_mbar=1032.0)),
+    Case("I20W", "vacuum", shows(room_o2_pct=19.4), shows(room_o2_pct=19.6)),
+    Case("I20", "vacuum", shows(room_o2_pct=17.9), shows(room_o2_pct=18.1)),
+    Case("I21W", "vacuum", fault("tc_open"), recover_s=240.0),
+    Case("I21V", "vacuum", fault("tc_short"), lag_s=4.0, recover_s=240.0),
+    Case("I21", "vacuum", fault("tc_two_open"), fault("tc_open"), recover_s=240.0),
+    Case("I21L", "vacuum", shows(load_core_c=nan)),
+    Case("I21M", "other site", shows(load_core_c=nan)),
+    Case("I21S", "other site", shows(load_outer_c=nan)),
+    Case("I22W", "vacuum", shifted(z1_limit_c=13.0), shifted(z1_limit_c=7.0)),
+    Case("I22", "vacuum", shifted(z1_limit_c=28.0), shifted(z1_limit_c=22.0)),
+    Case("I22R", "slow", drifting(-3.0, *TCS), drifting(-0.3, *TCS), lag_s=1800.0, first="I22R", recover_s=200.0),
+    Case("I23L", "vacuum", fault("element_open"), lag_s=3000.0, recover_s=900.0),
+    Case("I23R", "alarm band", exotherm(0.04, 6.0), exotherm(0.04, -4.0), lag_s=500.0, recover_s=900.0),
+    Case("I23W", "vacuum", exotherm(0.04, 15.0), exotherm(0.04, -4.0), lag_s=500.0, recover_s=900.0),
+    Case("I23", "vacuum", exotherm(0.4, 30.0), exotherm(0.04, 14.0), lag_s=90.0, recover_s=900.0),
+    Case("I24", "vacuum", fault("thyristor_shorted"), lag_s=120.0, recover_s=300.0),
+    Case("I25W", "vacuum", elements(True), lag_s=2400.0, recover_s=900.0),
+    Case("I25", "vacuum", elements(True), lag_s=2400.0, recover_s=900.0),
+    Case("I26", "slow", elements(True), lag_s=1900.0),
+    Case("I26B", "other site", NOTHING, lag_s=1200.0, back=lambda rig: rig.ask(Verb.ABORT)),
+    Case("I27W", "vacuum", fault("plc_image_frozen"), lag_s=5.0),
+    Case("I27", "vacuum", fault("plc_image_frozen"), lag_s=5.0),
+    Case("I27T", "vacuum", fault("plc_image_frozen"), lag_s=5.0, first="I27"),
+    Case("I28", "vacuum", fault("plc_write_ignored"), lag_s=8.0),
+    Case("I28E", "vacuum", fault("plc_echo_frozen"), lag_s=32.0),
+    Case("I28L", "vacuum", fault("local"), first="I28L I28"),
+    Case("I28W", "idle", fault("plc_watchdog_off")),
+    Case("I29", "vacuum", fault("plc_power_cycle"), first="I28"),
+    Case("I30", "vacuum", host(journal_ok=False)),
+    Case("I30D", "vacuum", host(disk_free_pct=4.9), host(disk_free_pct=5.1)),
+    Case("I30C", "vacuum", host(clock_step_s=2.1), host(clock_step_s=1.9)),
+    Case("I31", "vacuum", shows(**dict.fromkeys(GAUGES, nan)), lag_s=400.0, recover_s=120.0, first="I6"),
+    Case("I31T", "cure", NOTHING, lag_s=1200.0),
+    Case("I32", "vacuum", host(gateway_ok=False)),
+    Case("I33W", "vacuum", host(proof_due=1), host(proof_due=0)),
+    Case("C1V", "vacuum", fault("vac_valve_stuck_shut")),
+    Case("C1N", "nitrogen", fault("n2_valve_stuck_shut")),
+    Case("C1A", "vacuum", shows(vent_valve_open=1.0)),
+    Case("C1E", "nitrogen", fault("exhaust_valve_half")),
+    Case("C2", "vacuum", Cause(welded_and_stopped, lambda rig: clear(rig.plc, "contactor_welded")), lag_s=8.0),
+    Case("C3", "nitrogen", Cause(lambda rig: setattr(rig.plc, "rearm", True), lambda rig: setattr(rig.plc, "rearm", False))),
+]  # fmt: skip
+
+
+def delay_of(rig, rule):
+    return rule.delay_s(rig.settings.limits) if callable(rule.delay_s) else rule.delay_s
+
+
+def runs(rig, cause, seconds, until=None):
+    """Run for ``seconds`` or until a row is active; return the seconds it took, None when it never was."""
+    for second in range(int(seconds) + 1):
+        if cause is not None and cause.every is not None:
+            cause.every(rig, float(second))
+        if until in rig.step().verdict.active:
+            return second + 1
+    return None
+
+
+def raised(rig, rule):
+    return any(kind == "alarm" and content["rule"] == rule and content["event"] == "raise" for _, kind, content in rig.notes)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
+def test_a_cause_in_the_oven_has_its_row_its_effect_in_time_its_first_out_and_its_reset(case):
+    row, rig = BY_ID[case.rule], prepared(case.rig)
+    assert case.rule not in rig.record.verdict.active
+    rig.notes.clear()
+    delay_s = delay_of(rig, row)
+    case.cause.begin(rig)
+    took_s = runs(rig, case.cause, delay_s + case.lag_s, until=case.rule)
+    assert took_s is not None, (rig.record.verdict, rig.record.process)
+    assert took_s >= delay_s - 1.0
+    _acted(rig, row, case)
+    _goes_away(rig, row, case)
+
+
+def _acted(rig, row, case):
+    verdict, out = rig.record.verdict, rig.record.outputs
+    assert verdict.effects & row.effect == row.effect
+    batch = case.rig != "idle"
+    if row.effect & (Effect.NO_HEAT | Effect.ABORT):
+        assert not out.heat_enable
+    if row.effect & Effect.NO_START:
+        assert not verdict.start
+    if row.effect & Effect.NO_N2:
+        assert not out.n2_valve
+    if row.effect & Effect.ISOLATE:
+        assert not out.vac_valve
+    if row.effect & Effect.NO_VENT:
+        assert not out.vent_valve
+        assert not out.door_release
+    if batch and row.effect & STOPPING:
+        assert verdict.first_out in (case.first.split() or [case.rule])
+    _moved(rig, row, case)
+
+
+def _moved(rig, row, case):
+    """Check what the row has made of the unit, and that the main contactor follows."""
+    batch = case.rig != "idle"
+    state = rig.step().unit_state
+    if batch and row.effect & Effect.ABORT:
+        assert state in (UnitState.ABORTING, UnitState.ABORTED)
+        assert rig.record.outputs.mode is Mode.ABORT
+    elif batch and row.effect & Effect.HOLD:
+        assert state in (UnitState.HOLDING, UnitState.HELD)
+    elif batch and row.effect & Effect.SUSPEND:
+        assert rig.record.waiting == f"suspended by {case.rule}"
+    elif batch and not case.first and row.effect == Effect.WARN:
+        assert state is UnitState.RUNNING
+    if row.effect & (Effect.NO_HEAT | Effect.ABORT) and case.rule != "C2":
+        for _ in range(8):
+            rig.step()
+        assert not rig.plc.plant.field.main_closed
+
+
+def _goes_away(rig, row, case):
+    rule = row.id
+    case.cause.end(rig)
+    if case.back is not None:
+        case.back(rig)
+    for _ in range(int(case.recover_s)):
+        rig.step()
+        if rule not in rig.memory.interlocks.cause:
+            break
+    assert rule not in rig.memory.interlocks.cause
+    rig.step()
+    assert (rule in rig.record.verdict.active) == (row.reset is not Reset.AUTO)
+    rig.ask(Verb.ACKNOWLEDGE)
+    rig.step()
+    rig.step()
+    assert (rule in rig.record.verdict.active) == (row.reset is Reset.MANUAL)
+    rig.ask(Verb.RESET)
+    rig.step()
+    assert rule not in rig.step().verdict.active
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.below is not None], ids=lambda case: case.rule)
+def test_just_below_the_limit_nothing_comes(case):
+    rig = prepared(case.rig)
+    rig.notes.clear()
+    case.below.begin(rig)
+    runs(rig, case.below, delay_of(rig, BY_ID[case.rule]) + case.lag_s)
+    assert not raised(rig, case.rule)
+
+
+def _delay_s(case):
+    rule = BY_ID[case.rule]
+    return rule.delay_s(Limits()) if callable(rule.delay_s) else rule.delay_s
+
+
+SHORT = [case for case in CASES if _delay_s(case) - case.late_s >= 2 and case.lag_s < 20 and case.cause.every is None]
+
+
+@pytest.mark.parametrize("case", SHORT, ids=lambda case: case.rule)
+def test_what_goes_before_the_delay_is_over_leaves_nothing(case):
+    rig = prepared(case.rig)
+    rig.notes.clear()
+    case.cause.begin(rig)
+    runs(rig, case.cause, _delay_s(case) - case.late_s)
+    case.cause.end(rig)
+    runs(rig, None, case.late_s + 10)
+    assert not raised(rig, case.rule)
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_without_a_cause_no_row_holds_or_aborts(name):
+    rig = prepared(name)
+    rig.notes.clear()
+    runs(rig, None, 120)
+    rules = [str(content["rule"]) for _, kind, content in rig.notes if kind == "alarm" and content["event"] == "raise"]
+    assert [rule for rule in rules if BY_ID[rule].effect & (STOPPING | Effect.SUSPEND)] == []
+
+
+def test_a_copy_runs_on_as_the_original_does():
+    one = prepared("vacuum")
+    other = copied(one)
+    runs(one, None, 100)
+    runs(other, None, 100)
+    assert one.trace_sha256() == other.trace_sha256()
+
+
+def test_every_row_has_its_rehearsal():
+    assert {case.rule for case in CASES} == {rule.id for rule in RULES}
