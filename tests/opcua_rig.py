@@ -45,7 +45,7 @@ class LivingOven:
 
     def __init__(self, folder: Path) -> None:
         self.journal, self.mailbox = folder / "journal.sqlite", folder / "mailbox.sqlite"
-        self._stop, self._pause = threading.Event(), threading.Event()
+        self._stop, self._working = threading.Event(), threading.Lock()
         self._ready: Future[None] = Future()
         self._changes: list[Callable[[bench.Rig], None]] = []
         self.rig: bench.Rig | None = None
@@ -65,11 +65,8 @@ class LivingOven:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        self._pause.set()
-        try:
+        with self._working:
             yield
-        finally:
-            self._pause.clear()
 
     def _run(self) -> None:
         try:
@@ -82,13 +79,12 @@ class LivingOven:
                 journal.flush()
                 self._ready.set_result(None)
                 while not self._stop.wait(0.02):
-                    if self._pause.is_set():
-                        continue
-                    while self._changes:
-                        self._changes.pop(0)(self.rig)
-                    self.rig.commands += [command_of(row, wall_ns()) for row in mailbox.take(self.rig.memory.last_row)]
-                    self.rig.step()
-                    journal.flush()
+                    with self._working:
+                        while self._changes:
+                            self._changes.pop(0)(self.rig)
+                        self.rig.commands += [command_of(row, wall_ns()) for row in mailbox.take(self.rig.memory.last_row)]
+                        self.rig.step()
+                        journal.flush()
                 mailbox.close()
         except BaseException as error:
             if not self._ready.done():

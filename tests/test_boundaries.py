@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from controller import block
 from controller.equipment import Equipment
 from controller.image import OFF, Mode
 from controller.interlocks.evaluate import InterlockMemory, Verdict, _summed, afresh, evaluate, slopes
@@ -11,7 +12,7 @@ from controller.interlocks.table import RULES, Effect, Slopes
 from controller.southbound import contract
 from controller.southbound.contract import Memory, Written
 from tests.images import BAD, image
-from tests.test_interlocks import view
+from tests.test_interlocks import HOT_VACUUM, view
 
 OVEN = Equipment()
 EFFECTS = (Effect.ABORT, Effect.HOLD, Effect.NO_HEAT, Effect.NO_START, Effect.NO_VENT, Effect.NO_N2, Effect.SUSPEND, Effect.PURGE,
@@ -72,6 +73,24 @@ def test_an_acknowledgement_that_names_rows_clears_those_alone(acknowledge, clea
     before = InterlockMemory(active=frozenset({"I15"}))
     _, verdict, _ = evaluate(before, view({}), reset=False, acknowledge=acknowledge)
     assert ("I15" in verdict.active) is not clears
+
+
+def test_a_row_that_comes_or_goes_is_told_once_and_the_first_that_stops_the_batch_is_the_first_out():
+    place = next(at for at, rule in enumerate(RULES) if rule.id == "I15")
+    lost = view({"exhaust_run": False}, phase=HOT_VACUUM)
+    before = InterlockMemory(tuple(4.0 if at == place else 0.0 for at in range(len(RULES))))
+    after, _, changes = evaluate(before, lost, reset=False, acknowledge=False)
+    assert ("I15", "raise", True) in [(one.rule.id, one.event, one.first_out) for one in changes]
+    again, _, nothing = evaluate(after, lost._replace(active=after.active), reset=False, acknowledge=False)
+    assert "I15" not in [one.rule.id for one in nothing]
+    _, _, gone = evaluate(again, view({}, active=again.active), reset=True, acknowledge=False)
+    assert ("I15", "clear", False) in [(one.rule.id, one.event, one.first_out) for one in gone]
+
+
+def test_a_block_before_the_first_reading_names_no_image():
+    sent, _ = block.decode(contract.next_block(LINK, OFF, 5.0)[1])
+    assert sent is not None
+    assert (sent.source_alive, sent.epoch, sent.counter, sent.master) == (0, 3, 1, 1)
 
 
 WANTED = OFF._replace(mode=Mode.RUN, heat_enable=True, zone_sp_c=(100.0, 110.0, 120.0), zone_op_pct=(10.0, 20.0, 30.0), batch_id=5)

@@ -442,8 +442,8 @@ def test_the_insoluble_content_of_thirty_lots_is_still_foretold() -> None:
     assert ((truth > 20) & (truth < 90)).all()  # where it says something
     assert (((low <= truth) & (truth <= high)).mean(axis=0) >= 0.85).all()
     quick, slow = np.sqrt(((middle - truth) ** 2).mean(axis=0))
-    # points. 4 for the ramp as of a roll, and half a point because the coupons' own solvent is not in the histories they are learnt from
-    assert slow < 4.5
+    # points. The coupons count as dry while they were wet at first, and what they lost to that stands in the slow ramp
+    assert slow < 5.5
     assert quick < 9  # after a ramp of 2 h and half way up the gel curve: the film vitrifies by another law than the controller's
     assert (high - low).mean() < 50
 

@@ -26,12 +26,13 @@ def edge(memory, cause, *verbs):
 
 
 @pytest.mark.timeout(240)
-def test_no_invariant_breaks_in_the_first_states_and_each_reaches_a_safe_end():
-    found = explore(SITE, START, causes=(CALM[1], DISTURBED[0]), max_nodes=300)
+def test_no_invariant_breaks_with_two_causes_and_every_state_reaches_a_safe_end():
+    found = explore(SITE, START, causes=(CALM[1], DISTURBED[0]))
+    assert found.complete
     assert found.broken == ()
     assert found.stuck == ()
-    assert found.nodes >= 300
-    assert found.edges > 1500
+    assert found.nodes > 200
+    assert found.edges > 5000
     assert found.states.keys() >= {"IDLE", "RUNNING", "HELD", "STOPPING", "ABORTED"}
 
 

@@ -67,7 +67,11 @@ async def test_a_forged_continuation_point_and_one_of_another_node_are_refused(o
         details = raw(*FOREVER, 2)
         point = (await read(client, "Process.load_core_c", details)).ContinuationPoint
         assert point
-        for name, used in (("Process.load_edge_c", point), ("Process.load_core_c", point[:-1] + b"x"), ("Process.load_core_c", b"1")):
+        for name, used in (
+            ("Process.load_edge_c", point),
+            ("Process.load_core_c", point[:-1] + bytes([point[-1] ^ 1])),
+            ("Process.load_core_c", b"1"),
+        ):
             found = await read(client, name, details, used)
             assert found.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
         assert (await read(client, "Process.load_core_c", details, point, release=True)).StatusCode.is_good()

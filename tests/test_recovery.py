@@ -208,6 +208,18 @@ def test_a_second_cut_during_the_recovery_is_decided_anew():
     assert decisions(rig)[1]["sp_c"] == decisions(rig)[0]["sp_c"]
 
 
+@pytest.mark.parametrize("kind", ["RAMP", "STEP", "SOAK", "CURE", "PRESSURE_RISE"])
+def test_a_core_that_dies_while_the_atmosphere_is_proven_again_comes_back_held_and_not_too_hot(kind):
+    rig = resumed(kind, "CORE", "T1-")
+    assert rig.record.unit_state is UnitState.RESTARTING
+    assert rig.memory.unit.setpoints.temp_c == 0.0  # nothing is heated meanwhile
+    outages.cut(rig, "CORE", 200.0)
+    for _ in range(40):
+        rig.step()
+    assert rig.record.unit_state is UnitState.HELD
+    assert {str(content["rule"]) for _, note, content in rig.notes if note == "alarm"}.isdisjoint({"I23", "I23W"})
+
+
 def test_an_outage_of_unknown_length_counts_as_long():
     rig = copied(walked()["SOAK"])
     outages.cut(rig, "CORE", 10.0, known=False)

@@ -315,7 +315,11 @@ def _held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[N
         sp_c = _toward(memory.manual, before.temp_c, zones, scan.dt_s)
         memory = memory._replace(setpoints=before._replace(temp_c=sp_c, rate_c_per_min=memory.manual.rate_c_per_min), temp_sp_c=sp_c)
     elif before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.OFF):
-        memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED))
+        memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED)._replace(temp_c=before.temp_c))
+    pending = memory.recovery is not None and not memory.recovery.plan
+    if pending and not before.heat and zones is not None and memory.setpoints.temp_c < zones:
+        # Nobody heats: what the oven has now it may not exceed (I23). Where a restart goes on stands in ``temp_sp_c`` and ``recovery``.
+        memory = memory._replace(setpoints=memory.setpoints._replace(temp_c=zones))
     return memory, "RESTART, STOP or ABORT", ()
 
 
