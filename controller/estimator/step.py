@@ -30,6 +30,8 @@ MAX_OUTAGE_S: Final = 86400.0
 LOOK_S: Final = 60.0  # between two looks at the load thermocouples
 COLD_C: Final = 60.0  # an isolation below says what leaks, because nothing evaporates
 _GATE_K: Final = 15.0  # beyond what is possible, then a thermocouple is not believed
+_LOOKS_ALIKE: Final = 3.0  # [assume] what the model gets wrong lasts about ten looks, whose errors count as one: root of ten
+_GRADIENT_ERROR: Final = 0.1  # [assume] of the distance to the wall: a few rings against a real roll
 _COLD_K: Final = kelvin(15.0)  # the hall
 _MARK_S: Final = 1800.0
 _STILL_K: Final = 0.6  # in that time, at the most, by a thermocouple that is stuck
@@ -236,7 +238,7 @@ def _warmth(members: Members, memory: EstimatorMemory, belief: Belief, inputs: I
             belief,
             number,
             read_k,
-            hypot(3.0 * value("thermocouple_model_error"), 0.1 * (memory.wall_k - read_k)),
+            hypot(_LOOKS_ALIKE * value("thermocouple_model_error"), _GRADIENT_ERROR * (memory.wall_k - read_k)),
             memory.wall_k,
             memory.pressure_pa,
         )

@@ -51,10 +51,8 @@ def returned(unit: UnitMemory, by: str, outage_s: float, known: bool, before: Es
     name = "core" if by == "CORE" else "PLC"
     length = f"after {recovery.outage_s:.0f} s" if recovery.known else "after an unknown time"
     unit, notes = run.move(unit, Trigger.POWER, f"{name} restarted {length}")
-    stood_c = (
-        unit.setpoints.temp_c if unit.setpoints.temp_c > 0 else unit.temp_sp_c
-    )  # while the atmosphere was proven there was no set point
-    return unit._replace(recovery=recovery, power_lost=True, setpoints=unit.setpoints._replace(heat=False, temp_c=stood_c)), notes
+    wanted = unit.setpoints._replace(heat=False, temp_c=run.stood_c(unit))
+    return unit._replace(recovery=recovery, power_lost=True, setpoints=wanted), notes
 
 
 def step(

@@ -297,13 +297,18 @@ def _limited(memory: UnitMemory, phase: Phase, done: Step, scan: PhaseScan, limi
     return memory._replace(timeout=timeout_rule(phase), phase=rested), done.waiting, (note,)
 
 
+def stood_c(memory: UnitMemory) -> float:
+    """Return the set point at which the unit stood, degC; while the atmosphere is proven there is none, then where the ramp stood."""
+    return memory.setpoints.temp_c if memory.setpoints.temp_c > 0 else memory.temp_sp_c
+
+
 def _held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[Note, ...]]:
     before, kept = isolation.opened(memory.setpoints, memory.phase)
     if kept is not memory.phase:
         memory = memory._replace(phase=kept, setpoints=before)
     zones = scan.process.temp_c
     if memory.state is UnitState.HOLDING:  # one scan: take over where the phase stood
-        stood = before.temp_c if before.temp_c > 0 else memory.temp_sp_c  # while the atmosphere was being proven there was no set point
+        stood = stood_c(memory)
         capped = min(stood, zones) if zones is not None else stood
         memory = memory._replace(setpoints=before._replace(temp_c=capped, rate_c_per_min=0.0), temp_sp_c=capped)
         return _moved(memory, Trigger.DONE, memory.cause)
