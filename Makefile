@@ -53,7 +53,7 @@ setup: system $(STAMP)
 $(STAMP): pyproject.toml deploy/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --require-hashes -r deploy/constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r deploy/constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@echo "compiling model and plant, once" && $(BIN)/ovenctl warm-up && $(BIN)/python -c "import sim.plant.plant"
 	@touch $@

@@ -52,7 +52,7 @@ class Recorder:
             made.append(entry("standing", at_s, {"rows": self._standing, "first_out": record.verdict.first_out}))
         if moved or at_s >= self._checkpoint_due_s:
             self._checkpoint_due_s = at_s + self._checkpoint_s
-            made.append(Entry("checkpoint", at_s, MEMORY.dump_json(memory)))
+            made.append(checkpoint_entry(memory, at_s))
         if moved and (every_s := _interval_s(memory.unit)) != self._every_s:
             self._every_s, self._sample_due_s = every_s, min(self._sample_due_s, at_s)
         due = at_s >= self._sample_due_s
@@ -99,8 +99,13 @@ def _interval_s(unit: UnitMemory) -> float:
     return float(getattr(current(unit), "record_s", SAMPLE_S)) if unit.state is UnitState.RUNNING else SAMPLE_S
 
 
-def restore(reader: JournalReader) -> tuple[Memory, float, int] | None:
-    """Return the memory of the last checkpoint, its process time and the wall time of the journal's last entry, None in a new journal.
+def checkpoint_entry(memory: Memory, at_s: float) -> Entry:
+    """Return the entry from which a restart takes ``memory`` again."""
+    return Entry("checkpoint", at_s, MEMORY.dump_json(memory))
+
+
+def restore(reader: JournalReader) -> tuple[Memory, int] | None:
+    """Return the memory of the last checkpoint and the wall time of the journal's last entry, None in a new journal.
 
     Raises:
         pydantic.ValidationError: the checkpoint is of a release whose memory this one cannot read.
@@ -109,7 +114,7 @@ def restore(reader: JournalReader) -> tuple[Memory, float, int] | None:
     if checkpoint is None:
         return None
     last = reader.after(reader.last_seq() - 1, 1)
-    return MEMORY.validate_json(checkpoint.payload), checkpoint.at_s, last[-1].wall_ns if last else checkpoint.wall_ns
+    return MEMORY.validate_json(checkpoint.payload), last[-1].wall_ns if last else checkpoint.wall_ns
 
 
 def boot_entry(

@@ -175,7 +175,7 @@ def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs
 
 
 def power_return(
-    memory: Memory, inputs: Inputs, settings: Settings, gap_s: float, outage_s: float | None = None, known: bool = True
+    memory: Memory, inputs: Inputs, settings: Settings, outage_s: float, known: bool = True
 ) -> tuple[Memory, tuple[Note, ...]]:
     """Return the memory with which a restarted core goes on: the unit HELD, the atmosphere unproven, the belief carried over the gap.
 
@@ -183,20 +183,19 @@ def power_return(
         memory: of the checkpoint.
         inputs: first reading, perhaps without an image; then the belief is carried over by the first scan that has one.
         settings: the site's.
-        gap_s: process time since the checkpoint.
-        outage_s: how long the core was away, ``gap_s`` without.
+        outage_s: how long the core was away, process time.
         known: False when nobody knows how long; then the outage counts as long.
     """
     before = None if memory.estimator is None else memory.estimator.estimate
-    unit, notes = resuming.returned(memory.unit, "CORE", gap_s if outage_s is None else outage_s, known, before)
+    unit, notes = resuming.returned(memory.unit, "CORE", outage_s, known, before)
     if memory.delayed is not None:
         why = f"the core restarted; START by {memory.delayed.user} was to begin at {memory.delayed.at_s:.0f} s"
         notes = (*notes, Note("decision", {"what": "delayed start cancelled", "why": why}))
     if memory.control.tune is not None:
         notes = (*notes, Note("decision", autotune.told(autotune.Ended(memory.control.tune, "the core restarted"))))
     belief = memory.estimator
-    if belief is not None and gap_s > 0 and inputs.plc_alive.value is not None:
-        belief = estimator.advance(settings.estimator, belief, gap_s, inputs)
+    if belief is not None and inputs.at_s > belief.at_s and inputs.plc_alive.value is not None:
+        belief = estimator.advance(settings.estimator, belief, inputs.at_s - belief.at_s, inputs)
     return memory._replace(
         unit=unit, proof=Proof(leak_ok=memory.proof.leak_ok), estimator=belief, outputs=OFF, control=ControlMemory(),
         interlocks=afresh(memory.interlocks)._replace(slopes=Slopes()), actuation=Actuation(memory.actuation.intent),

@@ -207,7 +207,7 @@ async def started(config: Config) -> AsyncIterator[Core]:
         async with Field(driver_of(config.plc, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
             core = Core(config, journal, field, clock, Memory() if restored is None else restored[0])
             if restored is not None:
-                await _resume(core, restored[1], broken, known=outage_s is not None and broken.known)
+                await _resume(core, broken, known=outage_s is not None and broken.known)
             log.info(
                 "core started",
                 boot=journal.boot,
@@ -242,30 +242,30 @@ async def run(config: Config) -> None:
         group.create_task(core.keep_house(), name="housekeeping")
 
 
-async def _resume(core: Core, checkpoint_s: float, broken: Break, known: bool) -> None:
+async def _resume(core: Core, broken: Break, known: bool) -> None:
     """Bring the memory of a checkpoint to now: the unit HELD, the belief carried over the gap, the gap in the journal.
 
-    The outage counts from the last entry of a core that scanned, the gap in the belief from the checkpoint; how the batch goes on is
-    decided by the first scans. Actuations that nobody saw the end of get an outcome that says so.
+    The outage counts from the last entry of a core that took over, the gap in the belief from the last reading it has seen; how the batch
+    goes on is decided by the first scans. Actuations that nobody saw the end of get an outcome that says so. The memory is written down
+    with what it says, in one transaction: a core that is killed before its first scan is followed by one that goes on from here.
     """
     at_s = core.clock.now_s()
     inputs: Inputs = await core.field.read(at_s, 0.0, core.own(at_s))
-    core.memory, notes = scanning.power_return(
-        core.memory, inputs, core.config.settings, at_s - checkpoint_s, outage_s=at_s - broken.from_s, known=known
-    )
+    away_s = at_s - broken.from_s
+    core.memory, notes = scanning.power_return(core.memory, inputs, core.config.settings, away_s, known)
     intent = max(broken.intent, core.memory.actuation.intent)  # the checkpoint may be older than the last one
     core.memory = core.memory._replace(actuation=core.memory.actuation._replace(intent=intent))
-    away_s = at_s - broken.from_s
     content = {"from_s": broken.from_s, "to_s": at_s, "count": int(away_s / recorder.SAMPLE_S), "cause": "the core was not running"}
     entries = [entry("gap", at_s, content), *broken.abandoned(at_s), *(entry(note.kind, at_s, note.content) for note in notes)]
+    entries.append(recorder.checkpoint_entry(core.memory, at_s))
     core.journal.append(entries).result()
 
 
-def _outage(restored: tuple[Memory, float, int] | None, last_at_s: float, rate: float) -> tuple[float | None, float]:
+def _outage(restored: tuple[Memory, int] | None, last_at_s: float, rate: float) -> tuple[float | None, float]:
     """Return how long the core was away (process seconds, None when unknown or new) and the process time to start from."""
     if restored is None:
         return None, last_at_s
-    away_s = (wall_ns() - restored[2]) / 1e9 * rate
+    away_s = (wall_ns() - restored[1]) / 1e9 * rate
     if away_s < 0:  # the wall clock was set back meanwhile: nobody knows
         return None, last_at_s + UNKNOWN_OUTAGE_S
     return away_s, last_at_s + away_s

@@ -5,7 +5,7 @@ Times are process seconds unless a name says wall. The checks look only at the j
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from controller.control.actuation import GIVE_UP_S
 from controller.journal.breaks import WHY
@@ -130,17 +130,21 @@ def _gaps(boots: Sequence[Sequence[Stored]], most_s: float) -> tuple[int, float,
     """Return the number of gap entries, the longest time without samples that none of them names, and what is too long."""
     count, worst_s, wrong = 0, 0.0, list[str]()
     last_s: float | None = None  # of the last sample so far
+    marked: list[dict[str, Any]] = []  # since then: starts that were killed before they sampled name gaps too
     for boot in boots:
-        marked = [found.fields() for found in boot if found.kind == "gap"]
-        count += len(marked)
+        named = [found.fields() for found in boot if found.kind == "gap"]
+        count += len(named)
+        marked += named
         sampled = [found.at_s for found in boot if found.kind == "sample"]
-        if sampled and last_s is not None:
+        if not sampled:
+            continue
+        if last_s is not None:
             named_s = sum(max(0.0, gap["to_s"] - max(gap["from_s"], last_s)) for gap in marked)
             missing_s = sampled[0] - last_s - named_s - 2 * EVERY_S  # one interval before it and one after it are no loss
             worst_s = max(worst_s, missing_s)
             if missing_s > most_s:
                 wrong.append(f"start {boot[0].boot}: {missing_s:.1f} s without samples beside the gap entries")
-        last_s = sampled[-1] if sampled else last_s
+        last_s, marked = sampled[-1], []
     return count, worst_s, wrong
 
 

@@ -12,12 +12,13 @@ import pytest
 
 from controller import wiring as wirings
 from controller.block import PlcState
-from controller.clock import Clock
+from controller.clock import Clock, wall_ns
 from controller.errors import JournalError
 from controller.journal.chain import verify
 from controller.journal.mailbox import post
 from controller.journal.reader import JournalReader
 from controller.recipe.reading import read_load
+from sim import aftermath
 from sim.bench import roll_of
 from sim.modbus_server import listening, scan_forever
 from sim.plant.parameters import Parameters
@@ -29,6 +30,18 @@ RECIPE = ROOT / "recipes" / "trial-short.toml"
 LOAD = ROOT / "recipes" / "loads" / "sample-roll.toml"
 RATE = 20.0  # so that the PLC's watchdog still has 250 ms on the wall
 SCAN_S = 1.0
+
+DIES_BEFORE_ITS_FIRST_SCAN = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from controller import config, service
+
+async def main():
+    async with service.started(config.load(Path(sys.argv[1]))):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
 
 
 class Site:
@@ -112,6 +125,29 @@ async def test_a_killed_core_leaves_the_plc_safe_in_t_wd_and_comes_back_held_wit
         assert oven.entries("gap")[0][1]["cause"] == "the core was not running"
         checked = verify(oven.journal)
         assert (checked.first_bad_seq, checked.count) == (None, oven.entries()[-1][0].seq if oven.entries() else checked.count)
+
+
+async def test_a_start_that_dies_before_its_first_scan_is_followed_by_one_that_goes_on_from_it(tmp_path):
+    async with site(tmp_path) as oven:
+        async with killed_at_the_end(await oven.start()) as core:
+            await oven.run_batch()
+            await oven.until(lambda: oven.entries("sample")[-1][0].at_s > 30)
+            core.send_signal(signal.SIGKILL)
+            await core.wait()
+        kills_ns = [wall_ns()]
+        for _ in range(2):
+            dead = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES_BEFORE_ITS_FIRST_SCAN, str(oven.config), cwd=ROOT)
+            assert await dead.wait() == -signal.SIGKILL
+            kills_ns.append(wall_ns())
+        async with killed_at_the_end(await oven.start()):
+            await oven.until(lambda: any(fields["what"] == "power-fail recovery" for _, fields in oven.entries("decision")))
+        with JournalReader(oven.journal) as reader:
+            entries = list(reader.between(1, reader.last_seq()))
+        figures, wrong = aftermath.check(entries, [fields["id"] for _, fields in oven.entries("command")], kills_ns, [], RATE)
+        assert (wrong, figures.boots, figures.gaps) == ([], 4, 3)
+        (decision,) = [fields for _, fields in oven.entries("decision") if fields["what"] == "power-fail recovery"]
+        away_s = sum(gap["to_s"] - gap["from_s"] for _, gap in oven.entries("gap"))
+        assert decision["outage_s"] == pytest.approx(away_s, abs=0.2)  # all three starts together
 
 
 async def test_a_batch_needs_the_proof_test_in_which_the_core_withholds_its_blocks_until_the_plc_is_safe(tmp_path):
