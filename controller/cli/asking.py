@@ -1,0 +1,47 @@
+"""What the commands share: the options they all take, the configuration, and the core's answer to what it was asked."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from controller import config as configs
+from controller.clock import pause, wall_s
+from controller.recipe.states import Verb
+
+console = Console()
+
+ConfigPath = Annotated[
+    Path | None, typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", help="controller.toml; built-in defaults without")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on the last line")]
+JournalPath = Annotated[Path | None, typer.Option("--journal", help="journal to read; the configured one without")]
+Reason = Annotated[str, typer.Option(help="goes into the batch record")]
+Expect = Annotated[str | None, typer.Option(help="refuse unless the unit is in this state")]
+Asker = Annotated[str | None, typer.Option("--user", help="who asks; the login name without")]
+
+
+def configured(path: Path | None) -> configs.Config:
+    """Return the configuration in ``path``, or the built-in defaults with every path in this folder."""
+    return configs.load(path) if path is not None else configs.anchored(configs.Config(), Path.cwd())
+
+
+def ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, Any], expected: str | None) -> None:
+    """Post a command and wait for the core's answer in the journal."""
+    from controller.journal.mailbox import post
+    from controller.journal.reader import JournalReader
+
+    name = user or getpass.getuser()
+    command_id = post(config.core.mailbox, name, verb.value, args, expected, role=config.core.roles.get(name, "operator"))
+    deadline_s = wall_s(10.0)
+    with JournalReader(Path(config.core.journal)) as reader:
+        while wall_s() < deadline_s:
+            answer = reader.outcome_of(command_id)
+            if answer is not None:
+                console.print(f"{verb.value}: {'accepted' if answer.accepted else 'REFUSED'}: {answer.text}")
+                raise typer.Exit(0 if answer.accepted else 1)
+            pause(0.1)
+    console.print(f"{verb.value}: no answer within 10 s; is the core running? (the command expires by itself)")
+    raise typer.Exit(2)

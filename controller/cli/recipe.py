@@ -1,0 +1,78 @@
+"""``ovenctl recipe``: check and show recipes, and run them dry."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from controller.cli.asking import AsJson, ConfigPath, configured, console
+from controller.errors import FileError
+
+app = typer.Typer(no_args_is_help=True, help="Check and show recipes.")
+
+
+@app.command("check")
+def recipe_check(
+    file: Path, load: Annotated[Path | None, typer.Option(help="load record to check with it")] = None, config: ConfigPath = None
+) -> None:
+    """Check a recipe, and a load with it, against form, equipment and the claims' windows."""
+    from controller.commands import problems_of
+    from controller.recipe import check, reading
+
+    settings = configured(config).settings
+    sourced = reading.read_recipe(file)
+    problems = problems_of(settings, sourced.recipe)
+    if problems:
+        raise FileError(str(file), problems)
+    if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, settings.equipment)):
+        raise FileError(str(load), found)
+    for warning in check.warnings_of(sourced.recipe):
+        console.print(f"warning: {warning}")
+    console.print(f"{sourced.recipe.id} rev {sourced.recipe.revision}: fit for this oven, sha256 {sourced.sha256}")
+
+
+@app.command("dryrun")
+def recipe_dryrun(
+    file: Path,
+    load: Annotated[Path, typer.Option(help="load record")],
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a recipe with a load on the model, over all that is not known of the product; exit code 1 when the receipt is doubtful."""
+    from controller import dryrun
+    from controller.commands import problems_of
+    from controller.recipe import check, reading
+
+    settings = configured(config).settings
+    sourced, record = reading.read_recipe(file), reading.read_load(load)
+    if problems := problems_of(settings, sourced.recipe):
+        raise FileError(str(file), problems)
+    if problems := check.check_load(record, sourced.recipe, settings.equipment):
+        raise FileError(str(load), problems)
+    receipt = dryrun.dry_run(settings, sourced.recipe, sourced.sha256, record)
+    if as_json:
+        sys.stdout.write(json.dumps({**dryrun.plain(receipt), "verdict": receipt.verdict}) + "\n")
+    else:
+        for line in dryrun.lines(receipt):
+            console.print(line, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if receipt.verdict == "READY" else 1)
+
+
+@app.command("show")
+def recipe_show(file: Path) -> None:
+    """Show a recipe's phases with the formula's numbers in place."""
+    from controller.recipe import reading
+
+    recipe = reading.read_recipe(file).recipe
+    table = Table(title=f"{recipe.id} rev {recipe.revision} · {recipe.title}")
+    for column in ("", "phase", "name", "what"):
+        table.add_column(column)
+    for index, phase in enumerate(recipe.phase):
+        said = phase.model_dump(exclude={"kind", "name", "comment", "at", "turn"}, exclude_none=True)
+        table.add_row(
+            str(index), phase.kind, phase.title if phase.turn else phase.name, ", ".join(f"{key} {value}" for key, value in said.items())
+        )
+    console.print(table)
