@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from controller import alarms_cli, pki_cli
+from controller import alarms_cli, approval_cli, pki_cli
 from controller import config as configs
 from controller.clock import pause, wall_ns, wall_s
 from controller.errors import FileError, OvenctlError, Problem
@@ -132,23 +132,24 @@ def recipe_show(file: Path) -> None:
 
 @batch_app.command("start")
 def batch_start(
-    recipe: Path,
+    recipe: Annotated[str, typer.Argument(help="recipe file, or ID/REVISION of the library")],
     load: Path,
+    approval: Annotated[Path | None, typer.Option(help="approval of the file; RECIPE.approval without, if it is there")] = None,
     formula: Annotated[list[str] | None, typer.Option(help="name=value, inside the formula's range")] = None,
     in_min: Annotated[float | None, typer.Option(help="begin so many minutes from now, if nothing blocks it then")] = None,
     user: Annotated[str | None, typer.Option()] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Start a batch: a recipe file and a load record. A delayed start is cancelled by HOLD, STOP, ABORT or RESET."""
+    """Start a batch: a recipe and a load record. A delayed start is cancelled by HOLD, STOP, ABORT or RESET."""
     from controller.recipe import reading
 
-    numbers = _formula(formula or [])
-    text = reading.read_recipe(recipe, numbers).text  # with the sub-recipes that it calls
+    settings = _config(config)
+    args = approval_cli.brought(settings, recipe, _formula(formula or []), approval)
     reading.read_load(load)
-    args: dict[str, Any] = {"recipe": text, "load": load.read_text("utf-8"), "formula": numbers}
+    args["load"] = load.read_text("utf-8")
     if in_min is not None:
         args["start_in_min"] = in_min
-    _ask(_config(config), Verb.START, user, args, "IDLE")
+    _ask(settings, Verb.START, user, args, "IDLE")
 
 
 def _formula(pairs: list[str]) -> dict[str, float]:
@@ -510,6 +511,7 @@ def _ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, A
 
 app.add_typer(alarms_cli.app_for(_config, _ask), name="alarms")
 app.add_typer(pki_cli.pki_app(_config), name="pki")
+approval_cli.add_to(recipe_app, _config)
 app.add_typer(pki_cli.user_app(_config), name="user")
 
 
