@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from controller.recipe.approval import Approval, Verified
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.states import Verb
 from controller.roles import Role
@@ -20,6 +21,8 @@ class Start(NamedTuple):
     load: LoadRecord
     at_s: float | None = None  # process time at which the batch shall begin; at once without
     in_min: float | None = None  # the same as a delay
+    approval: Approval | None = None  # as it came
+    verified: Verified | None = None  # what was found of it beside the scan; None: nobody has looked
 
 
 class Command(NamedTuple):

@@ -12,7 +12,7 @@ from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.interlocks.table import Effect
 from controller.memory import Memory, Settings
-from controller.recipe import run
+from controller.recipe import approval, run
 from controller.recipe.check import check_load, check_recipe
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.run import Batch, Note
@@ -21,6 +21,7 @@ from controller.roles import Role
 
 RESET_PULSE_S: Final = 2.0
 _NO_VERDICT: Final = Verdict()
+REVISIONS_KEPT: Final = 256  # recipes of which the newest revision that was started is known
 REMEMBERED: Final = 64  # command ids, so that a command that comes twice has one effect
 
 
@@ -47,7 +48,7 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
         elif not refusal:
             memory, moved = _carry_out(settings, memory, command, inputs, process)
             done = delayed.said(moved)
-        notes.append(_answer(command, refusal or done or _done(command.verb, memory.unit.state), not refusal))
+        notes.append(_answer(command, refusal or done or _done(command, memory.unit.state), not refusal))
         notes.extend(moved)
         memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
     if due and memory.delayed is not None:  # and nobody has cancelled it in this scan
@@ -75,7 +76,7 @@ def _moves(state: UnitState, verb: Verb) -> bool:
 
 
 def _refusal(moment: Moment, command: Command) -> str:
-    settings, memory, verdict, *_ = moment
+    _, memory, verdict, *_ = moment
     state, verb = memory.unit.state, command.verb
     least = ACTIONS[verb].role if verb in ACTIONS else Role.OPERATOR
     if command.role < least:
@@ -99,7 +100,7 @@ def _refusal(moment: Moment, command: Command) -> str:
     if refused := delayed.refusal(memory, command.start, moment.inputs.at_s):
         return refused
     if delayed.is_delayed(command.start):  # what blocks it is judged when its time comes
-        return "; ".join(str(problem) for problem in _unfit(settings, command.start))
+        return _unfit(moment, command.start)
     return _start_refusal(moment, command.start)
 
 
@@ -111,12 +112,19 @@ def _start_refusal(moment: Moment, start: Start) -> str:
         return "start is blocked by " + ", ".join(map(str, rows))
     if unproven := prooftest.objection(settings.proof_test, memory.proof_test, moment.inputs.at_s, start.recipe_sha256):
         return unproven
-    return "; ".join(str(problem) for problem in _unfit(settings, start))
+    return _unfit(moment, start)
 
 
-def _unfit(settings: Settings, start: Start) -> list[Problem]:
-    """Return what is wrong with the recipe for this oven and with the load for the recipe."""
-    return [*problems_of(settings, start.recipe), *check_load(start.load, start.recipe, settings.equipment)]
+def _unfit(moment: Moment, start: Start) -> str:
+    """Return what is wrong with the recipe's approval, with the recipe for this oven and with the load for the recipe."""
+    settings, recipe = moment.settings, start.recipe
+    if start.verified is None and settings.approval.required:
+        return f"the approval of {recipe.id} rev {recipe.revision} was not verified; this oven runs approved recipes only"
+    signed = start.verified is not None and bool(start.verified.key)
+    if signed and (old := approval.older(settings.approval, moment.memory.started, recipe.id, recipe.revision)):
+        return old
+    found = [*problems_of(settings, recipe), *check_load(start.load, recipe, settings.equipment)]
+    return "; ".join(str(problem) for problem in found)
 
 
 def problems_of(settings: Settings, recipe: Recipe) -> list[Problem]:
@@ -150,17 +158,28 @@ def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inp
 
 def _begin(moment: Moment, user: str, start: Start) -> tuple[Memory, tuple[Note, ...]]:
     settings, memory, _, inputs, process = moment
-    batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, user, inputs.at_s)
+    batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, user, inputs.at_s, "", start.recipe_text,
+                  start.approval)  # fmt: skip
     unit, notes = run.begin(memory.unit, batch)
     temp_c = process.load_min_c if process.load_min_c is not None else (process.temp_c if process.temp_c is not None else 20.0)
     belief = estimator.start(settings.estimator, load_state(start.load, settings.equipment.chamber_m3), inputs.at_s, temp_c)
     head = Note("batch_start", {
         "batch_id": batch.id, "recipe_id": start.recipe.id, "revision": start.recipe.revision, "recipe_sha256": start.recipe_sha256,
         "recipe": start.recipe_text, "formula": {name: entry.value for name, entry in start.recipe.formula.items()},
-        "load": start.load.model_dump(), "user": user,
+        "load": start.load.model_dump(), "user": user, "approval": approved(start),
     })  # fmt: skip
     memory = memory._replace(unit=unit, estimator=belief, last_batch_id=batch.id, armed=False, proof_test=prooftest.spent(batch.id))
+    if start.verified is not None and start.verified.key:
+        kept = tuple(one for one in memory.started if one[0] != start.recipe.id)
+        memory = memory._replace(started=(*kept[1 - REVISIONS_KEPT :], (start.recipe.id, start.recipe.revision)))
     return memory, (head, *notes)
+
+
+def approved(start: Start) -> dict[str, object]:
+    """Return what the batch record says of the recipe's approval."""
+    key, said = start.verified or ("", "recipe not signed: nobody was asked to check it")
+    who = {"author": start.approval.author, "approver": start.approval.approver} if start.approval is not None else {}
+    return {"key": key, "said": said, **who}
 
 
 def _answer(command: Command, answer: str, accepted: bool) -> Note:
@@ -171,10 +190,11 @@ def _answer(command: Command, answer: str, accepted: bool) -> Note:
     })  # fmt: skip
 
 
-def _done(verb: Verb, state: UnitState) -> str:
-    if verb is Verb.RESET and state in FINAL:
+def _done(command: Command, state: UnitState) -> str:
+    if command.verb is Verb.RESET and state in FINAL:
         return f"trips whose cause is gone are reset; the unit stays {state.name} until it is cold, inert and at ambient pressure"
-    return f"done; the unit is {state.name}"
+    said = f"; {command.start.verified.said}" if command.start is not None and command.start.verified is not None else ""
+    return f"done; the unit is {state.name}{said}"
 
 
 def load_state(load: LoadRecord, chamber_m3: float) -> LoadState:

@@ -117,12 +117,14 @@ class Inputs(NamedTuple):
     clock_step_s: A[F, Tag("SYS-CLOCK", "s", -4e9, 4e9, "wall-clock step since the last scan")]
     gateway_ok: A[B, bit("SYS-GATEWAY", "the gateway process reports in")]
     proof_due: A[N, word("SYS-PROOF", "safety devices whose proof test is overdue")]
+    recipe_ok: A[B, bit("SYS-RECIPE", "the batch's recipe is the one that was started and approved")]
 
 
 SIGNALS: Final[dict[str, Tag]] = {
     field: hint.__metadata__[0] for field, hint in get_type_hints(Inputs, include_extras=True).items() if hasattr(hint, "__metadata__")
 }
-OWN_SIGNALS: Final = ("journal_ok", "disk_free_pct", "clock_step_s", "gateway_ok", "proof_due")  # made in the core, not read from the PLC
+# made in the core, not read from the PLC
+OWN_SIGNALS: Final = ("journal_ok", "disk_free_pct", "clock_step_s", "gateway_ok", "proof_due", "recipe_ok")
 ZONES: Final = (1, 2, 3)
 _STALE_S: Final = tuple(tag.stale_s for name, tag in SIGNALS.items() if name not in OWN_SIGNALS)
 

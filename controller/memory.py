@@ -15,6 +15,7 @@ from controller.interlocks.evaluate import InterlockMemory
 from controller.interlocks.limits import Limits
 from controller.interlocks.sensors import Believed
 from controller.prooftest.model import ProofTest, ProofTestSettings
+from controller.recipe.approval import Approval, ApprovalSettings, Verified
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.proving import Proving
 from controller.recipe.run import UnitMemory
@@ -30,6 +31,7 @@ class Settings(Strict):
     bypass: BypassSettings = BypassSettings()
     alarms: AlarmSettings = AlarmSettings()
     proof_test: ProofTestSettings = ProofTestSettings()
+    approval: ApprovalSettings = ApprovalSettings()
 
     @cached_property
     def proving(self) -> Proving:
@@ -48,6 +50,8 @@ class Delayed(NamedTuple):
     recipe_sha256: str
     recipe_text: str
     load: LoadRecord
+    approval: Approval | None = None
+    verified: Verified | None = None
 
 
 class Memory(NamedTuple):
@@ -70,3 +74,4 @@ class Memory(NamedTuple):
     delayed: Delayed | None = None  # a START whose time has not come
     alarms: AlarmMemory = AlarmMemory()
     proof_test: ProofTest = ProofTest()
+    started: tuple[tuple[str, int], ...] = ()  # newest revision of each approved recipe that was started here

@@ -33,6 +33,7 @@ from controller.southbound.driver import Driver
 from controller.southbound.field import Field
 from controller.southbound.modbus_client import ModbusDriver
 from controller.tags import Quality, Sample
+from controller.verifier import VERIFY_POLL_S, Verifier
 from controller.wiring import Wiring
 
 JOURNAL_WAIT_S: Final = 0.25  # wall: longer than this no intent waits for the disk
@@ -51,6 +52,7 @@ class Core:
         """Keep the parts; nothing runs yet."""
         self.config, self.journal, self.field, self.clock, self.memory = config, journal, field, clock, memory
         self.mailbox = Mailbox(config.core.mailbox)
+        self.verifier = Verifier(config.settings.approval)
         self.commands: deque[Command] = deque(maxlen=64)
         self.recorder = recorder.Recorder(config.core.checkpoint_s)
         self.next_row = memory.last_row
@@ -69,6 +71,7 @@ class Core:
             "clock_step_s": self.clock.step_s(),
             "gateway_ok": self.gateway_ok,
             "proof_due": self.proof_due,
+            "recipe_ok": not self.verifier.why,
         }
         return {name: Sample(value, Quality.GOOD, at_s) for name, value in values.items()}
 
@@ -113,8 +116,23 @@ class Core:
         while True:
             for row in await asyncio.to_thread(self.mailbox.take, self.next_row):
                 self.next_row = row.row
-                self.commands.append(await asyncio.to_thread(command_of, row, wall_ns()))
+                self.commands.append(await asyncio.to_thread(command_of, row, wall_ns(), self.config.settings.approval))
             await asyncio.sleep(POLL_S)
+
+    async def watch_recipe(self) -> None:
+        """Verify the running recipe again whenever a batch, a phase or an edit begins; what is wrong with it holds the batch (I34)."""
+        while True:
+            if self.verifier.due(self.memory):
+                await self.verify()
+            await asyncio.sleep(VERIFY_POLL_S)
+
+    async def verify(self) -> None:
+        """Verify the recipe in the memory once; a change of the answer is a decision in the journal."""
+        if await self.verifier.look(self.memory):
+            why = self.verifier.why
+            content = {"what": "recipe not verified" if why else "recipe verified", "why": why or "the recipe is the approved one"}
+            self.journal.append([entry("decision", self.clock.now_s(), content)])
+            log.error("recipe", **content)
 
     async def look_ahead(self) -> None:
         """Make forecasts in a thread of their own; compiled code leaves the interpreter to the scan."""
@@ -238,6 +256,7 @@ async def run(config: Config) -> None:
     async with started(config) as core, asyncio.TaskGroup() as group:
         group.create_task(core.run_scans(), name="scan")
         group.create_task(core.watch_mailbox(), name="mailbox")
+        group.create_task(core.watch_recipe(), name="recipe")
         group.create_task(core.look_ahead(), name="forecast")
         group.create_task(core.keep_house(), name="housekeeping")
 
@@ -249,6 +268,7 @@ async def _resume(core: Core, broken: Break, known: bool) -> None:
     goes on is decided by the first scans. Actuations that nobody saw the end of get an outcome that says so. The memory is written down
     with what it says, in one transaction: a core that is killed before its first scan is followed by one that goes on from here.
     """
+    await core.verify()
     at_s = core.clock.now_s()
     inputs: Inputs = await core.field.read(at_s, 0.0, core.own(at_s))
     away_s = at_s - broken.from_s

@@ -87,6 +87,7 @@ class Rig:
             "clock_step_s": Sample(0.0, Quality.GOOD, 0.0),
             "gateway_ok": Sample(True, Quality.GOOD, 0.0),
             "proof_due": Sample(0, Quality.GOOD, 0.0),
+            "recipe_ok": Sample(True, Quality.GOOD, 0.0),
         }
         self._reading: Inputs | None = None
         self._trace = hashlib.sha256()

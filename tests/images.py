@@ -25,7 +25,7 @@ CALM = {
     "plc_signature": 0x4F56454E, "plc_map_version": 1, "plc_serial": 4711, "plc_alive": 100, "plc_boot_id": 7, "plc_state": 2,
     "plc_reason": 0, "plc_heat_block": 0, "plc_watchdog_s": 5.0, "plc_lease": 1, "echo_epoch": 1, "echo_counter": 99, "echo_crc": 0,
     "plc_heat_permitted": True, "plc_purge_proven": True, "plc_tripped": False,
-    "journal_ok": True, "disk_free_pct": 50.0, "clock_step_s": 0.0, "gateway_ok": True, "proof_due": 0,
+    "journal_ok": True, "disk_free_pct": 50.0, "clock_step_s": 0.0, "gateway_ok": True, "proof_due": 0, "recipe_ok": True,
 }  # fmt: skip
 BAD = object()  # in place of a value: the sensor is broken
 

@@ -138,6 +138,7 @@ CASES = [
     ("I31T", {}, {}, {"phase": RUNNING._replace(timeout="I31T"), "below": {"phase": RUNNING}}),
     ("I32", {"gateway_ok": False}, {}, {}),
     ("I33W", {"proof_due": 1}, {"proof_due": 0}, {}),
+    ("I34", {"recipe_ok": False}, {}, {"phase": RUNNING}),
     ("C1V", {"vac_valve_closed": False}, {}, {}),
     ("C1N", {}, {"n2_valve_open": True, "n2_valve_closed": False}, {"last": OFF._replace(n2_valve=True)}),
     ("C1A", {"vent_valve_open": True}, {}, {}),

@@ -260,6 +260,7 @@ CASES = [
     Case("I31T", "cure", NOTHING, lag_s=1200.0),
     Case("I32", "vacuum", host(gateway_ok=False)),
     Case("I33W", "vacuum", host(proof_due=1), host(proof_due=0)),
+    Case("I34", "vacuum", host(recipe_ok=False)),
     Case("C1V", "vacuum", fault("vac_valve_stuck_shut")),
     Case("C1N", "nitrogen", fault("n2_valve_stuck_shut")),
     Case("C1A", "vacuum", shows(vent_valve_open=1.0)),

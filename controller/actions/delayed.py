@@ -44,7 +44,8 @@ def refusal(memory: Memory, start: Start, at_s: float) -> str:
 def armed(memory: Memory, command: Command, start: Start, at_s: float) -> tuple[Memory, tuple[Note, ...]]:
     """Return the memory with the start armed."""
     begins_s = at_s + 60.0 * (start.in_min or 0.0) if start.at_s is None else start.at_s
-    waiting = Delayed(begins_s, command.id, command.user, start.recipe, start.recipe_sha256, start.recipe_text, start.load)
+    brought = (start.recipe, start.recipe_sha256, start.recipe_text, start.load, start.approval, start.verified)
+    waiting = Delayed(begins_s, command.id, command.user, *brought)
     ahead_min = (begins_s - at_s) / 60.0
     why = f"START by {command.user}: {start.recipe.id} rev {start.recipe.revision} begins at {begins_s:.0f} s, in {ahead_min:.1f} min"
     note = Note("decision", {"what": "delayed start armed", "why": why, "at_s": begins_s, "recipe_sha256": start.recipe_sha256})
@@ -72,6 +73,7 @@ def begin(
 ) -> tuple[Memory, tuple[Note, ...]]:
     """Return the memory with the batch begun, or cancelled with what blocks it now."""
     start = Start(waiting.recipe, waiting.recipe_sha256, waiting.recipe_text, waiting.load)
+    start = start._replace(approval=waiting.approval, verified=waiting.verified)
     memory = memory._replace(delayed=None)
     moment = moment._replace(memory=memory)
     blocked = "" if memory.unit.state is UnitState.IDLE else f"the unit is {memory.unit.state.name}"

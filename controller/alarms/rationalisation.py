@@ -170,6 +170,8 @@ _TABLE: Final[tuple[Rationale, ...]] = (
               "restart the gateway service", 480, 30.0),
     Rationale("I33W", _L, "the interval of a proof test is over", "a failure of the device may stay hidden",
               "plan and record the proof test", 1440, 60.0),
+    Rationale("I34", _H, "recipe changed outside of the core, approver's key revoked", "batch held: nobody vouches for what runs",
+              "read the reason in the journal; STOP; start an approved recipe", 10),
     Rationale("C1V", _M, "valve stuck, no compressed air, switch", "batch held; vacuum path unknown",
               "check compressed air and limit switches; acknowledge and RESTART", 15),
     Rationale("C1N", _M, "valve stuck, no compressed air, switch", "batch held; inerting doubtful",

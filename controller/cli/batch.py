@@ -3,11 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from controller import config as configs
+from controller.cli import approval as approvals
 from controller.cli.asking import AsJson, Asker, ConfigPath, Expect, Reason, ask, configured, console
 from controller.errors import FileError, Problem
 from controller.recipe.states import Verb
@@ -17,23 +18,24 @@ app = typer.Typer(no_args_is_help=True, help="Ask the running core for something
 
 @app.command("start")
 def batch_start(
-    recipe: Path,
+    recipe: Annotated[str, typer.Argument(help="recipe file, or ID/REVISION of the library")],
     load: Path,
+    approval: Annotated[Path | None, typer.Option(help="approval of the file; RECIPE.approval without, if it is there")] = None,
     formula: Annotated[list[str] | None, typer.Option(help="name=value, inside the formula's range")] = None,
     in_min: Annotated[float | None, typer.Option(help="begin so many minutes from now, if nothing blocks it then")] = None,
     user: Asker = None,
     config: ConfigPath = None,
 ) -> None:
-    """Start a batch: a recipe file and a load record. A delayed start is cancelled by HOLD, STOP, ABORT or RESET."""
+    """Start a batch: a recipe and a load record. A delayed start is cancelled by HOLD, STOP, ABORT or RESET."""
     from controller.recipe import reading
 
-    numbers = _formula(formula or [])
-    text = reading.read_recipe(recipe, numbers).text  # with the sub-recipes that it calls
+    settings = configured(config)
+    args = approvals.brought(settings, recipe, _formula(formula or []), approval)
     reading.read_load(load)
-    args: dict[str, Any] = {"recipe": text, "load": load.read_text("utf-8"), "formula": numbers}
+    args["load"] = load.read_text("utf-8")
     if in_min is not None:
         args["start_in_min"] = in_min
-    ask(configured(config), Verb.START, user, args, "IDLE")
+    ask(settings, Verb.START, user, args, "IDLE")
 
 
 def _formula(pairs: list[str]) -> dict[str, float]:

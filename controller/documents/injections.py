@@ -100,6 +100,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I31T": Injection("N2", "recipe with a cure time too short for its endpoint"),
     "I32": Injection("running", "stop the gateway service"),
     "I33W": Injection("idle", "set a proof-test interval in controller.toml that is over"),
+    "I34": Injection("running", "revoke the approver's key in controller.toml and restart the core"),
     "C1V": Injection("running", "shut the compressed air of the vacuum valve, or hold its limit switch"),
     "C1N": Injection("running", "shut the compressed air of the N2 valve, or hold its limit switch"),
     "C1A": Injection("running", "hold the limit switch of the air vent valve"),

@@ -21,6 +21,7 @@ NEVER: Final[dict[str, str]] = {
     "I28": "the PLC has gone to its safe state",
     "I28W": "without its watchdog the PLC would go on heating alone",
     "I30": "what is done must be written down",
+    "I34": "nothing runs but what was approved",
 }
 _HARD: Final = {
     Effect.ABORT: "the row aborts",

@@ -417,6 +417,8 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: _off(v.inputs.gateway_ok.value), without_plc=True),
     Rule("I33W", "proof test of a safety device overdue", W, AUTO, 0, False,
          lambda v: _above(v.inputs.proof_due.value, 0), lambda v: v.inputs.proof_due.value, without_plc=True),
+    Rule("I34", "recipe of the batch is not the approved one, or its approval counts no more", HOLD, OPERATOR, 0, True,
+         lambda v: v.phase.running and _off(v.inputs.recipe_ok.value), without_plc=True),
     Rule("C1V", "vacuum valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
          lambda v: _contradicts(v.last.vac_valve, v.inputs.vac_valve_open.value, v.inputs.vac_valve_closed.value)),
     Rule("C1N", "N2 valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,

@@ -6,7 +6,6 @@ a recipe is handed out to be run.
 """
 
 import hashlib
-import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,16 +14,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.clock import wall_ns
 from controller.errors import FileError, OvenctlError, Problem
+from controller.recipe import approval
+from controller.recipe.approval import Approval
 from controller.recipe.reading import MAX_BYTES, SourcedRecipe, parse_recipe
 
 MOST_UPLOADS: Final = 30  # of one person in a minute
 _MINUTE_NS: Final = 60_000_000_000
-_HEAD: Final = 4096  # characters that are kept of a refused text that is too long
+_HEAD: Final = 4096  # bytes that are kept of a refused text that is too long
+MOST_REVISIONS: Final = 10_000
+MOST_REFUSED: Final = 20_000  # refusals with hash, size, user, time and reason; later ones are counted for each user
+MOST_KEPT_BYTES: Final = 32_000_000  # of refused content; from then on only its head is kept, from twice as much none
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS revision (recipe TEXT NOT NULL, revision INTEGER NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
     canonical TEXT NOT NULL, sha256 TEXT NOT NULL, author TEXT NOT NULL, receipt TEXT NOT NULL, wall_ns INTEGER NOT NULL,
@@ -33,6 +36,8 @@ CREATE TABLE IF NOT EXISTS step (seq INTEGER PRIMARY KEY AUTOINCREMENT, recipe T
     user TEXT NOT NULL, wall_ns INTEGER NOT NULL, signature BLOB NOT NULL DEFAULT x'', why TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE IF NOT EXISTS refused (seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, user TEXT NOT NULL, size INTEGER NOT NULL,
     sha256 TEXT NOT NULL, content BLOB NOT NULL, why TEXT NOT NULL, wall_ns INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS beyond (user TEXT PRIMARY KEY, count INTEGER NOT NULL, first_ns INTEGER NOT NULL,
+    last_ns INTEGER NOT NULL) STRICT;
 CREATE TRIGGER IF NOT EXISTS revision_stays BEFORE UPDATE ON revision BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS revision_is_kept BEFORE DELETE ON revision BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS step_stays BEFORE UPDATE ON step BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
@@ -86,19 +91,44 @@ class Stored(NamedTuple):
     receipt: str
 
 
+class Refused(NamedTuple):
+    """One refused upload. ``head`` is all of its content, or the beginning."""
+
+    name: str
+    user: str
+    size: int
+    sha256: str
+    head: bytes
+    why: str
+    wall_ns: int
+
+
+class Approved(NamedTuple):
+    """What may be started: the text as it was uploaded, and who approved it."""
+
+    text: str
+    approval: Approval
+
+
 class Library:
     """The store in one file; every call opens it anew, takes one transaction and may block on the disk."""
 
-    def __init__(self, path: Path, key: Ed25519PrivateKey, examine: Callable[[SourcedRecipe], tuple[str, str]]) -> None:
-        """Remember file and key of approvals. ``examine`` says verdict and receipt of a readable recipe, FileError when it is unfit."""
+    def __init__(self, path: Path, key: Ed25519PrivateKey | None, examine: Callable[[SourcedRecipe], tuple[str, str]]) -> None:
+        """Remember file and key of approvals.
+
+        Args:
+            path: of the store.
+            key: None at the box's command line: nothing can be approved, and what is handed out only the core verifies.
+            examine: says verdict and receipt of a readable recipe, FileError when it is unfit.
+        """
         self._path = path
         self._key = key
         self._examine = examine
 
     @property
     def public_key(self) -> bytes:
-        """Return the key with which approvals are verified."""
-        return self._key.public_key().public_bytes_raw()
+        """Return the key with which approvals are verified, empty without one."""
+        return b"" if self._key is None else self._key.public_key().public_bytes_raw()
 
     def upload(self, name: str, content: str, user: str) -> Stored:
         """Take ``content`` as a draft; what is refused is kept as evidence.
@@ -159,14 +189,16 @@ class Library:
                 raise LibraryError(f"{recipe}/{revision} is {status}; only what is {_AFTER[to]} can be {to}")
             signature, at_ns = b"", wall_ns()
             if to is Status.APPROVED:
+                if self._key is None:
+                    raise LibraryError("nothing can be approved without the key of approvals")
                 if user == author:
                     raise LibraryError(f"{recipe}/{revision} was written by {author}; another user approves it")
                 self._check_text(recipe, revision, text, sha256)
-                signature = self._key.sign(_signed(recipe, revision, sha256, author, user, at_ns))
+                signature = bytes.fromhex(approval.sign(self._key, recipe, revision, sha256, author, user, at_ns).signature)
             _step(store, recipe, revision, to, user, signature, why, at_ns)
 
-    def approved(self, recipe: str, revision: int) -> str:
-        """Return the text of an approved revision, its hash and its signature verified.
+    def approved(self, recipe: str, revision: int) -> Approved:
+        """Return an approved revision, its hash and its signature verified; the core verifies both again.
 
         Raises:
             LibraryError: it is not approved, or it is not what was approved.
@@ -180,21 +212,32 @@ class Library:
                 "SELECT user, wall_ns, signature FROM step WHERE recipe = ? AND revision = ? AND step = 'approved' ORDER BY seq DESC",
                 (recipe, revision),
             ).fetchone()
-        try:
-            self._key.public_key().verify(signature, _signed(recipe, revision, sha256, author, user, at_ns))
-        except InvalidSignature:
-            raise LibraryError(f"{recipe}/{revision}: the signature of the approval by {user} does not verify") from None
+        given = Approval(author, user, at_ns, bytes(signature).hex())
+        if self._key is not None and not approval.verifies(self.public_key, recipe, revision, sha256, given):
+            raise LibraryError(f"{recipe}/{revision}: the signature of the approval by {user} does not verify")
         self._check_text(recipe, revision, text, sha256)
-        return str(text)
+        return Approved(str(text), given)
 
     def evidence(self) -> list[tuple[str, str, str]]:
         """Return name, user and reason of every refused upload, oldest first."""
+        return [(one.name, one.user, one.why) for one in self.refused()]
+
+    def refused(self) -> list[Refused]:
+        """Return every refused upload that is kept, oldest first, with as much of its content as is kept."""
         with self._open() as store:
-            return list(store.execute("SELECT name, user, why FROM refused ORDER BY seq").fetchall())
+            rows = store.execute("SELECT name, user, size, sha256, content, why, wall_ns FROM refused ORDER BY seq").fetchall()
+        return [Refused(name, user, size, sha256, zlib.decompress(kept), why, at) for name, user, size, sha256, kept, why, at in rows]
+
+    def beyond(self) -> dict[str, int]:
+        """Return by user how many refused uploads came after the store of refusals was full."""
+        with self._open() as store:
+            return dict(store.execute("SELECT user, count FROM beyond").fetchall())
 
     def _check_new(self, store: sqlite3.Connection, sourced: SourcedRecipe, user: str) -> bool:
         """Return whether just this is there as the user's draft already; raise unless it is new."""
         recipe = sourced.recipe
+        if store.execute("SELECT count(*) FROM revision").fetchone()[0] >= MOST_REVISIONS:
+            raise LibraryError(f"the library is full: {MOST_REVISIONS} revisions are allowed")
         newest = store.execute("SELECT max(revision) FROM revision WHERE recipe = ?", (recipe.id,)).fetchone()[0]
         if newest is None or recipe.revision > newest:
             return False
@@ -225,9 +268,22 @@ class Library:
 
     def _keep(self, name: str, content: str, user: str, why: str) -> None:
         raw = content.encode("utf-8", "surrogatepass")
-        kept = zlib.compress(raw if len(raw) <= MAX_BYTES else raw[:_HEAD])
-        values = (name, user, len(raw), hashlib.sha256(raw).hexdigest(), kept, why[:4000], wall_ns())
+        head = raw if len(raw) <= MAX_BYTES else raw[:_HEAD]
+        self.keep_refused(name, user, len(raw), hashlib.sha256(raw).hexdigest(), head, why)
+
+    def keep_refused(self, name: str, user: str, size: int, sha256: str, head: bytes, why: str) -> None:
+        """Keep what was refused as evidence: its hash, size, user, time and as much of its ``head`` as the store has room for."""
+        at_ns = wall_ns()
         with self._open() as store:
+            count, used = store.execute("SELECT count(*), coalesce(sum(length(content)), 0) FROM refused").fetchone()
+            if count >= MOST_REFUSED:
+                store.execute(
+                    "INSERT INTO beyond VALUES (?, 1, ?, ?) ON CONFLICT DO UPDATE SET count = count + 1, last_ns = ?",
+                    (user, at_ns, at_ns, at_ns),
+                )
+                return
+            kept = head if used < MOST_KEPT_BYTES else head[:_HEAD] if used < 2 * MOST_KEPT_BYTES else b""
+            values = (name, user, size, sha256, zlib.compress(kept), why[:4000], at_ns)
             store.execute("INSERT INTO refused (name, user, size, sha256, content, why, wall_ns) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     @contextmanager
@@ -238,7 +294,7 @@ class Library:
             raise LibraryError(f"{self._path}: the library cannot be opened: {error}") from error
         try:
             store.execute("PRAGMA synchronous = FULL")
-            if not store.execute("SELECT count(*) FROM sqlite_master WHERE name = 'refused'").fetchone()[0]:
+            if not store.execute("SELECT count(*) FROM sqlite_master WHERE name = 'beyond'").fetchone()[0]:
                 store.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
             store.execute("BEGIN IMMEDIATE")
             yield store
@@ -247,11 +303,6 @@ class Library:
             raise LibraryError(f"{self._path}: the library cannot be used: {error}") from error
         finally:
             store.close()
-
-
-def _signed(recipe: str, revision: int, sha256: str, author: str, approver: str, at_ns: int) -> bytes:
-    said = {"recipe": recipe, "revision": revision, "sha256": sha256, "author": author, "approver": approver, "wall_ns": at_ns}
-    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _row(store: sqlite3.Connection, recipe: str, revision: int) -> tuple[str, str, str]:

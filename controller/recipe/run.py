@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from controller.image import Atmosphere, Setpoints
 from controller.recipe import flow, guard, isolation
+from controller.recipe.approval import Approval
 from controller.recipe.cold import cycle_purge, flow_purge
 from controller.recipe.flow import Leak, Results, Way
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
@@ -40,6 +41,8 @@ class Batch(NamedTuple):
     user: str
     started_at_s: float
     master_sha256: str = ""  # of the recipe as it was started; "" while nobody has edited the control recipe
+    text: str = ""  # of the recipe as it was approved, with those it calls
+    approval: Approval | None = None
 
 
 class Manual(NamedTuple):

@@ -64,7 +64,7 @@ _STILL: Final[dict[str, float]] = {  # of the calm oven; every other number is 0
     "plc_signature": float(SIGNATURE), "plc_map_version": 1.0, "plc_serial": 1.0, "plc_alive": 1.0, "plc_boot_id": float(BOOT_ID),
     "plc_state": float(PlcState.FOLLOWING), "plc_watchdog_s": 5.0, "plc_lease": 1.0, "plc_heat_permitted": True, "plc_purge_proven": True,
     **dict.fromkeys(("o2_ready", "o2_cal_ok", "door_closed_a", "door_closed_b", "estop_ok", "hardwired_ok", "overtemp_ok", "relief_ok",
-                     "remote", "journal_ok", "gateway_ok"), True),
+                     "remote", "journal_ok", "gateway_ok", "recipe_ok"), True),
 }  # fmt: skip
 
 

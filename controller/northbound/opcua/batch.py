@@ -126,10 +126,11 @@ async def _start(asking: Asking, library: Library, person: Person, values: Value
         )
     load = load_text(values)
     try:
-        recipe = await on_thread(library.approved, values["RecipeId"], values["Revision"])
+        found = await on_thread(library.approved, values["RecipeId"], values["Revision"])
     except LibraryError as error:
         return False, str(error), ""
-    args = {"recipe": recipe, "load": load, "formula": dict(zip(names, numbers, strict=True))}
+    formula = dict(zip(names, numbers, strict=True))
+    args = {"recipe": found.text, "load": load, "formula": formula, "approval": found.approval._asdict()}
     return await asking.ask(person, Verb.START, args, "IDLE")
 
 

@@ -124,20 +124,28 @@ def self_signed(key: rsa.RSAPrivateKey, application_uri: str, host: str, days: i
 
 
 def signing_key(pki: Pki) -> Ed25519PrivateKey:
-    """Return the key of approvals.
+    """Return the gateway's key of approvals. Raises FileError."""
+    return signing_key_in(pki.signing_key)
+
+
+def signing_key_in(path: Path) -> Ed25519PrivateKey:
+    """Return the key of approvals in ``path``.
 
     Raises:
         FileError: there is none.
     """
     try:
-        key = serialization.load_pem_private_key(pki.signing_key.read_bytes(), None)
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise FileError(
-            str(pki.signing_key), [Problem("file", str(error), "an Ed25519 key in PEM; `ovenctl pki init` makes it")]
-        ) from error
+        raise FileError(str(path), [Problem("file", str(error), "an Ed25519 key in PEM; `ovenctl pki init` makes it")]) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise FileError(str(pki.signing_key), [Problem("file", type(key).__name__, "an Ed25519 key in PEM")])
+        raise FileError(str(path), [Problem("file", type(key).__name__, "an Ed25519 key in PEM")])
     return key
+
+
+def new_signing_key(path: Path) -> None:
+    """Make a key of approvals in the new file ``path``, readable by its owner only. Raises OSError when the file is there."""
+    _secret(path, Ed25519PrivateKey.generate())
 
 
 def listed(pki: Pki) -> Iterator[Shown]:

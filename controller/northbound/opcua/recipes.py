@@ -15,6 +15,7 @@ from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.reading import MAX_BYTES, SourcedRecipe
 
 REFUSED: Final = "REFUSED"
+MOST_RECEIVED: Final = 1_048_576  # characters of an upload that are looked at at all: the longest message
 _ID: Final = (Arg("RecipeId", "String", "id of the recipe", most=64), Arg("Revision", "UInt32", "its revision", 1, 1_000_000))
 _WHY: Final = Arg("Reason", "String", "goes into the library")
 _DONE: Final = (Arg("Accepted", "Boolean", "it was done"), Arg("Answer", "String", "what became of it, the reason when it was refused"))
@@ -88,7 +89,9 @@ def table(library: Library) -> tuple[Method, ...]:
 
     return (
         Method("Recipes.Upload", "take a recipe as a draft: read, checked against oven and claims, run on the model", (
-            Arg("Name", "String", "of the file, for messages", most=120), Arg("Content", "String", "TOML", most=MAX_BYTES)), (
+            Arg("Name", "String", "of the file, for messages", most=120),
+            Arg("Content", "String", f"TOML, at most {MAX_BYTES} characters; what is longer is refused and its head kept",
+                most=MOST_RECEIVED)), (
             Arg("RecipeId", "String", "as the content says; empty when refused"), Arg("Revision", "UInt32", "as the content says"),
             Arg("Sha256", "String", "of the canonical form"), Arg("Verdict", "String", "READY, DOUBTFUL or REFUSED"),
             Arg("Receipt", "String", "JSON: the dry run, or every mistake with key, value and what is allowed")), upload),
