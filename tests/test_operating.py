@@ -201,7 +201,7 @@ def test_a_second_edit_keeps_the_masters_hash_and_the_same_edit_twice_is_refused
     after, answers, _ = one(running(RAMP), command(Verb.EDIT, 2, **edit), command(Verb.EDIT, 3, **edit), **COLD_VACUUM)
     assert [accepted for accepted, _ in answers] == [True, False]
     assert answers[1][1] == "insoluble_aim_pct is 55.0 already"
-    again, answers, _ = one(after, command(Verb.EDIT, 4, phase=SOAK, key="soak_min", value=20.0), at_s=101.0, **COLD_VACUUM)
+    again, answers, _ = one(after, command(Verb.EDIT, 4, phase=SOAK, key="soak_min", value=25.0), at_s=101.0, **COLD_VACUUM)
     assert answers[0][0]
     assert again.unit.batch.master_sha256 == SOURCED.sha256
     assert again.unit.batch.recipe.endpoint.insoluble_aim_pct == 55.0

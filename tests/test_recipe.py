@@ -37,9 +37,9 @@ def edited(text: str, old: str, new: str) -> str:
 
 # what a person writes -> what the answer must name
 MISTAKES = [
-    ("revision = 1", "revision = 1\nrevison = 2", "revison", "did you mean revision"),
-    ("revision = 1", "revision = 1\nrevision = 2", "file", "TOML"),
-    ("revision = 1", 'revision = "1"', "revision", "integer"),
+    ("revision = 2", "revision = 2\nrevison = 2", "revison", "did you mean revision"),
+    ("revision = 2", "revision = 2\nrevision = 3", "file", "TOML"),
+    ("revision = 2", 'revision = "2"', "revision", "integer"),
     ("target_c = 120.0", "target_c = nan", "target_c", "finite"),
     ("target_c = 120.0", "target_f = 248.0", "target_f", "did you mean target_c"),
     ("target_c = 120.0", "target_c = 1e9", "target_c", "350"),
@@ -98,7 +98,7 @@ def test_the_proof_a_recipe_is_checked_against_is_the_interlocks_own():
 
 
 STRICTER = [
-    (Proving(cycle_low_mbar=20.0), "phase.1.low_mbar", "below 20 mbar"),
+    (Proving(cycle_low_mbar=15.0), "phase.1.low_mbar", "below 15 mbar"),
     (Proving(cycle_high_mbar=800.0), "phase.1.high_mbar", "above 800 mbar"),
     (Proving(cycles=3), "phase.3.kind", ">= 3 cycles"),
     (Proving(proof_mbar=50.0), "phase.3.pressure_mbar", "I6 trips at 50 mbar"),
