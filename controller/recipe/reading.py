@@ -23,6 +23,8 @@ from controller.validation import problems_of
 MAX_BYTES: Final = 256_000
 TEXTS: Final = ("name", "comment", "text", "equals")  # keys whose value is a person's text, whatever it begins with
 PARTS: Final = "parts"  # folder beside a recipe, with those that it may call
+MOST_NESTED: Final = 20  # brackets in brackets
+MOST_DOTS: Final = 60  # between two delimiters: a dotted key nests too, and the parser's time grows with the square of it
 _FILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 M = TypeVar("M", bound=Strict)
 
@@ -153,8 +155,10 @@ def _text(path: Path) -> str:
 def _toml(text: str, file: str) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise FileError(file, [Problem("size", len(text), f"at most {MAX_BYTES} characters")])
-    if (depth := _depth(text)) > 20:
-        raise FileError(file, [Problem("depth", depth, "brackets nest at most 20 deep")])
+    if (depth := _depth(text)) > MOST_NESTED:
+        raise FileError(file, [Problem("depth", depth, f"brackets nest at most {MOST_NESTED} deep")])
+    if (dots := _dots(text)) > MOST_DOTS:
+        raise FileError(file, [Problem("depth", dots, f"at most {MOST_DOTS} dots between two of = , brackets and the end of the line")])
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -167,6 +171,12 @@ def _depth(text: str) -> int:
         depth += 1 if bracket in "[{" else -1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _dots(text: str) -> int:
+    """Return the most dots that a key could have; whole-line comments have none."""
+    lines = (line for line in text.splitlines() if "." in line and not line.lstrip().startswith("#"))
+    return max((part.count(".") - part.count("..") for line in lines for part in re.split(r"[=,\[\]{}]", line)), default=0)
 
 
 def _validated(model: type[M], content: dict[str, Any], file: str, problems: list[Problem]) -> M:

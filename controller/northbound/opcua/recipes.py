@@ -90,8 +90,7 @@ def table(library: Library) -> tuple[Method, ...]:
     return (
         Method("Recipes.Upload", "take a recipe as a draft: read, checked against oven and claims, run on the model", (
             Arg("Name", "String", "of the file, for messages", most=120),
-            Arg("Content", "String", f"TOML, at most {MAX_BYTES} characters; what is longer is refused and its head kept",
-                most=MOST_RECEIVED)), (
+            Arg("Content", "String", f"TOML, at most {MAX_BYTES} characters; of what is longer the head is kept", most=MOST_RECEIVED)), (
             Arg("RecipeId", "String", "as the content says; empty when refused"), Arg("Revision", "UInt32", "as the content says"),
             Arg("Sha256", "String", "of the canonical form"), Arg("Verdict", "String", "READY, DOUBTFUL or REFUSED"),
             Arg("Receipt", "String", "JSON: the dry run, or every mistake with key, value and what is allowed")), upload),
