@@ -186,7 +186,7 @@ def node(client: Client, name: str) -> Any:
 
 async def call(client: Client, method: str, *args: Any) -> list[Any]:
     """Return the output arguments of a method of the oven."""
-    owner = node(client, method.partition(".")[0])
+    owner = node(client, method.rpartition(".")[0])
     found = await owner.call_method(node(client, method), *args)
     return found if isinstance(found, list) else [found]
 

@@ -158,6 +158,18 @@ class Library:
                 _step(store, recipe.id, recipe.revision, Status.DRAFT, user)
         return Stored(recipe.id, recipe.revision, sourced.sha256, verdict, receipt)
 
+    def upload_bytes(self, name: str, content: bytes, user: str) -> Stored:
+        """Take the bytes of a file as ``upload`` does; what is no UTF-8 is refused and kept."""
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            problem = Problem("content", f"byte {content[error.start]:#04x} at {error.start}", "a recipe in TOML, UTF-8 without errors")
+            refused = FileError(name, [problem])
+            self._slow_down(user)
+            self._keep(name, content, user, str(refused))
+            raise refused from None
+        return self.upload(name, text, user)
+
     def listed(self) -> list[Listed]:
         """Return all revisions, by recipe and revision."""
         with self._open() as store:
@@ -266,8 +278,8 @@ class Library:
         if taken >= MOST_UPLOADS:
             raise LibraryError(f"too many uploads: {MOST_UPLOADS} a minute are allowed")
 
-    def _keep(self, name: str, content: str, user: str, why: str) -> None:
-        raw = content.encode("utf-8", "surrogatepass")
+    def _keep(self, name: str, content: str | bytes, user: str, why: str) -> None:
+        raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
         head = raw if len(raw) <= MAX_BYTES else raw[:_HEAD]
         self.keep_refused(name, user, len(raw), hashlib.sha256(raw).hexdigest(), head, why)
 

@@ -29,6 +29,10 @@ PARTS: Final = (
 )
 _ROLE_OF: Final[Mapping[str, Role]] = {part.name: part.role for part in PARTS}
 
+FILE_METHODS: Final = ("Open", "Close", "Read", "Write", "GetPosition", "SetPosition")  # of Part 20's FileType
+TRANSFER_METHODS: Final = ("GenerateFileForRead", "GenerateFileForWrite", "CloseAndCommit")  # of its TemporaryFileTransferType
+_FILES: Final = (("UploadFile", Role.ENGINEER), ("ReceiptFile", Role.ENGINEER), ("DownloadFile", Role.OPERATOR))
+
 METHOD_ROLES: Final[Mapping[str, Role]] = {
     "Recipes.Upload": Role.ENGINEER,
     "Recipes.Download": Role.OPERATOR,
@@ -37,6 +41,10 @@ METHOD_ROLES: Final[Mapping[str, Role]] = {
     "Recipes.Submit": Role.ENGINEER,
     "Recipes.Approve": Role.ENGINEER,
     "Recipes.Retire": Role.ENGINEER,
+    **{f"Recipes.{file}.{method}": role for file, role in _FILES for method in FILE_METHODS},
+    "Recipes.Transfer.GenerateFileForRead": Role.OPERATOR,
+    "Recipes.Transfer.GenerateFileForWrite": Role.ENGINEER,
+    "Recipes.Transfer.CloseAndCommit": Role.ENGINEER,
     "Batch.Start": Role.OPERATOR,
     "Batch.Hold": Role.OPERATOR,
     "Batch.Restart": Role.OPERATOR,

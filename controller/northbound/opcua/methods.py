@@ -10,7 +10,6 @@ from asyncua import ua
 from controller.errors import OvenctlError
 from controller.northbound.opcua import access
 from controller.northbound.opcua.session import GuardedSession
-from controller.northbound.opcua.users import Person
 
 _S: Final = ua.StatusCodes
 _V: Final = ua.VariantType
@@ -22,7 +21,7 @@ class Arg(NamedTuple):
     """One argument. Numbers lie inside low and high, texts have at most ``most`` characters, arrays at most 20 elements."""
 
     name: str
-    type: str  # String, Double, UInt32, Boolean, String[], Double[]
+    type: str  # a key of ``_VARIANT``, with [] for an array; BaseDataType: any, of which a String is taken
     text: str
     low: float = -1e12
     high: float = 1e12
@@ -30,19 +29,28 @@ class Arg(NamedTuple):
 
 
 MOST_ELEMENTS: Final = 20
-_VARIANT: Final = {"String": _V.String, "Double": _V.Double, "UInt32": _V.UInt32, "Boolean": _V.Boolean}
+_VARIANT: Final = {
+    "String": _V.String, "Double": _V.Double, "UInt32": _V.UInt32, "Boolean": _V.Boolean, "Byte": _V.Byte, "Int32": _V.Int32,
+    "UInt64": _V.UInt64, "ByteString": _V.ByteString, "NodeId": _V.NodeId, "BaseDataType": _V.String,
+}  # fmt: skip
+_EMPTY: Final = {"String": "", "BaseDataType": "", "ByteString": b""}  # what a null of these types means
+_SHOWN: Final = {"BaseDataType": ua.ObjectIds.BaseDataType}  # data type, where it is not the type of the variant
 Values = Mapping[str, Any]
-Handler = Callable[[Person, Values], Awaitable[tuple[Any, ...]]]
+Handler = Callable[[Any, Values], Awaitable[tuple[Any, ...]]]  # of a Person, or of a GuardedSession where ``of_session``
 
 
 class Method(NamedTuple):
-    """One method: its name after the object (``Batch.Hold``), what it takes and gives."""
+    """One method: its name after the object (``Batch.Hold``), what it takes and gives.
+
+    ``of_session``: what it does belongs to one session, so that its handler gets the session instead of the person.
+    """
 
     name: str
     text: str
     inputs: tuple[Arg, ...]
     outputs: tuple[Arg, ...]
     handle: Handler
+    of_session: bool = False
 
 
 class Fault(OvenctlError):  # noqa: N818 (a status code on its way out)
@@ -98,18 +106,33 @@ class Methods:
             _check_types(arguments, types, result)
             await run(session, request.ObjectId, [argument.Value for argument in arguments])
             return ""
-        method = self.table.get(str(id_.Identifier)) if id_.NamespaceIndex == 2 else None
+        method = self._found(id_, request.ObjectId)
         if method is None or (not session.sees(id_) and not access.may_call(session.person.role, method.name)):
             raise Fault(_S.BadMethodInvalid if method is None else _S.BadUserAccessDenied, "no such method")
-        if request.ObjectId != ua.NodeId(f"{access.ROOT}.{method.name.partition('.')[0]}", 2):
+        if request.ObjectId != ua.NodeId(f"{access.ROOT}.{method.name.rpartition('.')[0]}", 2):
             raise Fault(_S.BadNodeIdInvalid, "the method belongs to another object")
         if not access.may_call(session.person.role, method.name):
             raise Fault(_S.BadUserAccessDenied, "")
         values = _checked(method, arguments, result)
-        given = await method.handle(session.person, values)
+        given = await method.handle(session if method.of_session else session.person, values)
         result.OutputArguments = [_variant(arg, value) for arg, value in zip(method.outputs, given, strict=True)]
         result.InputArgumentResults = [ua.StatusCode() for _ in arguments]
-        return ", ".join(f"{arg.name}={str(value)[:120]}" for arg, value in zip(method.outputs, given, strict=True))
+        return ", ".join(f"{arg.name}={_said(value)}" for arg, value in zip(method.outputs, given, strict=True))
+
+    def _found(self, id_: ua.NodeId, object_: ua.NodeId) -> Method | None:
+        """Return the method; a file's may be named by the type's own node too, as the standard allows."""
+        if id_.NamespaceIndex == 0 and object_.NamespaceIndex == 2 and id_.Identifier in FILE_TYPE:
+            return self.table.get(f"{object_.Identifier}.{FILE_TYPE[id_.Identifier]}")
+        return self.table.get(str(id_.Identifier)) if id_.NamespaceIndex == 2 else None
+
+
+FILE_TYPE: Final = {getattr(ua.ObjectIds, f"FileType_{name}"): name for name in access.FILE_METHODS} | {
+    getattr(ua.ObjectIds, f"TemporaryFileTransferType_{name}"): name for name in access.TRANSFER_METHODS
+}
+
+
+def _said(value: Any) -> str:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else str(value)[:120]
 
 
 def arguments(args: tuple[Arg, ...]) -> list[ua.Argument]:
@@ -119,7 +142,7 @@ def arguments(args: tuple[Arg, ...]) -> list[ua.Argument]:
         base, array = arg.type.removesuffix("[]"), arg.type.endswith("[]")
         shown.append(
             ua.Argument(
-                Name=arg.name, DataType=ua.NodeId(_VARIANT[base].value), ValueRank=1 if array else -1,
+                Name=arg.name, DataType=ua.NodeId(_SHOWN.get(base, _VARIANT[base].value)), ValueRank=1 if array else -1,
                 ArrayDimensions=[0] if array else [], Description=ua.LocalizedText(arg.text),
             )
         )  # fmt: skip
@@ -143,8 +166,8 @@ def _wrong(arg: Arg, variant: ua.Variant) -> int | None:
     value = variant.Value
     if array and value is None and variant.VariantType in (_VARIANT[base], _V.Null):
         variant.Value = value = []
-    if value is None and base == "String" and variant.VariantType == _V.String:
-        variant.Value = value = ""
+    if value is None and base in _EMPTY and variant.VariantType == _VARIANT[base]:
+        variant.Value = value = _EMPTY[base]
     if isinstance(value, list) != array or (variant.VariantType != _VARIANT[base] and not (array and not value)):
         return int(_S.BadTypeMismatch)
     values = value if array else [value]
@@ -154,8 +177,8 @@ def _wrong(arg: Arg, variant: ua.Variant) -> int | None:
 
 
 def _beyond(arg: Arg, base: str, value: Any) -> int | None:
-    if base == "String":
-        fits = isinstance(value, str) and len(value) <= arg.most
+    if base in _EMPTY:
+        fits = isinstance(value, type(_EMPTY[base])) and len(value) <= arg.most
     elif base == "Boolean":
         fits = isinstance(value, bool)
     else:

@@ -7,7 +7,7 @@ from controller import dryrun
 from controller.commands import problems_of
 from controller.errors import FileError, Problem
 from controller.memory import Settings
-from controller.northbound.library import Library, LibraryError, Status
+from controller.northbound.library import Library, LibraryError, Status, Stored
 from controller.northbound.opcua.methods import Arg, Method, Values, on_thread
 from controller.northbound.opcua.users import Person
 from controller.recipe.check import check_load
@@ -65,7 +65,7 @@ def table(library: Library) -> tuple[Method, ...]:
         try:
             return tuple(await on_thread(library.upload, values["Name"] or "recipe", values["Content"], person.name))
         except (FileError, LibraryError) as error:
-            return "", 0, "", REFUSED, _refusal(error)
+            return "", 0, "", REFUSED, _mistakes(error)
 
     async def download(person: Person, values: Values) -> tuple[bool, str]:
         try:
@@ -104,9 +104,19 @@ def table(library: Library) -> tuple[Method, ...]:
     )  # fmt: skip
 
 
-def _refusal(error: FileError | LibraryError) -> str:
+def _mistakes(error: FileError | LibraryError) -> str:
     if isinstance(error, LibraryError):
         return json.dumps({"verdict": REFUSED, "problems": [{"key": "library", "allowed": str(error)}]})
     found: list[Problem] = list(error.problems[:50])
     said = [{"key": problem.key, "value": str(problem).removeprefix(f"{problem.key} = ")[:300]} for problem in found]
     return json.dumps({"verdict": REFUSED, "file": error.file, "count": len(error.problems), "problems": said})
+
+
+def taken(stored: Stored) -> str:
+    """Return the receipt of an upload by file: the answers of the method Upload as one JSON object."""
+    return json.dumps({**stored._asdict(), "receipt": json.loads(stored.receipt)})
+
+
+def refusal(error: FileError | LibraryError) -> str:
+    """Return the same of an upload that was refused."""
+    return json.dumps({"recipe": "", "revision": 0, "sha256": "", "verdict": REFUSED, "receipt": json.loads(_mistakes(error))})

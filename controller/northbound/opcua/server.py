@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from controller.errors import FileError, JournalError, Problem
 from controller.interlocks.table import RULES
 from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError
-from controller.northbound.opcua import batch, methods, pki, recipes, users
+from controller.northbound.opcua import batch, files, methods, pki, recipes, users
 from controller.northbound.opcua.alarms import Conditions
 from controller.northbound.opcua.history import History
 from controller.northbound.opcua.nodes import SECURITY
@@ -73,6 +74,7 @@ class OpcuaServer:
         self._conditions = Conditions(self._server, self._asking)
         self._history = History(oven)
         self._space = Space(self._server)
+        self._files = files.Files(self.library, self._audit)
         self._audits: asyncio.Queue[tuple[str, str, str, bool]] = asyncio.Queue(_MOST_AUDITS)
         self._seq = 0
         self._sample_s = float("-inf")
@@ -120,15 +122,19 @@ class OpcuaServer:
             raise AssertionError("the oven's namespace is the first behind the application's own")
         await self._space.build(rule.id for rule in RULES)
         await self._bounds(server)
-        table = methods.Methods((*batch.table(self._asking, self.library), *recipes.table(self.library)), self._conditions.methods())
+        files.build(self._space)
+        own = (*batch.table(self._asking, self.library), *recipes.table(self.library), *files.table(self._files))
+        table = methods.Methods(own, self._conditions.methods())
         for identifier, method in table.table.items():
             parent, name = identifier.rsplit(".", 1)
-            self._space.add_method(parent, name, method.text, methods.arguments(method.inputs), methods.arguments(method.outputs))
+            given = methods.arguments(method.inputs), methods.arguments(method.outputs)
+            self._space.add_method(parent, name, method.text, *given, index=0 if method.of_session else INDEX)
         node = Node(self._server.isession, ua.NodeId(ua.ObjectIds.Server))
         await node.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
         self._server.caller = table
         self._server.historian = self._history.read
         self._server.audit = self._audit
+        self._server.personal = partial(files.personal, self._files)
         await self._identify(uri)
 
     async def _certificate(self) -> tuple[tuple[object, object], str]:
@@ -187,6 +193,7 @@ class OpcuaServer:
 
     async def _slow(self) -> None:
         while True:
+            self._files.sweep()
             good = ua.StatusCodes.Good
             values: dict[str, tuple[object, int]] = {}
             try:

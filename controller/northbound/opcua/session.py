@@ -51,6 +51,7 @@ class Caller(Protocol):
 
 Historian = Callable[["GuardedSession", ua.HistoryReadParameters], Awaitable[list[ua.HistoryReadResult]]]
 Audit = Callable[[str, str, str, bool], None]  # user, what, answer, whether it was done
+Personal = Callable[["GuardedSession", ua.NodeId], ua.Variant | None]  # what a value is for one session, None: the same for all
 
 
 @dataclass
@@ -77,6 +78,7 @@ class OvenServer(InternalServer):
         self.caller: Caller | None = None
         self.historian: Historian | None = None
         self.audit: Audit = lambda user, what, answer, done: None
+        self.personal: Personal = lambda session, node: None
         self.bind_condition_methods = True
         self.allow_remote_admin = False
         self.max_connections = settings.max_connections
@@ -232,6 +234,8 @@ class GuardedSession(InternalSession):
             if seen[index] and value.AttributeId == ua.AttributeIds.UserExecutable and value.NodeId.NamespaceIndex == _OVEN_INDEX:
                 name = str(value.NodeId.Identifier).removeprefix(f"{access.ROOT}.")
                 results[index] = ua.DataValue(ua.Variant(access.may_call(self.person.role, name), ua.VariantType.Boolean))
+            elif seen[index] and value.AttributeId == ua.AttributeIds.Value and (own := self.server.personal(self, value.NodeId)):
+                results[index] = ua.DataValue(own)
         return results
 
     async def write(self, params: ua.WriteParameters) -> list[ua.StatusCode]:

@@ -62,11 +62,16 @@ class Space:
         """Add an object."""
         self._add(parent, identifier, ua.NodeClass.Object, ua.ObjectAttributes(EventNotifier=0), text, type_, reference)
 
-    def add_method(self, parent: str, name: str, text: str, inputs: list[ua.Argument], outputs: list[ua.Argument]) -> None:
-        """Add a method with its arguments."""
+    def add_property(self, parent: str, name: str, value: ua.Variant) -> None:
+        """Add a property that the standard names."""
+        self._property(parent, name, value, ua.NodeId(value.VariantType.value), index=0)
+
+    def add_method(self, parent: str, name: str, text: str, inputs: list[ua.Argument], outputs: list[ua.Argument],
+                   index: int = INDEX) -> None:  # fmt: skip
+        """Add a method with its arguments; ``index`` is the namespace of its name: 0 where the standard has given it."""
         identifier = f"{parent}.{name}"
         attributes = ua.MethodAttributes(Executable=True, UserExecutable=True)
-        self._add(node_id(parent), identifier, ua.NodeClass.Method, attributes, text, None)
+        self._add(node_id(parent), identifier, ua.NodeClass.Method, attributes, text, None, index=index)
         for which, arguments in (("InputArguments", inputs), ("OutputArguments", outputs)):
             if arguments:
                 value = ua.Variant(arguments, ua.VariantType.ExtensionObject)
