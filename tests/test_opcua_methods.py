@@ -100,7 +100,7 @@ TRAPS = {
     "infinity": recipe("inf").replace("max_residual_wt_pct =", "max_residual_wt_pct = inf #", 1),
     "duplicate keys": recipe("twice") + '\n[material]\npolymer = "PAI"\n',
     "unknown key": 'colour = "green"\n' + recipe("unknown"),
-    "wrong type": recipe("typed").replace("revision = 2", 'revision = "1"'),
+    "wrong type": recipe("typed").replace("revision = 1", 'revision = "1"'),
     "10^5 brackets": "a = " + "[" * 100_000,
     "many phases": recipe("many") + '\n[[phase]]\nkind = "PAUSE"\n' * 8000,
     "empty": "",

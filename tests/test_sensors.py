@@ -1,5 +1,6 @@
 """Which sensors are believed: every pair and triple of faults on a zone, names and reasons, the way back, the O2 analyser, restarts."""
 
+from dataclasses import replace
 from itertools import product
 from random import Random
 
@@ -184,7 +185,7 @@ def walked(believed, memory, values, seconds, acknowledge=False):
         inputs = shown(at_s, values)
         process = condition(LIMITS, inputs, believed=believed)
         believed = sensors.step(believed, LIMITS, inputs, process, "I21V" in memory.active)
-        seen = view({}, phase=HOT_VACUUM, last=HEATING, active=memory.active)._replace(inputs=inputs, process=process, sensors=believed)
+        seen = replace(view({}, phase=HOT_VACUUM, last=HEATING, active=memory.active), inputs=inputs, process=process, sensors=believed)
         memory, _, _ = evaluate(memory, seen, False, acknowledge)
         acknowledge = False
     return believed, memory
