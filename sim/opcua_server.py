@@ -28,7 +28,7 @@ from sim.softplc import SoftPlc
 MAX_CLIENTS: Final = 8
 _ALIVE: Final = "plc_alive"
 
-logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +234,11 @@ _MADE: Final[dict[ua.VariantType, Callable[[Any], Any]]] = {
 def _variant(name: str, value: object) -> ua.Variant:
     kind = _KINDS[name]
     return ua.Variant(None, ua.VariantType.Null) if value is None else ua.Variant(_MADE[kind](value), kind)
+
+
+def kind_of(name: str) -> str:
+    """Return the built-in type of the variable of signal ``name`` or of "begun"."""
+    return str(_KINDS[name].name)
 
 
 def _ders(files: Iterable[Path]) -> list[bytes]:

@@ -1,4 +1,5 @@
-"""One contract over four wires: Modbus TCP, RTU, Modbus/TCP Security and OPC UA, each with the soft PLC at its other end."""
+"""One contract over four wires: Modbus TCP, RTU, Modbus/TCP Security and OPC UA, each with the soft PLC at its other end, and once more
+over OPC UA with a PLC on node-opcua, whose server and whose acceptance of blocks share no line with ours."""
 
 import asyncio
 import ssl
@@ -12,9 +13,9 @@ from controller.errors import WireError
 from controller.image import OFF, OWN_SIGNALS, SIGNALS
 from controller.tags import Quality, Sample
 from sim.certificates import Authority
-from sim.faults import clear, inject
 from sim.modbus_server import mutual_tls
-from tests.wires import EPOCH, KINDS, MASTER, TIMEOUT_S, WIRING, wire
+from tests.node import program
+from tests.wires import EPOCH, KINDS, MASTER, NODE, TIMEOUT_S, WIRING, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OWN = {name: Sample[float](1.0, Quality.GOOD, 0.0) for name in OWN_SIGNALS}
@@ -22,8 +23,10 @@ DEADLINE_S = 20.0
 SPARE_S = 0.6  # of a busy machine
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=(*KINDS, NODE))
 async def served(request, tmp_path_factory):
+    if request.param == NODE:
+        program()  # skips where there is none
     async with wire(request.param, tmp_path_factory.mktemp("pki")) as one:
         yield one
 
@@ -62,7 +65,7 @@ def names(events):
 
 
 async def test_an_image_is_what_the_plc_shows(line):
-    inject(line.plc, "tc_open")
+    line.plc.open_sensor("z1_tc_a_c", True)
     line.scan()
     try:
         async with asyncio.timeout(DEADLINE_S), line.field() as field:
@@ -77,7 +80,7 @@ async def test_an_image_is_what_the_plc_shows(line):
             assert sample.value == pytest.approx(shown, abs=grain), name
             assert (sample.quality, sample.at_s) == (Quality.GOOD, 5.0), name
     finally:
-        clear(line.plc, "tc_open")
+        line.plc.open_sensor("z1_tc_a_c", False)
 
 
 async def test_a_block_arrives_whole_is_echoed_and_wins_the_lease(line):
@@ -145,7 +148,7 @@ async def test_a_write_to_a_mute_plc_fails_within_its_deadline_and_is_never_repe
     try:
         line.plc.faults.mute = True
         line.scan()
-        if line.kind == "opcua":
+        if line.endpoint is not None:
             await until(lambda: not line.endpoint.reading)
         start_s = time.monotonic()
         with pytest.raises(WireError):
@@ -181,7 +184,7 @@ async def test_another_plc_gets_no_block(line):
     line.plc.values["plc_serial"] = 1
     line.scan()
     async with asyncio.timeout(DEADLINE_S):
-        if line.kind == "opcua":
+        if line.endpoint is not None:
             await until(lambda: line.endpoint.shows("plc_serial") == 1)
         async with line.field() as field:
             for at_s in (1.0, 2.0):
@@ -238,7 +241,7 @@ async def test_a_block_that_is_not_whole_is_no_block(line):
     driver = line.driver()
     await driver.connect()
     try:
-        if line.kind == "opcua":  # a server that takes it for an array of another length
+        if line.is_opcua:  # a server that takes it for an array of another length
             await driver.write_block(sent(1)[:-1])
             await until(lambda: line.plc.reason == block.Reason.BAD_CRC)
         else:
@@ -250,7 +253,8 @@ async def test_a_block_that_is_not_whole_is_no_block(line):
 
 
 async def test_nobody_at_the_other_end_is_a_wire_error(line):
-    changed = {"opcua": {"url": "opc.tcp://127.0.0.1:9"}, "rtu": {"serial": "/dev/ttyNOBODY"}}.get(line.kind, {"port": 9})
+    nobody = {"url": "opc.tcp://127.0.0.1:9"}
+    changed = {"opcua": nobody, NODE: nobody, "rtu": {"serial": "/dev/ttyNOBODY"}}.get(line.kind, {"port": 9})
     driver = line.driver(**changed)
     with pytest.raises(WireError):
         await driver.connect()
@@ -294,8 +298,8 @@ async def refused(line, **changes):
     assert line.plc.received == []
 
 
-SECURED = pytest.mark.parametrize("served", ["tls", "opcua"], indirect=True)
-QUICK = {"tls": {}, "opcua": {"connect_s": 1.0}}
+SECURED = pytest.mark.parametrize("served", ["tls", "opcua", NODE], indirect=True)
+QUICK = {"tls": {}, "opcua": {"connect_s": 1.0}, NODE: {"connect_s": 1.0}}
 
 
 @SECURED

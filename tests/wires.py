@@ -1,25 +1,34 @@
 """The soft PLC behind each wire of the contract, as the tests and the bench use it: a server that can be stopped, and drivers to it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from controller import wiring as wirings
 from controller.config import Plc
+from controller.northbound.opcua import pki
 from controller.recipe.reading import read_load
 from controller.service import driver_of
 from controller.southbound.field import Field
 from sim import modbus_server, opcua_server, station
 from sim.bench import roll_of
 from sim.broker import free_port
+from sim.certificates import Pair
+from sim.faults import clear, inject
 from sim.line import joined
 from sim.plant.parameters import Parameters
 from sim.plant.plant import Plant
 from sim.softplc import SoftPlc, WireFaults
+from tests.node_plc import NodePlc
 
 ROOT = Path(__file__).parents[1]
 WIRING = wirings.load(ROOT / "deploy" / "wiring.toml")
 KINDS = ("tcp", "rtu", "tls", "opcua")
+NODE = "node-opcua"  # a PLC that nobody here wrote the server of, on OPC UA
 EPOCH, MASTER = 7, 11
 TIMEOUT_S = 0.4
 
@@ -35,19 +44,39 @@ class CountingPlc(SoftPlc):
         self.received.append(tuple(registers))
         return super().receive(registers)
 
+    def fresh(self):
+        """Begin anew: no faults, nothing received, a new boot id."""
+        self.faults = WireFaults()
+        self.values["plc_serial"] = WIRING.file.plc_serial
+        self.power_cycle()
+        self.received.clear()
+
+    def open_sensor(self, name, is_open):
+        """Have a thermocouple open, or whole again."""
+        assert name == "z1_tc_a_c"
+        (inject if is_open else clear)(self, "tc_open")
+
 
 class Wire:
     """One soft PLC on one wire."""
 
     def __init__(self, kind, folder, ends):
-        self.kind, self.plc, self._ends, self._stack = kind, CountingPlc(), ends, AsyncExitStack()
+        self.kind, self._ends, self._stack = kind, ends, AsyncExitStack()
+        self.is_opcua = kind in ("opcua", NODE)
         self.port, self.endpoint = free_port(), None
         self.ca, self.own, self.core = station.certificates(folder)
+        self.plc = CountingPlc()
+        if kind == NODE:
+            self.core = self_signed(folder, "urn:ovenctl:core")
+            self.plc = NodePlc(WIRING, self.plc.values, folder, self.port, self.core.certificate)
+            self.own = self.plc.own
         self.access = opcua_server.Access(self.own, (self.core.certificate,), {})
 
     async def start(self):
         if self.endpoint is not None:
             await self.endpoint.start()
+        elif self.kind == NODE:
+            await asyncio.to_thread(self.plc.power_on)
         elif self.kind == "opcua":
             self.endpoint = await self._stack.enter_async_context(opcua_server.listening(self.plc, port=self.port, access=self.access))
         elif self.kind == "rtu":
@@ -61,18 +90,20 @@ class Wire:
         if self.endpoint is not None:
             await self.endpoint.stop()
             return
+        if self.kind == NODE:
+            self.plc.power_off()
+            return
         stack, self._stack = self._stack, AsyncExitStack()
         await stack.aclose()
 
     async def leave(self):
+        if self.kind == NODE:
+            self.plc.power_off()
         await self._stack.aclose()
 
     def fresh(self):
         """Begin anew: no faults, nothing received, a new boot id."""
-        self.plc.faults = WireFaults()
-        self.plc.values["plc_serial"] = WIRING.file.plc_serial
-        self.plc.power_cycle()
-        self.plc.received.clear()
+        self.plc.fresh()
         if self.endpoint is not None:
             self.endpoint.shown_anew()
         self.scan()
@@ -88,7 +119,7 @@ class Wire:
     def settings(self, **changes):
         """Return what ``[plc]`` says of this wire."""
         files = {"certificate_file": str(self.core.certificate), "key_file": str(self.core.key)}
-        if self.kind == "opcua":
+        if self.is_opcua:
             own = {"url": f"opc.tcp://127.0.0.1:{self.port}", "server_certificate_file": str(self.own.certificate), "publish_s": 0.005}
             return {"wire": "opcua", "opcua": {**own, **files, "silent_s": 0.3, **changes}}
         own = {"host": "127.0.0.1", "port": self.port}
@@ -103,6 +134,15 @@ class Wire:
 
     def field(self, **changes):
         return Field(self.driver(**changes), WIRING, epoch=EPOCH, master=MASTER)
+
+
+def self_signed(folder: Path, uri: str) -> Pair:
+    """Return a certificate that nobody but its owner has signed, as PLCs mostly have them, and its key."""
+    key = rsa.generate_private_key(65537, 2048)
+    pair = Pair(folder / "self-signed.pem", folder / "self-signed.key")
+    pair.certificate.write_bytes(pki.self_signed(key, uri, "127.0.0.1", 30).public_bytes(serialization.Encoding.PEM))
+    pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return pair
 
 
 @asynccontextmanager

@@ -86,7 +86,7 @@ def _refuse_acknowledge(_: Moment, command: Command) -> str:
 
 def _acknowledge(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
     rule = command.args.get("rule")
-    alarms, events = operate.acknowledge(moment.memory.alarms, rule, command.user)
+    alarms, events = operate.acknowledge(moment.memory.alarms, rule, command.user, command.reason.strip())
     latched = moment.memory.interlocks.active & ROWS.latching
     left = sorted(latched if rule is None else latched & {rule}, key=ROWS.rank.__getitem__)
     answer = f"acknowledged: {', '.join(event.rule for event in events)}" if events else "nothing was unacknowledged"

@@ -4,11 +4,11 @@ from controller.alarms.annunciate import taken_back
 from controller.alarms.states import UNSEEN, AlarmMemory, AlarmSettings, Event, find, of_rows, put, state_of
 
 
-def acknowledge(memory: AlarmMemory, rule: str | None, user: str) -> tuple[AlarmMemory, tuple[Event, ...]]:
-    """Acknowledge ``rule``, or everything that nobody has seen; what is hidden was not seen."""
+def acknowledge(memory: AlarmMemory, rule: str | None, user: str, reason: str = "") -> tuple[AlarmMemory, tuple[Event, ...]]:
+    """Acknowledge ``rule``, or everything that nobody has seen; what is hidden was not seen. ``reason`` is what the person says to it."""
     seen = [alarm for alarm in memory.rows if state_of(alarm) in UNSEEN and rule in (None, alarm.rule)]
     after = {alarm.rule: alarm._replace(unacknowledged=False) for alarm in seen}
-    events = tuple(Event(name, "ack", state_of(alarm), user) for name, alarm in after.items())
+    events = tuple(Event(name, "ack", state_of(alarm), user, reason) for name, alarm in after.items())
     return of_rows(after.get(alarm.rule, alarm) for alarm in memory.rows), events
 
 

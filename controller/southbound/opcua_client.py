@@ -32,7 +32,7 @@ LIFETIME: Final = 600  # publishing intervals without a request after which it f
 _FAILURES: Final = (ua.UaError, OSError, TimeoutError, ValueError, InvalidSignature, struct.error)
 
 # Every failed request is a WireError and becomes one journal entry per change; the library would tell each of them again on stderr.
-logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
 
 
 class OpcUaDriver:

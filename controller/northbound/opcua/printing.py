@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
-from controller.northbound.opcua import access, methods, prescan, session
+from controller.northbound.opcua import access, files, methods, prescan, session
 from controller.northbound.opcua.access import METHOD_ROLES, PARTS
-from controller.northbound.opcua.history import AGGREGATES, MOST_INTERVALS, MOST_SAMPLES, PAGE
+from controller.northbound.opcua.aggregates import SUPPORTED
+from controller.northbound.opcua.history import MOST_INTERVALS, MOST_SAMPLES, PAGE
 from controller.northbound.opcua.methods import Arg, Method
 from controller.northbound.opcua.nodes import VARIABLES, Variable
 from controller.northbound.opcua.protocol import CHUNKS, FRAME_BYTES, MESSAGE_BYTES, PLAIN_BYTES
 from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
+from controller.recipe.reading import MAX_BYTES
 from controller.roles import Role
 
 _HEAD = """\
@@ -41,21 +43,30 @@ The server reads the journal and posts commands to the core's mailbox; it has no
 * **History**: raw, forwards and backwards, with continuation points; aggregates {aggregates}.
 * **Recipes**: draft, submitted, approved, retired; a draft can be removed. Revisions only grow, approval needs another user than the author
   and is signed with Ed25519; text, hash and signature are checked at every start. Refused uploads are kept. Nothing is ever deleted.
+* **Files** (Part 20): open `Recipes.UploadFile` for writing (mode 6), write UTF-8, close: the content is taken or refused just as by
+  `Recipes.Upload`. A refused file closes with BadConfigurationError; `Recipes.ReceiptFile`, opened for reading (mode 1), then holds
+  one's own last receipt as JSON with the answers of `Recipes.Upload`. More than {file_bytes} bytes are BadRequestTooLarge at once and
+  kept as evidence; a handle that is closed with nothing written does nothing. `Recipes.Transfer` (TemporaryFileTransferType) opens the
+  same files: `GenerateFileForRead` with `id/revision` for a revision's text, `GenerateFileForWrite` with a name, `CloseAndCommit`; its
+  completion state machine is null, because everything is done when the call returns. A handle is good in its session only;
+  {file_session} handles a session, {file_open} in all, {file_idle:g} s without use close it and take nothing. One Read gives at most
+  {file_piece} bytes.
 """
 
 
 def document(table: tuple[Method, ...]) -> str:
     """Return ``deploy/OPCUA.md``; ``table`` are the server's methods."""
     defaults = OpcuaSettings()
-    aggregates = "Minimum, Maximum, Average, Count, Start, End"
-    if len(aggregates.split(", ")) != len(AGGREGATES):
+    aggregates = "Interpolative, Minimum, Maximum, Average, Count, Start, End"
+    if len(aggregates.split(", ")) != len(SUPPORTED):
         raise AssertionError("an aggregate is missing from the document")
     head = _HEAD.format(
         namespace=NAMESPACE, frame=FRAME_BYTES, message=MESSAGE_BYTES, chunks=CHUNKS, plain=PLAIN_BYTES, page=PAGE,
         connections=defaults.max_connections, address=defaults.max_per_address, activation=defaults.activation_s,
         sessions=session.MOST_SESSIONS, subscriptions=session.MOST_SUBSCRIPTIONS, items=session.MOST_ITEMS, nodes=session.MOST_NODES,
         calls=prescan.MOST_CALLS, arguments=prescan.MOST_ARGUMENTS, elements=methods.MOST_ELEMENTS, intervals=MOST_INTERVALS,
-        samples=MOST_SAMPLES, aggregates=aggregates,
+        samples=MOST_SAMPLES, aggregates=aggregates, file_bytes=MAX_BYTES, file_session=files.MOST_OF_SESSION, file_open=files.MOST_OPEN,
+        file_idle=files.IDLE_S, file_piece=files.PIECE,
     )  # fmt: skip
     return "\n".join([head, *_parts(), *_matrix(), *_methods(table), *_variables()]) + "\n"
 
@@ -92,7 +103,12 @@ def _sentence(method: Method) -> str:
 
 def _argument(arg: Arg) -> tuple[str, str, str, str]:
     base = arg.type.removesuffix("[]")
-    allowed = f"at most {arg.most} characters" if base == "String" else f"{arg.low:g} to {arg.high:g}" if arg.high < 1e12 else "-"
+    if base in ("String", "BaseDataType"):
+        allowed = f"at most {arg.most} characters"
+    elif base == "ByteString":
+        allowed = f"at most {arg.most} bytes"
+    else:
+        allowed = f"{arg.low:g} to {arg.high:g}" if arg.high < 1e12 else "-"
     return arg.name, arg.type, allowed, arg.text
 
 

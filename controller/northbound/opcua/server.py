@@ -17,14 +17,14 @@ from controller.errors import FileError, JournalError, Problem
 from controller.interlocks.table import RULES
 from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError
-from controller.northbound.opcua import batch, files, methods, pki, recipes, users
+from controller.northbound.opcua import batch, capabilities, files, methods, pki, recipes, users
 from controller.northbound.opcua.alarms import Conditions
 from controller.northbound.opcua.history import History
 from controller.northbound.opcua.nodes import SECURITY
 from controller.northbound.opcua.pki import Pki
 from controller.northbound.opcua.port import AlarmNews, Oven
 from controller.northbound.opcua.protocol import LIMITS, BoundedBinaryServer
-from controller.northbound.opcua.session import MOST_NODES, GuardedSession, OvenServer, quiet
+from controller.northbound.opcua.session import GuardedSession, OvenServer, quiet
 from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
 from controller.northbound.opcua.space import INDEX, Space, stale, told
 from controller.recipe.reading import SourcedRecipe
@@ -121,7 +121,7 @@ class OpcuaServer:
         if await server.register_namespace(NAMESPACE) != INDEX:
             raise AssertionError("the oven's namespace is the first behind the application's own")
         await self._space.build(rule.id for rule in RULES)
-        await self._bounds(server)
+        await capabilities.tell(server)
         files.build(self._space)
         own = (*batch.table(self._asking, self.library), *recipes.table(self.library), *files.table(self._files))
         table = methods.Methods(own, self._conditions.methods())
@@ -148,11 +148,6 @@ class OpcuaServer:
         if not uris:
             raise FileError(str(self._store.certificate), [Problem("subjectAltName", "none", f"the application's URI; {hint}")])
         return (certificate, key), uris[0]
-
-    async def _bounds(self, server: Server) -> None:
-        for name in ("MaxNodesPerRead", "MaxNodesPerBrowse", "MaxNodesPerWrite", "MaxMonitoredItemsPerCall"):
-            node = server.get_node(ua.NodeId(getattr(ua.ObjectIds, f"Server_ServerCapabilities_OperationLimits_{name}")))
-            await node.write_value(ua.Variant(MOST_NODES, ua.VariantType.UInt32))
 
     async def _identify(self, uri: str) -> None:
         said = {"Manufacturer": "ovenctl", "Model": "batch oven controller", "SoftwareRevision": self._version, "ProductInstanceUri": uri,

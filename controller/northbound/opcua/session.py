@@ -91,6 +91,11 @@ class OvenServer(InternalServer):
         self.max_lifetime_count = 3000
         self.max_keep_alive_count = 1000
 
+    async def get_endpoints(self, *given: Any, **named: Any) -> list[ua.EndpointDescription]:
+        """Return where sessions are possible: SecurityPolicy None is served for asking this only."""
+        found = await super().get_endpoints(*given, **named)
+        return [one for one in found if one.SecurityMode != ua.MessageSecurityMode.None_]
+
     def create_session(self, name: str, user: User = User(role=UserRole.Anonymous), external: bool = False) -> InternalSession:  # noqa: B008
         """Return a new session of somebody outside."""
         if len(self._external_sessions) >= MOST_SESSIONS:
@@ -465,7 +470,7 @@ class _Kept(MonitoredItemValues):
 
 def quiet() -> None:
     """Keep the library's own log to what an attacker cannot fill a disk with."""
-    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
 
 
 def _bounded(items: list[Any] | None, most: int = MOST_NODES) -> list[Any]:

@@ -14,6 +14,7 @@ MOST_ELEMENTS: Final = 32
 MOST_FIELDS: Final = 100
 _SUBTYPE: Final = ua.NodeId(ua.ObjectIds.HasSubtype)
 _AUDIT: Final = ua.NodeId(ua.ObjectIds.AuditEventType)
+_REFRESH: Final = frozenset({ua.NodeId(ua.ObjectIds.RefreshStartEventType), ua.NodeId(ua.ObjectIds.RefreshEndEventType)})
 
 
 def is_a(aspace: AddressSpace, type_: ua.NodeId, ancestor: ua.NodeId) -> bool:
@@ -53,6 +54,8 @@ class Evaluator(WhereClauseEvaluator):
 
     def eval(self, event: Any) -> bool:
         """Return whether ``event`` goes to the subscriber."""
+        if event.EventType in _REFRESH:  # only whoever asked for it gets them, and whatever his filter is: he has to know where it ends
+            return True
         if self._role < access.AUDIT and is_a(self._aspace, event.EventType, _AUDIT):
             return False
         return super().eval(event)
