@@ -142,6 +142,7 @@ def tune(
 def explore(
     max_nodes: Annotated[int, typer.Option(min=1, help="stop after so many states")] = 100_000,
     calm: Annotated[bool, typer.Option("--calm", help="without faults: commands, outages and time only")] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="worker processes")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
 ) -> None:
     """Explore the unit breadth first over the real scan: every command, cause and outage in every state; exit code 1 on a violation."""
@@ -150,7 +151,8 @@ def explore(
     from sim.explore.oven import CALM, DISTURBED
     from sim.explore.recipe import shortest
 
-    found = search.explore(Settings(), shortest(), causes=CALM if calm else (*CALM, *DISTURBED), max_nodes=max_nodes)
+    found = search.explore(Settings(), shortest(), causes=CALM if calm else (*CALM, *DISTURBED), max_nodes=max_nodes, jobs=jobs,
+                           tell=lambda nodes, left: sys.stderr.write(f"{nodes} nodes, {left} to expand\n"))  # fmt: skip
     if as_json:
         sys.stdout.write(json.dumps(found._asdict()) + "\n")
     else:

@@ -61,7 +61,7 @@ class Total(NamedTuple):
     scan_s: float
     first_seed: int
     by_recipe: dict[str, float]  # hours
-    what: tuple[str, ...]  # every stop with its seed and cause, and every batch that did not complete
+    what: tuple[str, ...]  # every stop and suspension with its seed and cause, and every batch that did not complete
 
 
 class _Ear:
@@ -150,7 +150,8 @@ def _ignore_interrupts() -> None:
 
 
 def _tell(batch: Batch, done_h: float) -> None:
-    what = "; ".join(f"{kind}: {cause}" for kind, cause in batch.stops) or "nothing acted"
+    acted = (*(f"{kind}: {cause}" for kind, cause in batch.stops), *(f"suspended by {rule}" for rule in batch.suspensions))
+    what = "; ".join(acted) or "nothing acted"
     alarms = ", ".join(f"{rule} x{count}" for rule, count in batch.alarms.items()) or "no alarm"
     ended = f"{batch.recipe} seed {batch.seed} {batch.state} after {batch.hours:.2f} h"
     sys.stderr.write(f"{done_h:.1f} h: {ended}; {what}; {alarms}; {batch.wall_s:.0f} s\n")
@@ -166,6 +167,7 @@ def total(batches: list[Batch], scan_s: float, first_seed: int) -> Total:
         suspensions.update(batch.suspensions)
         hours[batch.recipe] += batch.hours  # type: ignore[assignment]
     what = [f"{batch.recipe} seed {batch.seed}: {kind}, {cause}" for batch in batches for kind, cause in batch.stops]
+    what += [f"{batch.recipe} seed {batch.seed}: suspended by {rule}" for batch in batches for rule in batch.suspensions]
     what += [f"{batch.recipe} seed {batch.seed}: {batch.state}" for batch in batches if batch.state != "COMPLETE"]
     what += [f"{batch.recipe} seed {batch.seed}: {text}" for batch in batches for text in batch.unsafe]
     return Total(
@@ -176,7 +178,10 @@ def total(batches: list[Batch], scan_s: float, first_seed: int) -> Total:
 
 
 def quiet(found: Total) -> bool:
-    """Return whether nothing acted and every batch was completed; alarms and suspensions are counted only."""
+    """Return whether nothing acted and every batch was completed; alarms are counted only.
+
+    A suspension is something that acted: without a fault the sequence waits for nothing outside.
+    """
     return not found.what and found.batches > 0
 
 

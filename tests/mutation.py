@@ -2,11 +2,11 @@
 
     python -m tests.mutation [--only evaluate.py] [--functions]
 
-One mutant is one changed place: a comparison, a boundary, and/or, a negation, an operator, a constant by one, a returned value, a deleted
-statement. Each runs in a fork of a process that has everything loaded: changed functions get their new code in place, anything at module
-level makes the fork import the project anew. Only the tests that cover the module run (``SUBJECTS``), the quick ones, quickest first,
-until one fails. What survives must stand in ``mutants.toml`` with the reason why nobody can tell the difference; an entry that matches no
-mutant any more is an error. POSIX only.
+The quick tests are collected once and run twice: to measure them, and to see which lines of the modules each of them runs.
+Each mutant is then tried in a fork of that process: changed functions get their new code in place, and only the tests that run the changed
+lines run, first those that have killed before; a line that no test runs is a survivor at once. What stands at module level had run when
+it was imported: there the fork imports whatever depends on the module anew and runs the module's own tests. What survives must stand in
+``mutants.toml`` with the reason why nobody can tell the difference; an entry that matches no mutant any more is an error. POSIX only.
 """
 
 import argparse
@@ -16,190 +16,146 @@ import gc
 import importlib.abc
 import importlib.util
 import io
+import json
 import os
+import select
 import signal
 import sys
+import threading
 import time
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from itertools import islice
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, Final, NamedTuple
 
-ROOT: Final = Path(__file__).parents[1]
-TABLE: Final = Path(__file__).with_name("mutants.toml")
+from tests.mutants import ROOT, TABLE, Mutant, excused, mutants, stale
+
 SLOW_S: Final = 1.0  # a test that takes longer takes no part
-SUBJECTS: Final[dict[str, tuple[str, ...]]] = {
-    "controller/interlocks/evaluate.py": ("test_interlocks.py", "test_bypass.py", "test_boundaries.py"),
+SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that run when what stands at module level was changed
+    "controller/interlocks/table.py": ("test_boundaries_table.py", "test_interlocks.py", "test_boundaries.py"),
+    "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_interlocks.py", "test_bypass.py"),
+    "controller/interlocks/bypass.py": ("test_bypass.py", "test_boundaries.py"),
+    "controller/interlocks/atmosphere.py": ("test_boundaries_sensors.py", "test_interlocks.py", "test_gauges.py"),
+    "controller/interlocks/gauges.py": ("test_boundaries_sensors.py", "test_gauges.py"),
+    "controller/interlocks/conditioning.py": ("test_boundaries_sensors.py", "test_sensors.py", "test_interlocks.py"),
+    "controller/interlocks/sensors.py": ("test_boundaries_sensors.py", "test_sensors.py", "test_interlocks.py"),
     "controller/recipe/states.py": ("test_states.py", "test_boundaries.py"),
-    "controller/southbound/contract.py": ("test_southbound.py", "test_boundaries.py"),
-    "controller/block.py": ("test_softplc.py", "test_southbound.py", "test_boundaries.py"),
-    "controller/interlocks/atmosphere.py": ("test_interlocks.py", "test_gauges.py", "test_boundaries.py"),
-    "controller/interlocks/gauges.py": ("test_gauges.py", "test_boundaries.py"),
-    "controller/interlocks/conditioning.py": ("test_sensors.py", "test_interlocks.py", "test_boundaries.py"),
-    "controller/recipe/check.py": ("test_recipe.py", "test_segments.py", "test_boundaries.py"),
-    "controller/recipe/check_phase.py": ("test_recipe.py", "test_segments.py", "test_boundaries.py"),
-    "controller/recipe/order.py": ("test_recipe.py", "test_segments.py", "test_boundaries.py"),
+    "controller/southbound/contract.py": ("test_boundaries.py", "test_southbound.py"),
+    "controller/block.py": ("test_boundaries.py", "test_softplc.py", "test_southbound.py"),
+    "controller/recipe/check.py": ("test_boundaries_recipe.py", "test_recipe.py", "test_segments.py"),
+    "controller/recipe/check_phase.py": ("test_boundaries_recipe.py", "test_recipe.py", "test_segments.py"),
+    "controller/recipe/order.py": ("test_boundaries_recipe.py", "test_recipe.py", "test_segments.py"),
 }
-KILLED, SURVIVED, TIMEOUT, EXCUSED, LEFT_OUT = "killed", "survived", "timeout", "excused", "left out"
+SHARED: Final = frozenset({"mosquitto_port", "mosquitto_program", "own_mosquitto", "opcua_site"})  # tests with a server take no part
+DURATIONS: Final = ROOT / "var" / "mutation.json"  # what tests took last time, so that slow ones are not measured again
+KILLED, SURVIVED, TIMEOUT, UNREACHED, EXCUSED, LEFT_OUT = "killed", "survived", "timeout", "not reached", "excused", "left out"
 _MODULE_LEVEL: Final = 9  # exit code of a fork that was not to import anew
-
-_COMPARED: Final[dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]]] = {
-    ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
-}  # fmt: skip
-_OPERATED: Final[dict[type[ast.operator], type[ast.operator]]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
-    ast.Mod: ast.Mult, ast.FloorDiv: ast.Mult, ast.BitXor: ast.BitAnd,
-}  # fmt: skip
-
-_CANDIDATES: Final = (
-    ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Constant, ast.If, ast.IfExp, ast.While, ast.Return, ast.Assign, ast.AugAssign,
-    ast.Expr, ast.Raise, ast.Continue,
-)  # fmt: skip
+_QUIET: Final = ("-o", "addopts=", "-o", "timeout=0", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", "-x")
 
 
-class Mutant(NamedTuple):
-    """One changed place: what it was and is, and the changed module."""
+class Reach(NamedTuple):
+    """What is known of one test: its duration, s, and the lines of the subjects that it runs."""
 
-    file: str
-    line: int
-    text: str  # the source line, stripped
-    was: str
-    now: str
-    tree: ast.Module
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """Return what a table entry names: file, line text, was, now."""
-        return self.file, self.text, self.was, self.now
+    took_s: float
+    lines: frozenset[tuple[str, int]]
 
 
-def mutants(file: str) -> Iterator[Mutant]:
-    """Yield every mutant of a module, in the order of its lines."""
-    source = (ROOT / file).read_text("utf-8")
-    lines, tree = source.splitlines(), ast.parse(source)
-    aside = _left_alone(tree)
-    for place, seen in enumerate(ast.walk(tree)):
-        if not isinstance(seen, _CANDIDATES) or id(seen) in aside:
-            continue
-        for variant in range(4):
-            copy = ast.parse(source)  # quicker than a deep copy
-            node = next(islice(ast.walk(copy), place, None))
-            assert isinstance(node, ast.expr | ast.stmt)
-            was = ast.unparse(node).splitlines()[0]
-            now = _mutate(node, variant, copy)
-            if now is None:
-                break
-            yield Mutant(file, node.lineno, lines[node.lineno - 1].strip(), was, now, ast.fix_missing_locations(copy))
+class Forked(NamedTuple):
+    """What became of a fork: its exit code, None when it took too long, and which test failed."""
+
+    code: int | None
+    by: str
 
 
-def _left_alone(tree: ast.Module) -> set[int]:
-    """Return the nodes that say nothing at run time, or only to people: annotations, docstrings, exception texts, imports."""
-    found: set[int] = set()
-    for node in ast.walk(tree):
-        parts: list[ast.AST | None] = []
-        if isinstance(node, ast.AnnAssign):
-            parts = [node.annotation]
-        elif isinstance(node, ast.FunctionDef):
-            parts = [node.returns, *(arg.annotation for arg in (*node.args.args, *node.args.kwonlyargs))]
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            parts = [node]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Annotated", "Struct", "zip"):
-            parts = [keyword.value for keyword in node.keywords]
-        for part in parts:
-            if part is not None:
-                found.update(id(one) for one in ast.walk(part))
-    return found
+# ---- running tests ----
 
 
-def _mutate(node: ast.AST, variant: int, tree: ast.Module) -> str | None:
-    """Change ``node`` in place and return what it reads now; None when there is no such variant."""
-    if isinstance(node, ast.Compare):
-        changes = [(at, new) for at, op in enumerate(node.ops) for new in _COMPARED[type(op)]]
-        if variant >= len(changes):
+def _failing(items: Sequence[Any]) -> Iterator[tuple[Any, float, bool]]:
+    """Run collected tests, which may have run before; yield each with its duration, s, and whether it failed."""
+    from _pytest.runner import runtestprotocol
+
+    for item, following in zip(items, (*items[1:], None), strict=True):
+        began_s = time.perf_counter()
+        failed = any(report.failed for report in runtestprotocol(item, nextitem=following, log=False))
+        yield item, time.perf_counter() - began_s, failed
+
+
+class _Lines:
+    """Which lines of the subjects run, by settrace; other code costs one look per call."""
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._names = {str(ROOT / file): file for file in files}
+        self.seen: set[tuple[str, int]] = set()
+
+    def __enter__(self) -> "_Lines":
+        threading.settrace(self._called)
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
+
+    def _called(self, frame: Any, event: str, _: Any) -> Any:
+        file = self._names.get(frame.f_code.co_filename)
+        if file is None:
             return None
-        at, new = changes[variant]
-        node.ops[at] = new()
-        return ast.unparse(node)
-    if isinstance(node, ast.BoolOp) and variant == 0:
-        node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        return ast.unparse(node)
-    if isinstance(node, ast.BinOp) and variant == 0 and type(node.op) in _OPERATED:
-        node.op = _OPERATED[type(node.op)]()
-        return ast.unparse(node)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and variant == 0:
-        _replace(tree, node, node.operand)
-        return ast.unparse(node.operand)
-    if isinstance(node, ast.Constant):
-        return _constant(node, variant)
-    if isinstance(node, ast.If | ast.IfExp | ast.While) and variant == 0 and isinstance(node.test, ast.Name | ast.Attribute | ast.Call):
-        node.test = ast.UnaryOp(ast.Not(), node.test)
-        return f"condition negated: {ast.unparse(node.test)}"
-    if isinstance(node, ast.Return):
-        return _returned(node, variant)
-    if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr | ast.Raise | ast.Continue) and variant == 0:
-        _replace(tree, node, ast.copy_location(ast.Pass(), node))
-        return "deleted"
-    return None
+        self.seen.add((file, frame.f_lineno))
 
+        def line(frame: Any, event: str, _: Any) -> Any:
+            self.seen.add((file, frame.f_lineno))
+            return line
 
-def _constant(node: ast.Constant, variant: int) -> str | None:
-    if isinstance(node.value, bool):
-        if variant:
-            return None
-        node.value = not node.value
-    elif isinstance(node.value, int | float) and variant < 2:
-        node.value = node.value + (1 if variant == 0 else -1)
-    else:
-        return None
-    return repr(node.value)
-
-
-def _returned(node: ast.Return, variant: int) -> str | None:
-    values = [None, True, False]
-    if node.value is None or (isinstance(node.value, ast.Constant) and isinstance(node.value.value, bool | None)):
-        return None
-    if variant >= (3 if isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp) else 1):
-        return None
-    node.value = ast.copy_location(ast.Constant(values[variant]), node.value)
-    return f"return {values[variant]}"
-
-
-def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
-    for parent in ast.walk(tree):
-        for name, value in ast.iter_fields(parent):
-            if value is old:
-                setattr(parent, name, new)
-            elif isinstance(value, list) and any(one is old for one in value):
-                setattr(parent, name, [new if one is old else one for one in value])
-
-
-# ---- running ----
+        return line
 
 
 class _Session:
-    """A pytest plugin: measures in the first run, leaves the slow tests out and runs the quickest first in the others."""
+    """A pytest plugin that collects, measures, and then does something else with the collected tests."""
 
-    def __init__(self, known_s: dict[str, float] | None = None) -> None:
-        self.known_s, self.took_s = known_s, dict[str, float]()
+    def __init__(self, then: Callable[[list[Any], dict[str, Reach]], None], files: Sequence[str]) -> None:
+        self._then, self._files = then, files
+        self.failed: list[str] = []
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        slow_s = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
+        quick = [item for item in session.items if slow_s.get(item.nodeid, 0.0) <= SLOW_S and not SHARED & set(item.fixturenames)]
+        took_s: dict[str, float] = {}
+        for item, seconds, failed in _failing(quick):
+            took_s[item.nodeid] = seconds
+            self.failed += [item.nodeid] * failed
+        DURATIONS.parent.mkdir(exist_ok=True)
+        DURATIONS.write_text(json.dumps({**slow_s, **{name: seconds for name, seconds in took_s.items() if seconds > 2.0 * SLOW_S}}))
+        quick = [item for item in quick if took_s[item.nodeid] <= SLOW_S]
+        reach: dict[str, Reach] = {}
+        with _Lines(self._files) as lines:
+            for item, _, _ in _failing(quick):
+                reach[item.nodeid] = Reach(took_s[item.nodeid], frozenset(lines.seen))
+                lines.seen.clear()
+        if not self.failed:
+            self._then(quick, reach)
+        return True
+
+
+class _Failed:
+    """A pytest plugin that remembers which test failed, runs the quickest first and leaves the slow ones out."""
+
+    def __init__(self, reach: dict[str, Reach]) -> None:
+        self._reach, self.by = reach, ""
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        if self.known_s is not None:
-            known = self.known_s
-            items[:] = sorted((one for one in items if known.get(one.nodeid, 0.0) <= SLOW_S), key=lambda one: known.get(one.nodeid, 0.0))
+        items[:] = sorted((one for one in items if one.nodeid in self._reach), key=lambda one: self._reach[one.nodeid].took_s)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self.took_s[report.nodeid] = self.took_s.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self.by = report.nodeid
 
 
-def _pytest(tests: Sequence[str], session: _Session) -> int:
-    import pytest
+def _tests(names: Sequence[str]) -> list[str]:
+    return [str(ROOT / "tests" / name) for name in names if (ROOT / "tests" / name).exists()]
 
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins=[session]))
+
+# ---- putting a mutant in ----
 
 
 class _Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -230,125 +186,216 @@ def _own(code: CodeType) -> tuple[Any, ...]:
     return code.co_code, code.co_names, code.co_varnames, tuple(repr(one) for one in code.co_consts if not isinstance(one, CodeType))
 
 
-def _put_in(mutant: Mutant, original: CodeType, mutated: CodeType) -> bool:
-    """Give the functions that changed their new code; False when the module itself changed."""
-    if _own(original) != _own(mutated):
-        return False
-    before, after = {_place(one): one for one in _codes(original)}, {_place(one): one for one in _codes(mutated)}
-    changed = {place for place, one in after.items() if place in before and one != before[place]}
-    tops = [place for place in changed if "<locals>" not in place[0]]
-    path = str(ROOT / mutant.file)
-    done = 0
-    functions = [one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__.co_filename == path]
-    for function in functions:
-        if _place(function.__code__) in tops:
-            try:
-                function.__code__ = after[_place(function.__code__)]
-            except ValueError:  # other free variables
-                return False
-            done += 1
-    for cached in [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]:
-        cached.cache_clear()
-    return bool(done) and bool(tops)
+class Module:
+    """A loaded module with its functions, so that a fork can give them other code at once."""
+
+    def __init__(self, file: str) -> None:
+        path = str(ROOT / file)
+        self.file, self._code = file, compile(ast.parse(Path(path).read_text("utf-8")), path, "exec")
+        self._functions: dict[Any, list[FunctionType]] = {}
+        objects = gc.get_objects()
+        for one in objects:
+            if isinstance(one, FunctionType) and one.__code__.co_filename == path:
+                self._functions.setdefault(_place(one.__code__), []).append(one)
+        self._cached = [one for one in objects if isinstance(one, functools._lru_cache_wrapper)]
+
+    def put_in(self, tree: ast.Module, anew: bool, functions: bool) -> bool:
+        """Give the functions that changed their new code, or import anew; False when neither was to be done."""
+        mutated = compile(tree, str(ROOT / self.file), "exec")
+        if not anew and self._in_place(mutated):
+            return True
+        if not functions:
+            _anew(self.file, mutated)
+        return not functions
+
+    def _in_place(self, mutated: CodeType) -> bool:
+        if _own(self._code) != _own(mutated):
+            return False
+        before = {_place(one): one for one in _codes(self._code)}
+        changed = {_place(one): one for one in _codes(mutated) if "<locals>" not in one.co_qualname and one != before.get(_place(one))}
+        if not changed or not all(place in self._functions for place in changed):
+            return False
+        for place, code in changed.items():
+            for function in self._functions[place]:
+                try:
+                    function.__code__ = code
+                except ValueError:  # other free variables
+                    return False
+        for cached in self._cached:
+            cached.cache_clear()
+        return True
 
 
-def _anew(mutant: Mutant, mutated: CodeType) -> None:
-    """Forget the project and import it again with the mutated module in it."""
-    for name in [name for name in sys.modules if name.split(".")[0] in ("controller", "sim", "tests") and name != "tests.mutation"]:
+def _anew(file: str, mutated: CodeType) -> None:
+    """Forget the module, all that depends on it and the tests; the next import takes the mutated module."""
+    changed = file.removesuffix(".py").replace("/", ".")
+    known = {name for name in sys.modules if name.split(".")[0] in ("controller", "sim", "tests")}
+    uses = {name: _imports(sys.modules[name]) for name in known}
+    gone, waiting = {changed} | {name for name in known if name.startswith("tests.") and not name.startswith("tests.mutat")}, [changed]
+    while waiting:
+        used = waiting.pop()
+        users = {name for name in known if used in uses[name]} - gone
+        gone |= users
+        waiting += users
+    for name in gone & known:
+        parent, _, leaf = name.rpartition(".")
+        vars(sys.modules.get(parent, sys)).pop(leaf, None)
         del sys.modules[name]
-    name = mutant.file.removesuffix(".py").replace("/", ".")
-    sys.meta_path.insert(0, _Importer(name, ROOT / mutant.file, mutated))
+    sys.meta_path.insert(0, _Importer(changed, ROOT / file, mutated))
 
 
-def _try(
-    mutant: Mutant, tests: Sequence[str], known_s: dict[str, float], limit_s: float, functions: bool = False, anew: bool = False
-) -> str:
-    """Return what became of the mutant, tried in a fork; with ``functions`` one at module level is left out.
+def _imports(module: Any) -> set[str]:
+    """Return the names of the modules that ``module`` imports; a name taken from a package counts as both."""
+    found: set[str] = set()
+    path = getattr(module, "__file__", None)
+    for node in ast.walk(ast.parse(Path(path).read_text("utf-8"))) if path else ():
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
 
-    Code that had run when the project was imported is not run again by a change in place: ``anew`` imports the project again in any case.
-    """
+
+# ---- trying ----
+
+
+def _forked(act: Callable[[], tuple[int, str]], limit_s: float) -> Forked:
+    """Do ``act`` in a fork and return what became of it."""
+    read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        code = 1
+        code, by = 1, "the fork itself"
         try:
-            path = str(ROOT / mutant.file)
-            original = compile(ast.parse(Path(path).read_text("utf-8")), path, "exec")
-            mutated = compile(mutant.tree, path, "exec")
-            inside = not anew and _put_in(mutant, original, mutated)
-            if not inside and not functions:
-                _anew(mutant, mutated)
-            code = min(_pytest(tests, _Session(known_s)), 1) if inside or not functions else _MODULE_LEVEL
+            os.close(read)
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                code, by = act()
         finally:
+            os.write(write, by.encode())
             os._exit(code)
-    deadline_s = time.monotonic() + limit_s
-    while time.monotonic() < deadline_s:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return {0: SURVIVED, _MODULE_LEVEL: LEFT_OUT}.get(os.waitstatus_to_exitcode(status), KILLED)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return TIMEOUT
+    os.close(write)
+    ready, _, _ = select.select([read], [], [], limit_s)
+    by = os.read(read, 4096).decode() if ready else ""
+    os.close(read)
+    if not ready:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return Forked(os.waitstatus_to_exitcode(status) if ready else None, by)
 
 
-def _control(file: str) -> Mutant:
-    """Return the module with another docstring in each function: nobody may see that, or a fork kills for reasons of its own."""
-    tree = ast.parse((ROOT / file).read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
-            statement = node.body[0]
-            assert isinstance(statement, ast.Expr)
-            statement.value = ast.copy_location(ast.Constant("Another docstring."), statement.value)
-    return Mutant(file, 1, "", "docstrings", "others", tree)
+def in_place(module: Module, tree: ast.Module, items: Sequence[Any], limit_s: float) -> Forked:
+    """Try a changed module with collected tests."""
+
+    def act() -> tuple[int, str]:
+        if not module.put_in(tree, anew=False, functions=True):
+            return _MODULE_LEVEL, ""
+        return next(((1, item.nodeid) for item, _, failed in _failing(items) if failed), (0, ""))
+
+    return _forked(act, limit_s)
 
 
-def excused() -> dict[tuple[str, str, str, str], str]:
-    """Return the table of equivalent mutants: key -> reason."""
-    entries = tomllib.loads(TABLE.read_text("utf-8")).get("equivalent", [])
-    return {(one["file"], one["line"], one["was"], one["now"]): one["reason"] for one in entries}
+def imported(module: Module, tree: ast.Module, tests: Sequence[str], reach: dict[str, Reach], limit_s: float) -> Forked:
+    """Try a changed module in a fork that imports it, and all that depends on it, anew."""
+
+    def act() -> tuple[int, str]:
+        import pytest
+
+        module.put_in(tree, anew=True, functions=False)
+        failed = _Failed(reach)
+        return min(int(pytest.main([*_QUIET, *tests], plugins=[failed])), 1), failed.by
+
+    return _forked(act, limit_s)
 
 
-def stale() -> list[str]:
-    """Return the entries of the table that match no mutant."""
-    known = {mutant.key for file in {key[0] for key in excused()} for mutant in mutants(file)}
-    return [" | ".join(key) for key in excused() if key not in known]
+class Campaign:
+    """The mutants of some modules against the collected tests."""
 
+    def __init__(self, files: Sequence[str], limit: int, functions: bool) -> None:
+        self.files, self._limit, self._functions = files, limit, functions
+        self._killed_by: dict[str, int] = {}
+        self.rows: list[tuple[str, dict[str, int], float]] = []
+        self.bad = [f"STALE in {TABLE.name}: {line}" for line in stale()]
 
-def run(files: Sequence[str], limit: int, functions: bool) -> int:
-    """Try the mutants of ``files`` and print what survived; return 0 when all are killed or excused and the table is not stale."""
-    reasons, bad = excused(), stale()
-    for line in bad:
-        sys.stdout.write(f"STALE in {TABLE.name}: {line}\n")
-    for file in files:
-        tests = [str(ROOT / "tests" / name) for name in SUBJECTS[file] if (ROOT / "tests" / name).exists()]
-        first, began_s = _Session(), time.monotonic()
-        if _pytest(tests, first) != 0:
-            sys.stdout.write(f"{file}: its tests fail without a mutant\n")
-            bad.append(file)
-            continue
-        quick_s = sum(took_s for took_s in first.took_s.values() if took_s <= SLOW_S)
-        limit_s = 15.0 + 5.0 * quick_s
-        if (control := _try(_control(file), tests, first.took_s, limit_s)) != SURVIVED:
-            sys.stdout.write(f"{file}: its tests fail in a fork without a mutant ({control})\n")
-            bad.append(file)
-            continue
-        results = dict.fromkeys((KILLED, SURVIVED, TIMEOUT, EXCUSED, LEFT_OUT), 0)
-        for mutant in list(mutants(file))[: limit or None]:
-            if mutant.key in reasons:
-                results[EXCUSED] += 1
+    def run(self, items: list[Any], reach: dict[str, Reach]) -> None:
+        """Try all; what is left to do stands in ``bad``."""
+        _say(f"{len(items)} quick tests, {sum(one.took_s for one in reach.values()):.0f} s")
+        reasons = excused()
+        for file in self.files:
+            began_s, counts, module = time.monotonic(), dict.fromkeys((KILLED, TIMEOUT, EXCUSED, SURVIVED, UNREACHED, LEFT_OUT), 0), Module(file)
+            if (found := self._control(module, items, reach)) != SURVIVED:
+                self._is_bad(f"{file}: its tests fail in a fork without a mutant ({found})")
                 continue
-            found = _try(mutant, tests, first.took_s, limit_s, functions)
-            if found == SURVIVED:
-                found = _try(mutant, tests, first.took_s, limit_s, anew=True)
-            results[found] += 1
-            if found == SURVIVED:
-                bad.append(str(mutant.key))
-                sys.stdout.write(f"  SURVIVED {file}:{mutant.line}: {mutant.was}  ->  {mutant.now}\n")
-                sys.stdout.flush()
-        told = ", ".join(f"{count} {name}" for name, count in results.items())
-        sys.stdout.write(f"{file}: {told}; quick tests {quick_s:.1f} s; {time.monotonic() - began_s:.0f} s\n")
-        sys.stdout.flush()
-    return 1 if bad else 0
+            for mutant in sorted(mutants(file), key=lambda one: one.line)[: self._limit or None]:
+                found = EXCUSED if mutant.key in reasons else self.tried(module, mutant, items, reach)
+                counts[found] += 1
+                if found in (SURVIVED, UNREACHED):
+                    self._is_bad(f"  {found.upper()} {file}:{mutant.line}: {mutant.was}  ->  {mutant.now}")
+            self.rows.append((file, counts, time.monotonic() - began_s))
+            _say(_row(*self.rows[-1]))
+
+    def tried(self, module: Module, mutant: Mutant, items: Sequence[Any], reach: dict[str, Reach]) -> str:
+        """Return what became of one mutant."""
+        if mutant.lines is None:
+            return LEFT_OUT if self._functions else self._anew(module, mutant.tree(), reach)
+        places = {(mutant.file, line) for line in mutant.lines}
+        chosen = [item for item in items if reach[item.nodeid].lines & places]
+        if not chosen:
+            return UNREACHED
+        chosen.sort(key=lambda item: (-self._killed_by.get(item.nodeid, 0), reach[item.nodeid].took_s))
+        limit_s = 10.0 + 10.0 * sum(reach[item.nodeid].took_s for item in chosen)
+        found = in_place(module, tree := mutant.tree(), chosen, limit_s)
+        if found.code == _MODULE_LEVEL:
+            return LEFT_OUT if self._functions else self._anew(module, tree, reach)
+        self._killed_by[found.by] = self._killed_by.get(found.by, 0) + 1
+        return _named(found)
+
+    def _anew(self, module: Module, tree: ast.Module, reach: dict[str, Reach]) -> str:
+        return _named(imported(module, tree, _tests(SUBJECTS[module.file]), reach, 120.0))
+
+    def _control(self, module: Module, items: Sequence[Any], reach: dict[str, Reach]) -> str:
+        """Try the module as it is, with another docstring in each function: nobody may see that, or a fork kills for reasons of its own."""
+        tree = ast.parse((ROOT / module.file).read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+                node.body[0] = ast.copy_location(ast.Expr(ast.copy_location(ast.Constant("Another."), node.body[0])), node.body[0])
+        found = in_place(module, tree, items, 600.0)
+        if found.code not in (0, _MODULE_LEVEL):
+            return f"in place, {found.by}"
+        found = imported(module, tree, _tests(SUBJECTS[module.file]), reach, 600.0)
+        return SURVIVED if found.code == 0 else f"imported, {found.by}"
+
+    def _is_bad(self, line: str) -> None:
+        self.bad.append(line)
+        _say(line)
+
+
+def _named(found: Forked) -> str:
+    return TIMEOUT if found.code is None else SURVIVED if found.code == 0 else KILLED
+
+
+def _row(file: str, counts: dict[str, int], took_s: float) -> str:
+    return f"| {file} | {sum(counts.values())} | " + " | ".join(str(count) for count in counts.values()) + f" | {took_s:.0f} |"
+
+
+def _say(line: str) -> None:
+    sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
+    sys.__stdout__.flush()  # type: ignore[union-attr]
+
+
+def run(files: Sequence[str], limit: int = 0, functions: bool = False) -> int:
+    """Try the mutants of ``files``, print survivors and a table; return 0 when all are killed or excused and the table is not stale."""
+    import pytest
+
+    campaign = Campaign(files, limit, functions)
+    session = _Session(campaign.run, files)
+    tests = _tests(sorted({name for file in files for name in SUBJECTS[file]}))
+    code = pytest.main([*_QUIET, *tests], plugins=[session])
+    for name in session.failed:
+        _say(f"fails without a mutant: {name}")
+    _say("| module | mutants | killed | timeout | excused | survived | not reached | left out | s |\n|---|---|---|---|---|---|---|---|---|")
+    for row in campaign.rows:
+        _say(_row(*row))
+    _say("\n".join(campaign.bad) or "nothing left")
+    return 1 if campaign.bad or session.failed or code not in (0, 5) or len(campaign.rows) != len(files) else 0
 
 
 if __name__ == "__main__":

@@ -27,9 +27,15 @@ def batch(**changed):
 
 
 def test_alarms_alone_are_counted_and_spoil_nothing():
-    found = quiet.total([batch(alarms={"I21V": 2}), batch(seed=2, alarms={"I21V": 1}, suspensions=("I9",))], 1.0, 1)
-    assert (found.hours, found.completed, found.alarms, found.suspensions) == (40.0, 2, {"I21V": 3}, {"I9": 1})
+    found = quiet.total([batch(alarms={"I21V": 2}), batch(seed=2, alarms={"I21V": 1})], 1.0, 1)
+    assert (found.hours, found.completed, found.alarms, found.suspensions) == (40.0, 2, {"I21V": 3}, {})
     assert quiet.quiet(found)
+
+
+def test_a_suspension_without_a_fault_is_spurious():
+    found = quiet.total([batch(), batch(suspensions=("I9", "I9"))], 1.0, 1)
+    assert (found.suspensions, quiet.quiet(found)) == ({"I9": 2}, False)
+    assert found.what == ("vacuum seed 1: suspended by I9",) * 2
 
 
 def test_a_hold_an_abort_an_unsafe_state_and_a_batch_that_does_not_end_are_not_quiet():

@@ -1,50 +1,110 @@
 """One memory for all that behave alike: timers in buckets, belief and loops forgotten, journal texts left out.
 
-What is left out either has no say in permissions and states (texts, loops, trends) or is given anew by the next image. A timer keeps the
-side of its limit on which it stands. Forgetting is an over-approximation of the oven, never of the rules: those run unabridged.
+What is left out either has no say in permissions and states (texts, loops, trends, outputs that no scan reads again) or is given anew by
+the next image. A timer keeps the side of its limit on which it stands. Forgetting is an over-approximation of the oven, never of the rules:
+those run unabridged. Three steps make memories equal that the rules cannot tell apart:
+
+* **Boot ids** are only ever compared with one another, so the PLC's present one is always called ``BOOT_ID``; an older one is called 0.
+* **Latched rows** act through their effects, and go by what clears them: RESET (MANUAL), an acknowledgement (OPERATOR), or a recovery that
+  answers for its outage (``OUTAGE_ROWS``). Rows of one such class are replaced by all rows of it whose effects lie inside the effects they
+  have together: the same effects, gone at the same event. Rows that others ask for by name stay themselves. An effect is left out where
+  the state has nothing that it could change (``_matters``).
+* **What will be counted anew before anybody asks** is forgotten: seconds below the proof pressure before the N2 cycles are complete (a
+  cycle ends far above that pressure), a proof that another boot of the PLC or air has ended, a leak test that is not RUNNING (a restart
+  begins it anew), the reset pulse while no heat is asked for (without it heat comes sooner, not later), the time in a state
+  (what its limit does is done in the scan that passes it).
+
+Standing causes are judged anew by every image. Only without an image do they stay: ``search`` lets the wire go behind every cause.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from controller.alarms.states import AlarmMemory
 from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory
-from controller.image import Outputs, Setpoints
+from controller.image import OFF, Outputs, Setpoints
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.evaluate import BY_ID, InterlockMemory
 from controller.interlocks.limits import Limits
 from controller.interlocks.sensors import Believed
-from controller.interlocks.table import RULES, Reset
+from controller.interlocks.table import RULES, Effect, Reset
 from controller.memory import Memory
 from controller.prooftest import ProofTest
+from controller.recipe import run
 from controller.recipe.flow import Results
 from controller.recipe.look import PhaseMemory
-from controller.recipe.run import HOLD_HEAT_S, RESTART_LIMIT_S, UnitMemory
+from controller.recipe.model import LeakTest
+from controller.recipe.recovery import DECIDE_S
+from controller.recipe.resuming import GO_S, OUTAGE_ROWS, SETTLE_S
+from controller.recipe.run import Batch, UnitMemory
 from controller.recipe.states import UnitState
-from sim.explore.oven import AT_S
+from sim.explore.oven import AT_S, BOOT_ID
 
-_FIRST: Final[dict[tuple[int, int], str]] = {}
-for _rule in RULES:
-    _FIRST.setdefault((int(_rule.effect), int(_rule.reset)), _rule.id)
-_NAMED: Final = frozenset({"I6", "I7", "I21V"})  # rows that other rules ask for by name
+_NAMED: Final = frozenset({"I6", "I12", "I21V"})  # rows that other rules ask for by name
 _GOING_ON: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
-_STATE_S: Final = (HOLD_HEAT_S, RESTART_LIMIT_S)
+_LIVE: Final = _GOING_ON | {UnitState.STOPPING}
+_WAITED_S: Final = (SETTLE_S, SETTLE_S + GO_S, DECIDE_S)
+
+
+def _matters(effects: int, state: UnitState, heat: bool) -> int:
+    """Return what of the effects of latched rows can still change something in ``state``.
+
+    IDLE is reached from elsewhere only by a RESET, which clears every latch in the same scan: NO_START says nothing before. An aborted,
+    stopped or ended unit is neither held nor aborted again. Where a batch is held or must be, heat comes back with RESTART only, which no
+    row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT and NO_START refuse a START alike,
+    and while they do no HOLD of the same class acts.
+    """
+    effects &= ~Effect.WARN
+    if effects & (Effect.HOLD | Effect.ABORT) and not heat:
+        effects &= ~Effect.NO_HEAT
+    if state is UnitState.IDLE:
+        if effects & (Effect.ABORT | Effect.NO_START):
+            effects = effects & ~(Effect.ABORT | Effect.HOLD) | Effect.NO_START
+        return effects
+    effects &= ~Effect.NO_START
+    if state not in _GOING_ON:
+        effects &= ~(Effect.HOLD | Effect.NO_HEAT)
+    return effects if state in _LIVE else effects & ~Effect.ABORT
+
+
+@lru_cache(maxsize=64)
+def _classes(state: UnitState, heat: bool) -> dict[tuple[Reset, bool], dict[int, str]]:
+    """Return for each way to go away the first row with each set of effects that matter."""
+    found: dict[tuple[Reset, bool], dict[int, str]] = {}
+    for rule in RULES:
+        if rule.id not in _NAMED and rule.reset is not Reset.AUTO and (effects := _matters(int(rule.effect), state, heat)):
+            found.setdefault(_class(rule.id), {}).setdefault(effects, rule.id)
+    return found
+
+
+def _class(rule: str) -> tuple[Reset, bool]:
+    return BY_ID[rule].reset, rule in OUTAGE_ROWS
+
+
+WITH_BATCH: Final = "with a batch"
 
 
 def canonical(memory: Memory, limits: Limits) -> Memory:
     """Return the representative of all memories that behave as this one."""
+    boot_id = memory.boot_id
     return memory._replace(
-        unit=_unit(memory.unit), interlocks=_interlocks(memory.interlocks), proof=_proof(memory.proof, limits), sensors=Believed(),
+        unit=_unit(memory.unit), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id), sensors=Believed(),
         estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs),
-        reset_s=1.0 if memory.reset_s > 0 else 0.0, last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
-        proof_test=_test(memory.proof_test),
+        reset_s=1.0 if memory.reset_s > 0 and memory.unit.setpoints.heat else 0.0, last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
+        proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
     )  # fmt: skip
 
 
 def key(memory: Memory) -> Memory:
     """Return what tells two canonical memories apart; the batch is always the same one."""
     batch = memory.unit.batch
-    return memory if batch is None else memory._replace(unit=memory.unit._replace(batch=None, ending="with a batch"))
+    return memory if batch is None else memory._replace(unit=memory.unit._replace(batch=None, ending=WITH_BATCH))
+
+
+def whole(named: Memory, batch: Batch) -> Memory:
+    """Return the canonical memory that ``key`` made ``named`` of."""
+    return named._replace(unit=named.unit._replace(batch=batch, ending="")) if named.unit.ending == WITH_BATCH else named
 
 
 def _over(value: float, limits: tuple[float, ...]) -> float:
@@ -53,18 +113,19 @@ def _over(value: float, limits: tuple[float, ...]) -> float:
 
 
 def _unit(unit: UnitMemory) -> UnitMemory:
-    batch, recovery, state = unit.batch, unit.recovery, unit.state
-    timed, going_on = state in (UnitState.HELD, UnitState.RESTARTING), state in _GOING_ON
+    batch, recovery, going_on = unit.batch, unit.recovery, unit.state in _GOING_ON
+    phase = run.current(unit) if going_on else None
+    anew = phase is None or (isinstance(phase, LeakTest) and unit.state is not UnitState.RUNNING)
     return unit._replace(
-        state_s=_over(unit.state_s, _STATE_S) if timed else 0.0,
-        batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",
-        phase_index=unit.phase_index if going_on else 0, phase=_phase(unit.phase) if going_on else PhaseMemory(),
-        reproof=_phase(unit.reproof) if going_on else PhaseMemory(), temp_sp_c=_round(unit.temp_sp_c) if going_on else 0.0,
+        state_s=0.0, batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",
+        phase_index=unit.phase_index if going_on else 0, phase=PhaseMemory() if anew else _phase(unit.phase),
+        reproof=_phase(unit.reproof) if unit.state is UnitState.RESTARTING else PhaseMemory(),
+        temp_sp_c=_round(unit.temp_sp_c) if going_on else 0.0,
         setpoints=_setpoints(unit.setpoints), endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
         power_lost=unit.power_lost if going_on else False,
         recovery=None if recovery is None else recovery._replace(
             outage_s=_over(recovery.outage_s, (60.0, 900.0)), sp_c=_round(recovery.sp_c), solvent=None, insoluble=None,
-            waited_s=_over(recovery.waited_s, (60.0, 900.0, RESTART_LIMIT_S)),
+            waited_s=_over(recovery.waited_s, _WAITED_S),
         ),
     )  # fmt: skip
 
@@ -84,25 +145,32 @@ def _round(temp_c: float) -> float:
     return 50.0 * round(temp_c / 50.0)
 
 
-def _interlocks(memory: InterlockMemory) -> InterlockMemory:
-    """Return the fewest rows with the same effects waiting for the same reset; what stands is judged anew by the next scan."""
-    kept: set[str] = set()
-    for reset in (Reset.OPERATOR, Reset.MANUAL):
-        latched = [BY_ID[rule] for rule in memory.active if BY_ID[rule].reset is reset]
-        kept |= {rule.id for rule in latched if rule.id in _NAMED}
-        done = 0
-        for rule in sorted(latched, key=lambda one: (-int(one.effect).bit_count(), one.id)):
-            if int(rule.effect) & ~done:
-                done |= int(rule.effect)
-                kept.add(_FIRST[int(rule.effect), int(reset)])
-    return InterlockMemory(active=frozenset(kept))
+def _interlocks(memory: Memory) -> InterlockMemory:
+    latched = frozenset(rule for rule in memory.interlocks.active if BY_ID[rule].reset is not Reset.AUTO)
+    return InterlockMemory(active=_alike(latched, memory.unit.state, memory.unit.setpoints.heat))
 
 
-def _proof(proof: Proof, limits: Limits) -> Proof:
+@lru_cache(maxsize=4096)
+def _alike(rules: frozenset[str], state: UnitState, heat: bool) -> frozenset[str]:
+    """Return the rows that stand for all sets of rows with these effects and ways to go away."""
+    kept = set(rules & _NAMED)
+    for way, first in _classes(state, heat).items():
+        together = 0
+        for rule in rules - _NAMED:
+            together |= int(BY_ID[rule].effect) if _class(rule) == way else 0
+        together = _matters(together, state, heat)
+        kept |= {rule for effects, rule in first.items() if not effects & ~together}
+    return frozenset(kept)
+
+
+def _proof(proof: Proof, limits: Limits, boot_id: int) -> Proof:
+    if proof.boot_id != boot_id:
+        return Proof(leak_ok=proof.leak_ok)
+    cycled = proof.cycles >= limits.proof_cycles
     return Proof(
         cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated,
         volumes=limits.proof_volumes if proof.volumes >= limits.proof_volumes else 0.0,
-        low_s=limits.proof_s if proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=proof.boot_id,
+        low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
         cycles_since_heat=min(proof.cycles_since_heat, 2),
         volumes_since_heat=limits.proof_volumes if proof.volumes_since_heat >= limits.proof_volumes else 0.0,
         vacuum_proven=proof.vacuum_proven, inert_proven=proof.inert_proven,
@@ -110,13 +178,16 @@ def _proof(proof: Proof, limits: Limits) -> Proof:
 
 
 def _outputs(out: Outputs) -> Outputs:
+    """Return what the next image follows and the next scan compares with."""
     low, middle, high = out.zone_sp_c
-    return out._replace(
-        zone_sp_c=(_round(low), _round(middle), _round(high)), zone_op_pct=(0.0, 0.0, 0.0), rate_limit_c_per_min=0.0, vac_throttle_pct=0.0,
-        n2_flow_sp_nm3_h=60.0 if out.n2_flow_sp_nm3_h > 0 else 0.0, batch_id=min(out.batch_id, 1), soak_s=0.0,
+    return OFF._replace(
+        heat_enable=out.heat_enable, zone_sp_c=(_round(low), _round(middle), _round(high)), pump=out.pump, roots=out.roots,
+        vac_valve=out.vac_valve, n2_valve=out.n2_valve, n2_flow_sp_nm3_h=60.0 if out.n2_flow_sp_nm3_h > 0 else 0.0,
+        vent_valve=out.vent_valve, exhaust_valve=out.exhaust_valve, exhaust_fan=out.exhaust_fan, circulation=out.circulation,
+        condenser=out.condenser, door_release=out.door_release,
     )  # fmt: skip
 
 
-def _test(test: ProofTest) -> ProofTest:
-    valid = test.passed_at_s is not None and not test.spoiled
-    return ProofTest(passed_at_s=AT_S, boot_id=test.boot_id, spoiled="") if valid else ProofTest()
+def _test(test: ProofTest, boot_id: int) -> ProofTest:
+    valid = test.passed_at_s is not None and not test.spoiled and test.boot_id == boot_id
+    return ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled="") if valid else ProofTest()

@@ -41,9 +41,10 @@ CALM: Final = (
     Cause("hot in N2", {**_N2, **_at(150.0)}),
 )
 _HOT: Final = CALM[3].changed
+LOST: Final = Cause("wire lost", {}, lost=True)
 DISTURBED: Final = (
     Cause("emergency stop", {**_HOT, "estop_ok": False}),
-    Cause("wire lost", {}, lost=True),
+    LOST,
     Cause("circulation lost", {**_HOT, "circulation_run": False}),
     Cause("N2 supply low", {**_HOT, "n2_header_bar": 1.0}),
     Cause("local", {**_HOT, "remote": False}),

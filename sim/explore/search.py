@@ -5,26 +5,32 @@ they do in the core. The oven is abstracted to causes (``oven``), the memory to 
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from controller.command import Command, Start
 from controller.memory import Memory, Settings
 from controller.prooftest import ProofTest
-from controller.recipe.states import UnitState, Verb
+from controller.recipe.run import Batch
+from controller.recipe.states import UnitState, Verb, allowed
 from controller.scan import power_return, scan
-from sim.explore.canon import canonical, key
+from sim.explore.canon import canonical, key, whole
 from sim.explore.invariants import SAFE, Edge, violations
-from sim.explore.oven import AT_S, BOOT_ID, CALM, DISTURBED, Cause, image
+from sim.explore.oven import AT_S, BOOT_ID, CALM, DISTURBED, LOST, Cause, image
 
 SHORT_S: Final = 1.0
-LONG_S: Final = 8000.0  # longer than every delay, timeout and hold limit
+STEPS_S: Final = (SHORT_S, 12.0, 100.0, 8000.0)  # between the delays of rows that come before others, and longer than every limit
 TOGETHER: Final[tuple[tuple[Verb, ...], ...]] = (
-    (), (Verb.START,), (Verb.HOLD,), (Verb.RESTART,), (Verb.STOP,), (Verb.ABORT,), (Verb.RESET,), (Verb.ACKNOWLEDGE,),
+    (Verb.START,), (Verb.HOLD,), (Verb.RESTART,), (Verb.STOP,), (Verb.ABORT,), (Verb.RESET,), (Verb.ACKNOWLEDGE,),
     (Verb.RESTART, Verb.ABORT), (Verb.RESTART, Verb.STOP), (Verb.START, Verb.ABORT), (Verb.HOLD, Verb.STOP, Verb.ABORT),
     (Verb.RESET, Verb.START), (Verb.RESET, Verb.RESTART),
 )  # fmt: skip
+USER: Final = "explorer"
+ONE_FOR_ALL: Final = "a verb that the state does not take changes nothing"
 
 
 class Found(NamedTuple):
@@ -45,6 +51,15 @@ class Summary(NamedTuple):
     stuck: tuple[Found, ...]  # nodes from which no safe terminal is reached
 
 
+class _Way(NamedTuple):
+    """The edges from one node to another: the first of them, how many, and the invariants that they broke, each with its edge."""
+
+    how: str
+    after: Memory  # as ``key`` names it
+    edges: int
+    broken: tuple[tuple[str, str], ...]
+
+
 @dataclass
 class _Graph:
     numbers: dict[Memory, int] = field(default_factory=dict)
@@ -55,13 +70,12 @@ class _Graph:
     edges: int = 0
     broken: dict[str, Found] = field(default_factory=dict)
 
-    def add(self, memory: Memory, source: int, how: str) -> int:
-        """Return the node of ``memory``, new or known, reached from ``source``."""
-        name = key(memory)
-        number = self.numbers.get(name)
+    def add(self, named: Memory, source: int, how: str) -> int:
+        """Return the node of ``named``, new or known, reached from ``source``."""
+        number = self.numbers.get(named)
         if number is None:
-            number = self.numbers[name] = len(self.memories)
-            self.memories.append(memory)
+            number = self.numbers[named] = len(self.memories)
+            self.memories.append(named)
             self.came.append((source, how))
             self.back.append(set())
         if source >= 0:
@@ -76,23 +90,33 @@ class _Graph:
             steps.append(how)
         return tuple(reversed(steps))
 
+    def take(self, number: int, ways: list[_Way]) -> None:
+        """Take in what leads away from a node."""
+        self.expanded += 1
+        for way in ways:
+            self.edges += way.edges
+            self.add(way.after, number, way.how)
+            for name, how in way.broken:
+                self.broken.setdefault(name, Found(name, (*self.path(number), how)))
 
-def explore(settings: Settings, start: Start, *, causes: tuple[Cause, ...] = (*CALM, *DISTURBED), max_nodes: int = 1_000_000) -> Summary:
-    """Return what holds in every state that can be reached from a new core with ``start`` as the only recipe and load."""
-    graph, waiting = _Graph(), deque[int]()
-    waiting.append(graph.add(canonical(Memory(boot_id=BOOT_ID), settings.limits), -1, ""))
-    while waiting and len(graph.memories) < max_nodes:
-        number = waiting.popleft()
-        graph.expanded += 1
-        for how, after, broken in _edges(settings, start, graph.memories[number], causes):
-            graph.edges += 1
-            known = len(graph.memories)
-            target = graph.add(after, number, how)
-            if target == known:
-                waiting.append(target)
-            for name in broken:
-                graph.broken.setdefault(name, Found(name, (*graph.path(number), how)))
-    return _summary(graph, complete=not waiting)
+
+def explore(
+    settings: Settings, start: Start, *, causes: tuple[Cause, ...] = (*CALM, *DISTURBED), max_nodes: int = 1_000_000, jobs: int = 1,
+    tell: Callable[[int, int], None] = lambda nodes, left: None,
+) -> Summary:  # fmt: skip
+    """Return what holds in every state that can be reached from a new core with ``start`` as the only recipe and load.
+
+    ``jobs`` worker processes expand the nodes of one level side by side; the result does not depend on them. ``tell`` hears of each level.
+    """
+    graph, expand = _Graph(), partial(_expanded, settings, start, causes)
+    graph.add(key(canonical(Memory(boot_id=BOOT_ID), settings.limits)), -1, "")
+    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+        while (first := graph.expanded) < len(graph.memories) < max_nodes:
+            level = graph.memories[first:]
+            for number, ways in enumerate(map(expand, level) if pool is None else pool.map(expand, level, chunksize=4), first):
+                graph.take(number, ways)
+            tell(len(graph.memories), len(graph.memories) - graph.expanded)
+    return _summary(graph, complete=graph.expanded == len(graph.memories))
 
 
 def lines(found: Summary) -> Iterator[str]:
@@ -106,18 +130,54 @@ def lines(found: Summary) -> Iterator[str]:
             yield f"  {one.invariant}: " + " -> ".join(one.path)
 
 
+def _expanded(settings: Settings, start: Start, causes: tuple[Cause, ...], named: Memory) -> list[_Way]:
+    """Return the ways from a node, one for each node that they lead to."""
+    found: dict[Memory, _Way] = {}
+    for how, after, broken in _edges(settings, start, whole(named, Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S)), causes):
+        target = key(after)
+        way = found.get(target) or _Way(how, target, 0, ())
+        found[target] = way._replace(edges=way.edges + 1, broken=(*way.broken, *((name, how) for name in broken)))
+    return list(found.values())
+
+
 def _edges(settings: Settings, start: Start, memory: Memory, causes: tuple[Cause, ...]) -> Iterator[tuple[str, Memory, list[str]]]:
+    """Yield how, the canonical memory after, and what was broken.
+
+    Verbs that the state table refuses are refused before anything of the image is looked at; they are tried with the first cause only,
+    where they must lead to the same memory as no verb.
+    """
+    possible, refused = _sorted(memory.unit.state)
     for cause in causes:
-        for verbs in TOGETHER:
-            commands = tuple(_command(number, verb, start) for number, verb in enumerate(verbs))
-            yield _scanned(settings, memory, cause, SHORT_S, commands)
-        yield _scanned(settings, memory, cause, LONG_S, ())
+        alone = [_scanned(settings, memory, cause, dt_s, ()) for dt_s in STEPS_S]
+        yield from alone
+        yield from _then_lost(settings, memory, cause)
+        for verbs in possible:
+            yield _scanned(settings, memory, cause, SHORT_S, _commands(verbs, start))
+        for verbs in refused if cause is causes[0] else ():
+            how, after, broken = _scanned(settings, memory, cause, SHORT_S, _commands(verbs, start))
+            yield how, after, broken if after == alone[0][1] else [*broken, ONE_FOR_ALL]
     returned, _ = power_return(memory, image(causes[0], memory.outputs, SHORT_S), settings, 60.0)
     broken = ["an outage leaves no heat"] if returned.unit.setpoints.heat or returned.outputs.heat_enable else []
     yield "core restarted", canonical(returned, settings.limits), broken
     if memory.unit.state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
         passed = ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled="")
         yield "proof test passed", memory._replace(proof_test=passed), []
+
+
+def _then_lost(settings: Settings, memory: Memory, cause: Cause) -> Iterator[tuple[str, Memory, list[str]]]:
+    """Yield what comes when the wire goes while ``cause`` stands: without an image it stays, and so do rows that it keeps."""
+    before, _ = scan(settings, memory, image(cause, memory.outputs, STEPS_S[1]))
+    for verbs in ((), (Verb.RESET,)):
+        how, after, broken = _scanned(settings, before, LOST, SHORT_S, _commands(verbs, None))
+        yield f"{cause.name}, {STEPS_S[1]:g} s, then {how}", after, broken
+
+
+@lru_cache(maxsize=len(UnitState))
+def _sorted(state: UnitState) -> tuple[tuple[tuple[Verb, ...], ...], tuple[tuple[Verb, ...], ...]]:
+    """Return the verbs together of which ``state`` takes one or more, and those of which it takes none. RESET clears latches anywhere."""
+    takes = {*allowed(state), Verb.RESET}
+    possible = tuple(verbs for verbs in TOGETHER if takes.intersection(verbs))
+    return possible, tuple(verbs for verbs in TOGETHER if not takes.intersection(verbs))
 
 
 def _scanned(settings: Settings, memory: Memory, cause: Cause, dt_s: float, commands: tuple[Command, ...]) -> tuple[str, Memory, list[str]]:
@@ -127,8 +187,12 @@ def _scanned(settings: Settings, memory: Memory, cause: Cause, dt_s: float, comm
     return how, canonical(after, settings.limits), found
 
 
-def _command(number: int, verb: Verb, start: Start) -> Command:
-    return Command(f"c{number}", "explorer", verb, None, number + 1, start if verb is Verb.START else None)
+def _commands(verbs: tuple[Verb, ...], start: Start | None) -> tuple[Command, ...]:
+    return tuple(_command(number, verb, start) for number, verb in enumerate(verbs))
+
+
+def _command(number: int, verb: Verb, start: Start | None) -> Command:
+    return Command(f"c{number}", USER, verb, None, number + 1, start if verb is Verb.START else None)
 
 
 def _summary(graph: _Graph, complete: bool) -> Summary:
