@@ -108,6 +108,15 @@ class Wire:
             self.endpoint.shown_anew()
         self.scan()
 
+    async def wants(self, name, password):
+        """Have an OPC UA server let in only this user; None: the certificate is enough."""
+        if self.kind == NODE:
+            self.plc.ask("wants", user=name, password=password)
+        else:
+            self.access.users.clear()
+            if name is not None:
+                self.access.users[name] = password
+
     def scan(self):
         self.plc.scan(1.0)
         self.show()
