@@ -4,10 +4,12 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
-SYSTEM := mosquitto mosquitto-clients mbpoll systemd
+NODE_STAMP := tests/interop/node_modules/.complete
+# tool:package of Debian
+SYSTEM := mosquitto:mosquitto mosquitto_sub:mosquitto-clients mbpoll:mbpoll systemd-analyze:systemd node:nodejs npm:npm
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test check bench campaign kills quiet mutants setup system constraints clean
+.PHONY: demo test check bench campaign kills quiet mutants setup system interop constraints clean
 
 # PLC=tcp, tls, rtu or opcua: the wire to the soft PLC.
 PLC ?= tcp
@@ -15,7 +17,7 @@ PLC ?= tcp
 demo: setup
 	$(BIN)/ovensim demo --plc $(PLC) $(ARGS)
 
-test: setup check
+test: setup interop check
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup
@@ -58,15 +60,23 @@ $(STAMP): pyproject.toml deploy/constraints.txt
 	@echo "compiling model and plant, once" && $(BIN)/ovenctl warm-up && $(BIN)/python -c "import sim.plant.plant"
 	@touch $@
 
-# The broker, an independent Modbus client and systemd's checker. Without them the demo runs on an embedded broker, and their tests are
-# skipped (with CI=true they fail).
+# node-opcua, an OPC UA client and server that share no line with the product. Without it its tests are skipped (with CI=true they fail).
+interop: $(NODE_STAMP)
+
+$(NODE_STAMP): tests/interop/package.json | system
+	@if ! command -v npm >/dev/null; then echo "no npm: tests with node-opcua are skipped"; \
+	elif cd tests/interop && npm install --silent; then touch node_modules/.complete; \
+	else echo "node-opcua could not be installed: its tests are skipped"; fi
+
+# The broker, an independent Modbus client, systemd's checker and node. Without them the demo runs on an embedded broker, and their tests
+# are skipped (with CI=true they fail).
 system:
-	@missing=""; for tool in mosquitto mosquitto_sub mbpoll systemd-analyze; do \
-	  PATH="$$PATH:/usr/sbin:/sbin" command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=""; for pair in $(SYSTEM); do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v $${pair%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM) >/dev/null; \
-	  else echo "not installed:$$missing (on Debian: sudo apt-get install $(SYSTEM))"; fi; \
+	    echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  else echo "not installed:$$missing (on Debian: sudo apt-get install$$missing)"; fi; \
 	fi
 
 # Pins every package of every supported Python, with hashes; needs uv.
@@ -75,4 +85,4 @@ constraints:
 	  pyproject.toml --extra dev --extra demo --extra rtu -o deploy/constraints.txt
 
 clean:
-	rm -rf $(VENV) var *.egg-info
+	rm -rf $(VENV) var *.egg-info tests/interop/node_modules

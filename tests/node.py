@@ -26,7 +26,7 @@ def program() -> str:
     packages = FOLDER / "node_modules" / "node-opcua-client"
     if found is not None and packages.is_dir():
         return found
-    missing = "node is not installed" if found is None else f"no node-opcua in {packages.parent} (make setup)"
+    missing = "node is not installed" if found is None else f"no node-opcua in {packages.parent} (make interop)"
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)

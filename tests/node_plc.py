@@ -61,6 +61,7 @@ class NodePlc:
         self._start = {name: float(values[name]) if values[name] == values[name] else 0.0 for name in wiring.nodes}
         self._boot, self._mute, self._number = _FIRST_BOOT_ID, False, 0
         self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
         self.own = Pair(folder / "plc.pem", folder / "own" / "private" / "private_key.pem")
 
     def power_on(self) -> None:

@@ -180,6 +180,29 @@ async def test_a_plc_that_starts_again_is_found_again_and_its_new_boot_id_is_tol
         assert told.count("connected") == 2
 
 
+async def test_without_blocks_the_plc_goes_to_its_own_safe_state_at_its_watchdog_time_and_the_lease_ends(line):
+    async with asyncio.timeout(DEADLINE_S), line.field() as field:
+        await caught_up(line, field, 1.0)
+        await field.write(OFF)
+        await until(lambda: line.plc.counter == 1)
+        line.scan()
+        seen = await caught_up(line, field, 2.0)
+        assert (seen.plc_state.value, seen.plc_lease.value) == (block.PlcState.IDLE, MASTER)
+        limit_s = seen.plc_watchdog_s.value
+        assert limit_s == 5.0
+        for silent_s in range(2, 7):  # the PLC's scan of 1 s goes on, the controller only reads
+            line.scan()
+            seen = await caught_up(line, field, 1.0 + silent_s)
+            safe = silent_s >= limit_s
+            assert (seen.plc_state.value == block.PlcState.WATCHDOG_SAFE, seen.plc_lease.value == 0) == (safe, safe), silent_s
+            assert not (safe and seen.plc_heat_permitted.value)
+        await field.write(OFF)  # and a block brings it back
+        await until(lambda: line.plc.counter == 2)
+        line.scan()
+        seen = await caught_up(line, field, 8.0)
+        assert (seen.plc_state.value, seen.plc_lease.value) == (block.PlcState.IDLE, MASTER)
+
+
 async def test_another_plc_gets_no_block(line):
     line.plc.values["plc_serial"] = 1
     line.scan()
@@ -314,6 +337,23 @@ async def test_a_plc_with_a_strangers_certificate_is_not_trusted(line, stranger)
     await refused(
         line, **QUICK[line.kind], **({"ca_file": str(ca)} if line.kind == "tls" else {"server_certificate_file": str(pair.certificate)})
     )
+
+
+@pytest.mark.parametrize("served", ["opcua", NODE], indirect=True)
+async def test_a_plc_that_wants_a_name_and_a_password_lets_in_nobody_else(line, tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("correct horse 9\n")
+    wrong = tmp_path / "wrong"
+    wrong.write_text("something else\n")
+    await line.wants("core", "correct horse 9")
+    try:
+        driver = line.driver(username="core", password_file=str(secret))
+        assert await image(driver)
+        await driver.close()
+        for changes in ({"username": "core", "password_file": str(wrong)}, {}):
+            await refused(line, connect_s=1.0, **changes)
+    finally:
+        await line.wants(None, None)
 
 
 @pytest.mark.parametrize("served", ["tls"], indirect=True)

@@ -70,7 +70,7 @@ async def test_an_alarm_is_seen_acknowledged_refreshed_and_gone(opcua_site: Site
         newest = listener.of(rule)
         await condition.call_method(acknowledge, newest["EventId"], ua.LocalizedText("I have seen it"))
         acked = await until(lambda: listener.of(rule, **{"AckedState/Id": True}))
-        assert (acked["ClientUserId"], acked["Retain"]) == ("otto", True)
+        assert (acked["ClientUserId"], acked["Retain"], acked["Comment"]) == ("otto", True, "I have seen it")
         oven.change(lambda rig: rig.own.update(disk_free_pct=rig.own["disk_free_pct"]._replace(value=50.0)))
         gone = await until(lambda: listener.of(rule, Retain=False))
         assert gone["ActiveState/Id"] is False

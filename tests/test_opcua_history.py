@@ -100,6 +100,40 @@ async def test_aggregates_follow_from_the_raw_values(opcua_site: Site) -> None:
                         assert one.StatusCode.value == ua.StatusCodes.BadNoData
 
 
+async def test_values_between_two_samples_lie_on_a_straight_line_and_say_so(opcua_site: Site) -> None:
+    async with opcua_site.connected("vera") as client:
+        await until(lambda: len(stored(opcua_site, "z1_tc_a_c")) > 60)
+        with opcua_site.oven.silent():
+            values = stored(opcua_site, "z1_tc_a_c")[10:30]
+            start = datetime.fromtimestamp(values[0][0] // 1000 / 1e6, UTC) + timedelta(milliseconds=1)
+            end = datetime.fromtimestamp(values[-1][0] // 1000 / 1e6, UTC)
+            kind = ua.NodeId(ua.ObjectIds.AggregateFunction_Interpolative)
+            details = ua.ReadProcessedDetails(StartTime=start, EndTime=end, ProcessingInterval=7.0, AggregateType=[kind])
+            found = (await read(client, "Process.z1_tc_a_c", details)).HistoryData.DataValues
+        ns = [at for at, _ in values]
+        for one in found:
+            at = micro(one.SourceTimestamp) * 1000
+            right = next(place for place, later in enumerate(ns) if later > at)
+            (early, low), (late, high) = values[right - 1], values[right]
+            assert one.Value.Value == pytest.approx(low + (high - low) * (at - early) / (late - early), abs=1e-3)
+            assert one.StatusCode.value == 0x0402  # good; info bits of a data value: interpolated
+        assert len(found) == -(-(end - start) // timedelta(milliseconds=7))
+
+
+async def test_before_the_first_sample_nothing_is_known_and_behind_the_last_one_it_is_uncertain(opcua_site: Site) -> None:
+    kind = ua.NodeId(ua.ObjectIds.AggregateFunction_Interpolative)
+    async with opcua_site.connected("vera") as client:
+        with opcua_site.oven.silent():
+            first, last = (stored(opcua_site, "plc_state")[at][0] for at in (0, -1))
+            for ns, code in ((first - 10**9, ua.StatusCodes.BadNoData), (last + 10**9, ua.StatusCodes.UncertainDataSubNormal | 0x0402)):
+                at = datetime.fromtimestamp(ns / 1e9, UTC)
+                details = ua.ReadProcessedDetails(
+                    StartTime=at, EndTime=at + timedelta(seconds=1), ProcessingInterval=0.0, AggregateType=[kind]
+                )
+                (found,) = (await read(client, "Process.plc_state", details)).HistoryData.DataValues
+                assert found.StatusCode.value == code
+
+
 async def test_what_is_too_much_or_unknown_is_refused(opcua_site: Site) -> None:
     minimum = ua.NodeId(ua.ObjectIds.AggregateFunction_Minimum)
     start = datetime.now(UTC) - timedelta(hours=1)

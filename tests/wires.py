@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -68,7 +68,7 @@ class Wire:
         self.plc = CountingPlc()
         if kind == NODE:
             self.core = self_signed(folder, "urn:ovenctl:core")
-            self.plc = NodePlc(WIRING, self.plc.values, folder, self.port, self.core.certificate)
+            self.plc = NodePlc(WIRING, self.plc.values, folder / NODE, self.port, self.core.certificate)
             self.own = self.plc.own
         self.access = opcua_server.Access(self.own, (self.core.certificate,), {})
 
@@ -107,6 +107,15 @@ class Wire:
         if self.endpoint is not None:
             self.endpoint.shown_anew()
         self.scan()
+
+    async def wants(self, name, password):
+        """Have an OPC UA server let in only this user; None: the certificate is enough."""
+        if self.kind == NODE:
+            self.plc.ask("wants", user=name, password=password)
+        else:
+            self.access.users.clear()
+            if name is not None:
+                self.access.users[name] = password
 
     def scan(self):
         self.plc.scan(1.0)
@@ -148,14 +157,10 @@ def self_signed(folder: Path, uri: str) -> Pair:
 @asynccontextmanager
 async def wire(kind: str, folder: Path) -> AsyncIterator[Wire]:
     """Give a soft PLC that is served on ``kind``; certificates lie in ``folder``."""
-    if kind == "rtu":
-        with joined() as ends:
-            one = Wire(kind, folder, ends)
+    with joined() if kind == "rtu" else nullcontext() as ends:
+        one = Wire(kind, folder, ends)
+        try:
             await one.start()
             yield one
+        finally:
             await one.leave()
-        return
-    one = Wire(kind, folder, None)
-    await one.start()
-    yield one
-    await one.leave()

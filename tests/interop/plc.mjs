@@ -104,6 +104,8 @@ let server;
 const variables = new Map();
 const open = new Set(); // signals whose sensor is open
 let frozen = false;
+const tokens = new Map(); // of each endpoint, all ways to come in
+let who = { user: null, password: null }; // who may come in; null: the certificate is enough
 
 function publish() {
   if (frozen) return;
@@ -120,7 +122,7 @@ function publish() {
   show("plc_alive", image.plc_alive);
 }
 
-async function begin({ port, boot, namespace, nodes, begun, command, values, trusted, user, password }) {
+async function begin({ port, boot, namespace, nodes, begun, command, values, trusted }) {
   plc = new Plc(values, boot);
   const store = new certificates.OPCUACertificateManager({ rootFolder: folder, automaticallyAcceptUnknownCertificate: false });
   await store.initialize();
@@ -137,7 +139,7 @@ async function begin({ port, boot, namespace, nodes, begun, command, values, tru
     port, host: "127.0.0.1", hostname: "127.0.0.1", certificateFile, privateKeyFile: store.privateKey, serverCertificateManager: store,
     userCertificateManager: store, serverInfo: { applicationUri: uri, productUri: "urn:interop", applicationName: { text: "PLC" } },
     securityPolicies: [opcua.SecurityPolicy.Basic256Sha256], securityModes: [opcua.MessageSecurityMode.SignAndEncrypt],
-    allowAnonymous: !user, userManager: { isValidUser: (name, secret) => Boolean(user) && name === user && secret === password },
+    allowAnonymous: true, userManager: { isValidUser: (name, secret) => who.user !== null && name === who.user && secret === who.password },
     registerServerMethod: servers.RegisterServerMethod.HIDDEN, disableDiscovery: false,
   });
   await server.initialize();
@@ -188,6 +190,14 @@ const operations = {
     }
     if (image_frozen !== undefined) frozen = image_frozen;
     if (write_ignored !== undefined) plc.ignoring = write_ignored;
+  },
+  wants(one) {
+    who = one;
+    for (const offered of server.endpoints.flatMap((endpoint) => endpoint.endpointDescriptions())) {
+      tokens.set(offered, tokens.get(offered) ?? offered.userIdentityTokens);
+      const named = (token) => token.tokenType !== opcua.UserTokenType.Anonymous;
+      offered.userIdentityTokens = who.user === null ? tokens.get(offered) : tokens.get(offered).filter(named);
+    }
   },
   powerCycle({ boot }) {
     plc.powerOn(boot);
