@@ -30,19 +30,24 @@ class Arg(NamedTuple):
 
 
 MOST_ELEMENTS: Final = 20
-_VARIANT: Final = {"String": _V.String, "Double": _V.Double, "UInt32": _V.UInt32, "Boolean": _V.Boolean}
+JOB_INDEX: Final = 7  # namespace of ISA-95 Job Control in this server
+_VARIANT: Final = {"String": _V.String, "Double": _V.Double, "UInt32": _V.UInt32, "UInt64": _V.UInt64, "Boolean": _V.Boolean,
+                   "LocalizedText": _V.LocalizedText, "ISA95JobOrderDataType": _V.ExtensionObject,
+                   "ISA95JobResponseDataType": _V.ExtensionObject, "ISA95StateDataType": _V.ExtensionObject}  # fmt: skip
+_STRUCTURES: Final = {"ISA95JobOrderDataType": 3008, "ISA95JobResponseDataType": 3013, "ISA95StateDataType": 3006}
 Values = Mapping[str, Any]
 Handler = Callable[[Person, Values], Awaitable[tuple[Any, ...]]]
 
 
 class Method(NamedTuple):
-    """One method: its name after the object (``Batch.Hold``), what it takes and gives."""
+    """One method: its name after the object (``Batch.Hold``), what it takes and gives; ``type_id`` is its number in its standard's type."""
 
     name: str
     text: str
     inputs: tuple[Arg, ...]
     outputs: tuple[Arg, ...]
     handle: Handler
+    type_id: int = 0
 
 
 class Fault(OvenctlError):  # noqa: N818 (a status code on its way out)
@@ -65,6 +70,7 @@ class Methods:
         if unknown := {method.name for method in table} - access.METHOD_ROLES.keys():
             raise ValueError(f"methods without a role: {sorted(unknown)}")
         self.table = {f"{access.ROOT}.{method.name}": method for method in table}
+        self._by_type = {method.type_id: method for method in table if method.type_id}
         self._standard = standard
         self._running = 0
 
@@ -99,7 +105,9 @@ class Methods:
             await run(session, request.ObjectId, [argument.Value for argument in arguments])
             return ""
         method = self.table.get(str(id_.Identifier)) if id_.NamespaceIndex == 2 else None
-        if method is None or (not session.sees(id_) and not access.may_call(session.person.role, method.name)):
+        if id_.NamespaceIndex == JOB_INDEX and isinstance(id_.Identifier, int):  # the type's own method, called on the object
+            method = self._by_type.get(id_.Identifier)
+        if method is None or (not session.sees(request.ObjectId) and not access.may_call(session.person.role, method.name)):
             raise Fault(_S.BadMethodInvalid if method is None else _S.BadUserAccessDenied, "no such method")
         if request.ObjectId != ua.NodeId(f"{access.ROOT}.{method.name.partition('.')[0]}", 2):
             raise Fault(_S.BadNodeIdInvalid, "the method belongs to another object")
@@ -119,18 +127,23 @@ def arguments(args: tuple[Arg, ...]) -> list[ua.Argument]:
         base, array = arg.type.removesuffix("[]"), arg.type.endswith("[]")
         shown.append(
             ua.Argument(
-                Name=arg.name, DataType=ua.NodeId(_VARIANT[base].value), ValueRank=1 if array else -1,
+                Name=arg.name, DataType=data_type(base), ValueRank=1 if array else -1,
                 ArrayDimensions=[0] if array else [], Description=ua.LocalizedText(arg.text),
             )
         )  # fmt: skip
     return shown
 
 
+def data_type(base: str) -> ua.NodeId:
+    """Return the node of an argument's data type."""
+    return ua.NodeId(_STRUCTURES[base], JOB_INDEX) if base in _STRUCTURES else ua.NodeId(_VARIANT[base].value)
+
+
 def _checked(method: Method, given: list[ua.Variant], result: ua.CallMethodResult) -> dict[str, Any]:
     if len(given) != len(method.inputs):
         code = _S.BadArgumentsMissing if len(given) < len(method.inputs) else _S.BadTooManyArguments
         raise Fault(code, f"{method.name} takes {len(method.inputs)} arguments, {len(given)} came")
-    codes = [_wrong(arg, variant) for arg, variant in zip(method.inputs, given, strict=True)]
+    codes = [misfit(arg, variant) for arg, variant in zip(method.inputs, given, strict=True)]
     if any(codes):
         result.InputArgumentResults = [ua.StatusCode(code or _S.Good) for code in codes]
         wrong = ", ".join(arg.name for arg, code in zip(method.inputs, codes, strict=True) if code)
@@ -138,7 +151,8 @@ def _checked(method: Method, given: list[ua.Variant], result: ua.CallMethodResul
     return {arg.name: variant.Value for arg, variant in zip(method.inputs, given, strict=True)}
 
 
-def _wrong(arg: Arg, variant: ua.Variant) -> int | None:
+def misfit(arg: Arg, variant: ua.Variant) -> int | None:
+    """Return the status code of what is wrong with one argument, None when it fits; an empty array or text becomes one."""
     base, array = arg.type.removesuffix("[]"), arg.type.endswith("[]")
     value = variant.Value
     if array and value is None and variant.VariantType in (_VARIANT[base], _V.Null):
@@ -156,6 +170,10 @@ def _wrong(arg: Arg, variant: ua.Variant) -> int | None:
 def _beyond(arg: Arg, base: str, value: Any) -> int | None:
     if base == "String":
         fits = isinstance(value, str) and len(value) <= arg.most
+    elif base == "LocalizedText":
+        fits = isinstance(value, ua.LocalizedText) and len(value.Text or "") <= arg.most
+    elif base in _STRUCTURES:
+        fits = type(value).__name__ == base
     elif base == "Boolean":
         fits = isinstance(value, bool)
     else:

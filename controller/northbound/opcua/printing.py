@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from controller.northbound.opcua import access, methods, prescan, session
 from controller.northbound.opcua.access import METHOD_ROLES, PARTS
 from controller.northbound.opcua.history import AGGREGATES, MOST_INTERVALS, MOST_SAMPLES, PAGE
+from controller.northbound.opcua.mapping import MAPPING
 from controller.northbound.opcua.methods import Arg, Method
+from controller.northbound.opcua.models import NAMESPACES
 from controller.northbound.opcua.nodes import VARIABLES, Variable
 from controller.northbound.opcua.protocol import CHUNKS, FRAME_BYTES, MESSAGE_BYTES, PLAIN_BYTES
 from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
+from controller.recipe.reading import MAX_BYTES
 from controller.roles import Role
 
 _HEAD = """\
@@ -40,7 +43,13 @@ The server reads the journal and posts commands to the core's mailbox; it has no
   log.
 * **History**: raw, forwards and backwards, with continuation points; aggregates {aggregates}.
 * **Recipes**: draft, submitted, approved, retired; a draft can be removed. Revisions only grow, approval needs another user than the author
-  and is signed with Ed25519; text, hash and signature are checked at every start. Refused uploads are kept. Nothing is ever deleted.
+  and is signed with Ed25519; text, hash and signature are checked at every start, and by the core again at each phase and after a
+  restart. Refused uploads are kept, of those above {recipe} characters hash, size, user, time and head. Nothing is ever deleted.
+* **Standard models** (types from the OPC Foundation's nodesets, pruned, MIT): OPC UA for Machinery (`Machines/Oven/Identification`),
+  PackML's three nested state machines as a view without methods, ISA-95 Job Control V2 (`JobOrderControl`, `JobOrderResults`) over the
+  same commands, roles and audit as `Batch`. A job order is a recipe's revision (`WorkMasterID[0].ID` = RECIPE/REVISION) and a load (its
+  parameters are the arguments of `Batch.Start`, and `Formula.NAME`). `Start` starts at once or is refused: an oven that heats by itself
+  when it has become free would surprise somebody. So no order is ever AllowedToStart; RevokeStart and Update are left out.
 """
 
 
@@ -55,9 +64,9 @@ def document(table: tuple[Method, ...]) -> str:
         connections=defaults.max_connections, address=defaults.max_per_address, activation=defaults.activation_s,
         sessions=session.MOST_SESSIONS, subscriptions=session.MOST_SUBSCRIPTIONS, items=session.MOST_ITEMS, nodes=session.MOST_NODES,
         calls=prescan.MOST_CALLS, arguments=prescan.MOST_ARGUMENTS, elements=methods.MOST_ELEMENTS, intervals=MOST_INTERVALS,
-        samples=MOST_SAMPLES, aggregates=aggregates,
+        samples=MOST_SAMPLES, aggregates=aggregates, recipe=MAX_BYTES,
     )  # fmt: skip
-    return "\n".join([head, *_parts(), *_matrix(), *_methods(table), *_variables()]) + "\n"
+    return "\n".join([head, *_parts(), *_matrix(), *_methods(table), *_mapped(), *_variables()]) + "\n"
 
 
 def _parts() -> Iterable[str]:
@@ -78,6 +87,19 @@ def _methods(table: tuple[Method, ...]) -> Iterable[str]:
         rows = [("in", *_argument(arg)) for arg in method.inputs] + [("out", *_argument(arg)) for arg in method.outputs]
         yield from _table(("", "argument", "type", "allowed", "what"), rows)
         yield ""
+
+
+def _mapped() -> Iterable[str]:
+    yield "## States in the standard models\n"
+    yield "A job order's state before its batch is NotAllowedToStart. Without a sample the PackML states are BadNoCommunication.\n"
+    rows = (
+        (unit.name, *(one or "not active" for one in (to.base, to.machine, to.execute)), to.job or "as it was")
+        for unit, to in MAPPING.items()
+    )
+    yield from _table(("unit", "PackML base", "`MachineState`", "`ExecuteState`", "job order"), rows)
+    yield ""
+    yield from _table(("namespace", "index"), ((f"`{uri}`", str(index)) for index, uri in NAMESPACES.items()))
+    yield ""
 
 
 def _variables() -> Iterable[str]:

@@ -82,7 +82,7 @@ class OvenServer(InternalServer):
         self.max_connections = settings.max_connections
         self.max_pending_activation_seconds = settings.activation_s
         self.max_session_timeout_ms = settings.session_s * 1000
-        self.max_pending_messages_per_connection = 50
+        self.max_pending_messages_per_connection = 500
         self.max_unacked_messages_per_subscription = 50
         self.max_monitored_item_queue_size = 200
         self.max_subscriptions = 50
