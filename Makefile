@@ -29,6 +29,7 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks_model
 	$(BIN)/python -m tests.benchmarks_wires
+	$(BIN)/python -m tests.benchmarks_opcua
 
 # Broken off, it goes on where it was; var/campaign keeps every run. After a change of code that folder has to go first.
 campaign: setup

@@ -158,3 +158,8 @@ def test_the_longest_recipe_that_is_taken_is_read_in_a_second():
     began_s = time.process_time()
     assert parse_recipe(text, "long").sha256 == parse_recipe(RECIPE, "short").sha256
     assert time.process_time() - began_s < MOST_S
+
+
+def test_the_gateway_listens_after_less_than_eight_seconds_and_within_its_memory(real):
+    assert real.start_cpu_s < 8.0  # of processor time: the wall clock of a shared machine says nothing
+    assert real.memory_mb() < 384.0  # MemoryHigh of its unit
