@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from controller.northbound.opcua import access, methods, prescan, session
+from controller.northbound.opcua import access, bounds, methods, prescan
 from controller.northbound.opcua.access import METHOD_ROLES, PARTS
 from controller.northbound.opcua.history import AGGREGATES, MOST_INTERVALS, MOST_SAMPLES, PAGE
 from controller.northbound.opcua.mapping import MAPPING
@@ -62,7 +62,7 @@ def document(table: tuple[Method, ...]) -> str:
     head = _HEAD.format(
         namespace=NAMESPACE, frame=FRAME_BYTES, message=MESSAGE_BYTES, chunks=CHUNKS, plain=PLAIN_BYTES, page=PAGE,
         connections=defaults.max_connections, address=defaults.max_per_address, activation=defaults.activation_s,
-        sessions=session.MOST_SESSIONS, subscriptions=session.MOST_SUBSCRIPTIONS, items=session.MOST_ITEMS, nodes=session.MOST_NODES,
+        sessions=bounds.MOST_SESSIONS, subscriptions=bounds.MOST_SUBSCRIPTIONS, items=bounds.MOST_ITEMS, nodes=bounds.MOST_NODES,
         calls=prescan.MOST_CALLS, arguments=prescan.MOST_ARGUMENTS, elements=methods.MOST_ELEMENTS, intervals=MOST_INTERVALS,
         samples=MOST_SAMPLES, aggregates=aggregates, recipe=MAX_BYTES,
     )  # fmt: skip

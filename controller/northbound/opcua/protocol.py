@@ -15,7 +15,9 @@ from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import struct_from_binary
 
 from controller.northbound.opcua import prescan
-from controller.northbound.opcua.session import HOSTILE, GuardedSession, OvenServer
+from controller.northbound.opcua.bounds import HOSTILE
+from controller.northbound.opcua.inner import OvenServer
+from controller.northbound.opcua.session import GuardedSession
 
 FRAME_BYTES: Final = 65_535
 MESSAGE_BYTES: Final = 1_048_576

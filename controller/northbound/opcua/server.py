@@ -18,14 +18,16 @@ from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError
 from controller.northbound.opcua import batch, jobs, methods, pki, recipes, users
 from controller.northbound.opcua.alarms import Conditions
+from controller.northbound.opcua.bounds import MOST_NODES
 from controller.northbound.opcua.history import History
+from controller.northbound.opcua.inner import OvenServer, quiet
 from controller.northbound.opcua.joborders import JobOrders
 from controller.northbound.opcua.models import Models
 from controller.northbound.opcua.nodes import SECURITY
 from controller.northbound.opcua.pki import Pki
 from controller.northbound.opcua.port import AlarmNews, News, Oven
 from controller.northbound.opcua.protocol import LIMITS, BoundedBinaryServer
-from controller.northbound.opcua.session import MOST_NODES, GuardedSession, OvenServer, quiet
+from controller.northbound.opcua.session import GuardedSession
 from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
 from controller.northbound.opcua.space import INDEX, Space, stale, told
 from controller.recipe.reading import SourcedRecipe
