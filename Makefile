@@ -7,7 +7,7 @@ STAMP := $(VENV)/.complete
 SYSTEM := mosquitto mosquitto-clients mbpoll systemd
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test check bench campaign kills quiet mutants setup system constraints clean
+.PHONY: demo test check bench campaign kills attacks quiet mutants setup system constraints clean
 
 # PLC=tcp, tls, rtu or opcua: the wire to the soft PLC.
 PLC ?= tcp
@@ -42,6 +42,10 @@ campaign: setup
 # kill -9 of the real core, 100 times in one accelerated batch (about 25 min); fault-free hours; mutants of the safety modules (hours).
 kills: setup
 	$(BIN)/ovensim kills --runs 100 $(ARGS)
+
+# Attacks on the gateway's OPC UA server, a minute of each kind, while a batch ramps, and the same batch without a gateway (35 min).
+attacks: setup
+	$(BIN)/ovensim attacks --seconds 60 $(ARGS)
 
 quiet: setup
 	$(BIN)/ovensim quiet --hours 1000 --jobs 2 --scan 2 $(ARGS)
