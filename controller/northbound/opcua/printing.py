@@ -23,6 +23,8 @@ Made by `ovenctl print opcua` from the tables in controller/northbound/opcua; a 
 2. `[gateway.opcua] enabled = true` in controller.toml, restart the gateway; it listens on `opc.tcp://HOST:4840/ovenctl`.
 3. The first connection of a client application is refused and its certificate kept: compare the thumbprint, then
    `ovenctl pki trust THUMBPRINT`. No restart is needed.
+4. `ovenctl recipe key` shows the key of approvals; with its line under `[settings.approval.keys]` of the core's controller.toml the core
+   starts approved recipes only and verifies them itself.
 
 The server reads the journal and posts commands to the core's mailbox; it has no other way to the oven. Without a new sample for
 `stale_s` every value is BadNoCommunication. Namespace `{namespace}` has index 2; identifiers are the strings below.
