@@ -148,6 +148,21 @@ def test_answer_batch_record_and_memory_hold_the_approval_and_an_older_revision_
         assert taken or "has been started here; settings.approval.older allows to go back" in answer
 
 
+def test_a_delayed_start_keeps_its_approval_until_its_time_comes():
+    oven = rig(settings())
+    asked = row(RECIPE, approved())
+    oven.commands.append(command_of(asked._replace(args={**asked.args, "start_in_min": 1.0}), wall_ns(), SITE))
+    oven.step()
+    assert oven.memory.unit.state is UnitState.IDLE
+    while oven.memory.unit.state is UnitState.IDLE:
+        oven.step()
+    batch = oven.memory.unit.batch
+    assert (batch.approval, verifying.objection(SITE, batch)) == (approved(), "")
+    head = next(content for _, kind, content in oven.notes if kind == "batch_start")
+    assert head["approval"]["key"] == "quality"
+    assert oven.memory.started == ((SOURCED.recipe.id, SOURCED.recipe.revision),)
+
+
 def running():
     oven = rig(settings())
     oven.commands.append(command_of(row(RECIPE, approved()), wall_ns(), SITE))

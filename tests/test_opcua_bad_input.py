@@ -12,7 +12,7 @@ import pytest
 from controller.clock import wall_ns
 from controller.errors import FileError
 from controller.journal.mailbox import post
-from controller.northbound import library as libraries
+from controller.northbound import refusals
 from controller.northbound.library import Library
 from controller.recipe.reading import MAX_BYTES, parse_recipe
 from tests.gateway_rig import gateway
@@ -152,8 +152,8 @@ def test_the_core_refuses_the_same_in_its_mailbox_and_never_reads_a_row_of_100_m
 
 
 def test_the_store_of_refused_uploads_is_bounded_and_says_what_it_no_longer_keeps(tmp_path, monkeypatch):
-    monkeypatch.setattr(libraries, "MOST_REFUSED", 6)
-    monkeypatch.setattr(libraries, "MOST_KEPT_BYTES", 20_000)
+    monkeypatch.setattr(refusals, "MOST_REFUSED", 6)
+    monkeypatch.setattr(refusals, "MOST_KEPT_BYTES", 20_000)
     library = Library(tmp_path / "recipes.sqlite", None, lambda _: ("READY", "{}"))
     noise = [hashlib.shake_256(bytes([number])).hexdigest(16_000) for number in range(9)]
     for content in noise:
