@@ -9,7 +9,7 @@ NODE_STAMP := tests/interop/node_modules/.complete
 SYSTEM := mosquitto:mosquitto mosquitto_sub:mosquitto-clients mbpoll:mbpoll systemd-analyze:systemd node:nodejs npm:npm
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test check bench campaign kills quiet mutants setup system interop constraints clean
+.PHONY: demo test check bench campaign kills attacks quiet mutants setup system interop constraints clean
 
 # PLC=tcp, tls, rtu or opcua: the wire to the soft PLC.
 PLC ?= tcp
@@ -31,6 +31,7 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks_model
 	$(BIN)/python -m tests.benchmarks_wires
+	$(BIN)/python -m tests.benchmarks_opcua
 
 # Broken off, it goes on where it was; var/campaign keeps every run. After a change of code that folder has to go first.
 campaign: setup
@@ -43,6 +44,10 @@ campaign: setup
 # kill -9 of the real core, 100 times in one accelerated batch (about 25 min); fault-free hours; mutants of the safety modules (hours).
 kills: setup
 	$(BIN)/ovensim kills --runs 100 $(ARGS)
+
+# Attacks on the gateway's OPC UA server, a minute of each kind, while a batch ramps, and the same batch without a gateway (35 min).
+attacks: setup
+	$(BIN)/ovensim attacks --seconds 60 $(ARGS)
 
 quiet: setup
 	$(BIN)/ovensim quiet --hours 1000 --jobs 2 --scan 2 $(ARGS)

@@ -98,7 +98,7 @@ class Core:
         inputs = await self.field.read(at_s, dt_s, own)
         commands = tuple(self.commands.popleft() for _ in range(len(self.commands)))
         ahead, self.forecast = self.forecast, None
-        self.memory, record = scanning.scan(self.config.settings, self.memory, inputs, commands, ahead)
+        record = self.decide(inputs, commands, ahead)
         entries, durable = self.recorder.entries(self.memory, record)
         entries += [entry("plc", at_s, {"event": event.name, **event.details}) for event in self.field.drain()]
         step_s = own["clock_step_s"].value or 0.0
@@ -110,6 +110,11 @@ class Core:
         self.last = record
         self._say(record)
         notify("WATCHDOG=1")
+
+    def decide(self, inputs: Inputs, commands: tuple[Command, ...], ahead: Forecast | None) -> Record:
+        """Scan once: all that the outputs depend on comes in here and in the memory."""
+        self.memory, record = scanning.scan(self.config.settings, self.memory, inputs, commands, ahead)
+        return record
 
     async def watch_mailbox(self) -> None:
         """Fetch commands; recipes are read and checked here, beside the scan."""
@@ -204,7 +209,7 @@ def driver_of(plc: Plc, wiring: Wiring) -> Driver:
 
 
 @asynccontextmanager
-async def started(config: Config) -> AsyncIterator[Core]:
+async def started(config: Config, kind: type[Core] = Core) -> AsyncIterator[Core]:
     """Open journal and wire, restore the memory, journal the start; leave everything closed."""
     log.info("loading the model; after an installation it is compiled first, which takes half a minute")
     await asyncio.to_thread(estimator.warm_up)
@@ -223,7 +228,7 @@ async def started(config: Config) -> AsyncIterator[Core]:
             [recorder.boot_entry(start_s, journal.boot, version("ovenctl"), config.core.rate, outage_s, sha256, taken_kg_h)]
         ).result()
         async with Field(driver_of(config.plc, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
-            core = Core(config, journal, field, clock, Memory() if restored is None else restored[0])
+            core = kind(config, journal, field, clock, Memory() if restored is None else restored[0])
             if restored is not None:
                 await _resume(core, broken, known=outage_s is not None and broken.known)
             log.info(
@@ -251,9 +256,9 @@ async def started(config: Config) -> AsyncIterator[Core]:
             log.error("journal did not close", why=journal.why)
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, kind: type[Core] = Core) -> None:
     """Run the core until cancelled. Everything that fails beyond the wire is a bug: the outputs go safe and the process ends."""
-    async with started(config) as core, asyncio.TaskGroup() as group:
+    async with started(config, kind) as core, asyncio.TaskGroup() as group:
         group.create_task(core.run_scans(), name="scan")
         group.create_task(core.watch_mailbox(), name="mailbox")
         group.create_task(core.watch_recipe(), name="recipe")

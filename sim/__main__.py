@@ -209,6 +209,31 @@ def kills(
 
 
 @app.command()
+def attacks(
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="wall time of each kind, s")] = 60.0,
+    rate: Annotated[float, typer.Option(min=1, max=100, help="process seconds per second")] = 20.0,
+    kind: Annotated[list[str] | None, typer.Option(help="only this kind; repeatable")] = None,
+    folder: Annotated[Path, typer.Option(help="new folder for journals, tapes and logs")] = ROOT / "var" / "attacks",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+) -> None:
+    """Attack the gateway on loopback while a batch ramps; exit code 1 when the PLC saw anything of it or the gateway did not recover."""
+    from rich.console import Console
+
+    from sim.attacks import kinds, run
+
+    if unknown := set(kind or ()) - kinds.KINDS.keys():
+        raise FileError("command line", [Problem("--kind", ", ".join(unknown), f"of {', '.join(kinds.KINDS)}")])
+    say = Console(stderr=as_json)
+    found = asyncio.run(run.run(run.Wanted(seconds, folder, tuple(kind or kinds.KINDS), rate), say))
+    run.show(found, say)
+    if as_json:
+        courses = {name: one._asdict() | {"steps": len(one.steps)} for name, one in (("attacked", found.attacked), ("alone", found.alone))}
+        sys.stdout.write(json.dumps({"blows": [one._asdict() for one in found.blows], **courses, "violations": found.violations}) + "\n")
+    if found.violations:
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     rate: Annotated[
         float | None, typer.Option(min=1, max=1000, help="process seconds per second, when left out what the wire can follow")

@@ -65,7 +65,7 @@ class Gateway:
             time.sleep(0.02)
         self.start_s, self.start_cpu_s = time.monotonic() - began, self.cpu_s()
 
-    def stop(self) -> None:
+    def stop(self, oven: bool = True) -> None:
         if self.process is not None:
             self.process.terminate()
             try:
@@ -73,7 +73,8 @@ class Gateway:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self.oven.stop()
+        if oven:
+            self.oven.stop()
 
     def cpu_s(self) -> float:
         """Return the processor time that the process has used, s."""

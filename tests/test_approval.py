@@ -1,6 +1,7 @@
 """Approved recipes on the core's side: verified at START, at each phase and after a restart; whatever was changed is refused or held."""
 
 import json
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -83,7 +84,9 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_approved_as_the_site_wants_it_is_refused_with_the_reason(name):
     believed, given, why = REFUSED[name]
+    began_s = time.process_time()
     command = ask(believed, **given)
+    assert time.process_time() - began_s < 1.0
     assert why in command.refusal
     assert command.start is None
 
@@ -143,6 +146,21 @@ def test_answer_batch_record_and_memory_hold_the_approval_and_an_older_revision_
         accepted, answer = answers(oven)[-1]
         assert accepted is taken
         assert taken or "has been started here; settings.approval.older allows to go back" in answer
+
+
+def test_a_delayed_start_keeps_its_approval_until_its_time_comes():
+    oven = rig(settings())
+    asked = row(RECIPE, approved())
+    oven.commands.append(command_of(asked._replace(args={**asked.args, "start_in_min": 1.0}), wall_ns(), SITE))
+    oven.step()
+    assert oven.memory.unit.state is UnitState.IDLE
+    while oven.memory.unit.state is UnitState.IDLE:
+        oven.step()
+    batch = oven.memory.unit.batch
+    assert (batch.approval, verifying.objection(SITE, batch)) == (approved(), "")
+    head = next(content for _, kind, content in oven.notes if kind == "batch_start")
+    assert head["approval"]["key"] == "quality"
+    assert oven.memory.started == ((SOURCED.recipe.id, SOURCED.recipe.revision),)
 
 
 def running():

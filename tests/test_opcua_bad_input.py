@@ -3,20 +3,20 @@
 import hashlib
 import json
 import sqlite3
+import subprocess
+import sys
 import time
-import tracemalloc
 
 import pytest
 
 from controller.clock import wall_ns
 from controller.errors import FileError
-from controller.intake import command_of
-from controller.journal.mailbox import Mailbox, MailboxRow, post
-from controller.northbound import library as libraries
+from controller.journal.mailbox import post
+from controller.northbound import refusals
 from controller.northbound.library import Library
 from controller.recipe.reading import MAX_BYTES, parse_recipe
 from tests.gateway_rig import gateway
-from tests.opcua_rig import RECIPE, SAMPLE, call
+from tests.opcua_rig import RECIPE, ROOT, SAMPLE, call
 from tests.test_opcua_methods import recipe
 
 MOST_S, MOST_MB = 1.0, 64.0
@@ -106,39 +106,54 @@ async def test_a_message_above_the_bound_ends_its_connection_and_costs_nothing_e
         assert (await call(again, "Recipes.List"))[0]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_the_core_refuses_the_same_in_its_mailbox(name):
-    content, _ = HOSTILE[name]
-    row = MailboxRow(1, "id", "anna", "START", {"recipe": content, "load": SAMPLE.read_text("utf-8")}, None, wall_ns(), 60.0, "operator")
+MEASURED = """
+import json, sys, time, tracemalloc
+from controller.clock import wall_ns
+from controller.intake import command_of
+from controller.journal.mailbox import Mailbox, MailboxRow
+from tests.opcua_rig import SAMPLE
+from tests.test_opcua_bad_input import HOSTILE
+
+def measured(work):
     tracemalloc.start()
     began_s = time.process_time()
-    command = command_of(row, wall_ns())
-    took_s = time.process_time() - began_s
-    peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    result = work()
+    took_s, peak_mb = time.process_time() - began_s, tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
-    assert command.refusal
-    assert command.start is None
-    assert took_s < 3 * MOST_S  # tracing makes it slower
-    assert peak_mb < MOST_MB
+    return result, took_s, peak_mb
+
+found = {}
+for name, (content, _) in HOSTILE.items():
+    args = {"recipe": content, "load": SAMPLE.read_text("utf-8")}
+    row = MailboxRow(1, "id", "anna", "START", args, None, wall_ns(), 60.0, "operator")
+    command, *cost = measured(lambda: command_of(row, wall_ns()))
+    found[name] = [command.refusal, command.start is None, *cost]
+rows, *cost = measured(lambda: Mailbox(sys.argv[1]).take(0))
+found["100 MB in the mailbox"] = [rows[0].verb, len(rows) == 1, *cost]
+print(json.dumps(found))
+"""
 
 
-def test_a_row_of_100_mb_is_never_read_by_the_core(tmp_path):
+def test_the_core_refuses_the_same_in_its_mailbox_and_never_reads_a_row_of_100_mb(tmp_path):
+    """In a process of its own: tracing memory beside other threads can crash this Python."""
     path = tmp_path / "mailbox.sqlite"
     post(path, "anna", "HOLD", {})
     with sqlite3.connect(path) as store:
         store.execute("UPDATE command SET args = ?", (json.dumps({"recipe": "#" * 100_000_000}),))
-    tracemalloc.start()
-    began_s = time.process_time()
-    rows = Mailbox(path).take(0)
-    took_s, peak_mb = time.process_time() - began_s, tracemalloc.get_traced_memory()[1] / 1e6
-    tracemalloc.stop()
-    assert [row.verb for row in rows] == ["malformed"]
-    assert (took_s < MOST_S, peak_mb < MOST_MB) == (True, True), (took_s, peak_mb)
+    done = subprocess.run([sys.executable, "-c", MEASURED, str(path)], capture_output=True, check=True, cwd=ROOT, text=True)
+    found = json.loads(done.stdout)
+    assert found.keys() == {*HOSTILE, "100 MB in the mailbox"}
+    assert found["100 MB in the mailbox"][0] == "malformed"
+    for name, (refusal, nothing_started, took_s, peak_mb) in found.items():
+        assert refusal, name
+        assert nothing_started, name
+        assert took_s < 3 * MOST_S, (name, took_s)  # tracing makes it slower
+        assert peak_mb < MOST_MB, (name, peak_mb)
 
 
 def test_the_store_of_refused_uploads_is_bounded_and_says_what_it_no_longer_keeps(tmp_path, monkeypatch):
-    monkeypatch.setattr(libraries, "MOST_REFUSED", 6)
-    monkeypatch.setattr(libraries, "MOST_KEPT_BYTES", 20_000)
+    monkeypatch.setattr(refusals, "MOST_REFUSED", 6)
+    monkeypatch.setattr(refusals, "MOST_KEPT_BYTES", 20_000)
     library = Library(tmp_path / "recipes.sqlite", None, lambda _: ("READY", "{}"))
     noise = [hashlib.shake_256(bytes([number])).hexdigest(16_000) for number in range(9)]
     for content in noise:
@@ -158,3 +173,8 @@ def test_the_longest_recipe_that_is_taken_is_read_in_a_second():
     began_s = time.process_time()
     assert parse_recipe(text, "long").sha256 == parse_recipe(RECIPE, "short").sha256
     assert time.process_time() - began_s < MOST_S
+
+
+def test_the_gateway_listens_after_less_than_eight_seconds_and_within_its_memory(real):
+    assert real.start_cpu_s < 8.0  # of processor time: the wall clock of a shared machine says nothing
+    assert real.memory_mb() < 384.0  # MemoryHigh of its unit

@@ -288,6 +288,24 @@ async def test_a_frame_that_announces_too_much_ends_its_connection_at_once(opcua
     assert time.perf_counter() - began_s < 1.5  # not by the activation's deadline
 
 
+def test_frames_are_handed_on_one_by_one_and_nothing_of_a_length_that_does_not_fit() -> None:
+    from controller.northbound.opcua.protocol import _frames, _length_fits
+
+    frame = b"MSGF" + struct.pack("<I", 20) + bytes(12)
+    assert _frames(frame * 3 + frame[:9]) == ([frame] * 3, frame[:9])
+    assert _frames(frame[:7]) == ([], frame[:7])
+    found, rest = _frames(frame + b"MSGF" + struct.pack("<I", 2**32 - 1) + frame)
+    assert (found, _length_fits(rest)) == ([frame], False)
+    for size in (0, 7, FRAME_BYTES + 1):
+        assert _length_fits(_frames(b"MSGC" + struct.pack("<I", size))[1]) is False
+
+
+async def test_frames_that_come_faster_than_they_are_served_end_their_connection(opcua_site: Site) -> None:
+    many = b"MSGC" + struct.pack("<I", FRAME_BYTES) + bytes(FRAME_BYTES - 8)
+    assert await closes(opcua_site, HELLO, *[many] * 60)
+    assert await login(opcua_site, "vera") == "in"
+
+
 async def test_a_connection_that_never_activates_is_closed(opcua_site: Site) -> None:
     assert await closes(opcua_site, HELLO)
 

@@ -141,6 +141,7 @@ def course(batch_id: int) -> list[tuple[float, str, dict[str, object]]]:
     refused = {"args": {"reason": "curious"}, "accepted": False, "answer": "the load is at 198 °C; venting is allowed below 60 °C"}
     accepted = {"args": {"recipe": RECIPE}, "accepted": True, "answer": "done; the unit is RUNNING"}
     recipe = {"recipe": RECIPE, "recipe_id": "cure-roll", "revision": 3, "recipe_sha256": "5f" * 32, "formula": {"cure_temp_c": 240.0}}
+    recipe["approval"] = {"key": "quality", "said": "recipe approved by emma, key quality", "author": "otto <i>", "approver": "emma"}
     warning = {"effect": "WARN", "text": "zone 2 more than 10 °C above its set point", "value": 11.25, "first_out": False}
     missing = {"from_s": START_S + 6.9 * 3600, "to_s": START_S + 7.05 * 3600, "count": 540, "cause": "the core was not running"}
     evidence = {"p_insoluble_in_window": 0.934, "p_solvent_ok": 0.951, "persisted_s": 120.0}
@@ -296,6 +297,10 @@ def test_it_says_what_was_made_from_what_by_whom_and_how_it_ended(page: str) -> 
 )
 def test_it_tells_the_course_of_the_batch(page: str, told: str) -> None:
     assert told in Text(page).text
+
+
+def test_it_says_who_approved_the_recipe(page: str) -> None:
+    assert "recipe approved by emma, key quality; written by otto &lt;i&gt;" in page
 
 
 def test_key_figures_come_from_every_sample(page: str) -> None:

@@ -8,10 +8,18 @@ def opcua_server() -> str:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from controller.northbound.library import Library
-    from controller.northbound.opcua import batch, files, printing, recipes
+    from controller.northbound.opcua import batch, files, jobs, printing, recipes
+    from controller.northbound.opcua.joborders import JobOrders
     from controller.oven_port import JournalOven
 
     nowhere = Path("not-opened")  # methods are described, never called
     library = Library(nowhere, Ed25519PrivateKey.generate(), lambda sourced: ("", ""))
-    asking = batch.Asking(JournalOven(nowhere, nowhere), 1.0)
-    return printing.document((*batch.table(asking, library), *recipes.table(library), *files.table(files.Files(library, lambda *_: None))))
+    oven = JournalOven(nowhere, nowhere)
+    asking = batch.Asking(oven, 1.0)
+
+    async def nothing() -> None:
+        return None
+
+    orders = jobs.Jobs(JobOrders(nowhere), asking, library, oven, nothing)
+    kept = files.Files(library, lambda *_: None)
+    return printing.document((*batch.table(asking, library), *recipes.table(library), *files.table(kept), *orders.table()))

@@ -7,7 +7,6 @@ a recipe is handed out to be run.
 
 import hashlib
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -18,31 +17,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.clock import wall_ns
 from controller.errors import FileError, OvenctlError, Problem
+from controller.northbound import refusals
+from controller.northbound.refusals import Refused
 from controller.recipe import approval
 from controller.recipe.approval import Approval
 from controller.recipe.reading import MAX_BYTES, SourcedRecipe, parse_recipe
 
 MOST_UPLOADS: Final = 30  # of one person in a minute
 _MINUTE_NS: Final = 60_000_000_000
-_HEAD: Final = 4096  # bytes that are kept of a refused text that is too long
 MOST_REVISIONS: Final = 10_000
-MOST_REFUSED: Final = 20_000  # refusals with hash, size, user, time and reason; later ones are counted for each user
-MOST_KEPT_BYTES: Final = 32_000_000  # of refused content; from then on only its head is kept, from twice as much none
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS revision (recipe TEXT NOT NULL, revision INTEGER NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
     canonical TEXT NOT NULL, sha256 TEXT NOT NULL, author TEXT NOT NULL, receipt TEXT NOT NULL, wall_ns INTEGER NOT NULL,
     PRIMARY KEY (recipe, revision)) STRICT;
 CREATE TABLE IF NOT EXISTS step (seq INTEGER PRIMARY KEY AUTOINCREMENT, recipe TEXT NOT NULL, revision INTEGER NOT NULL, step TEXT NOT NULL,
     user TEXT NOT NULL, wall_ns INTEGER NOT NULL, signature BLOB NOT NULL DEFAULT x'', why TEXT NOT NULL DEFAULT '') STRICT;
-CREATE TABLE IF NOT EXISTS refused (seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, user TEXT NOT NULL, size INTEGER NOT NULL,
-    sha256 TEXT NOT NULL, content BLOB NOT NULL, why TEXT NOT NULL, wall_ns INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS beyond (user TEXT PRIMARY KEY, count INTEGER NOT NULL, first_ns INTEGER NOT NULL,
-    last_ns INTEGER NOT NULL) STRICT;
 CREATE TRIGGER IF NOT EXISTS revision_stays BEFORE UPDATE ON revision BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS revision_is_kept BEFORE DELETE ON revision BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS step_stays BEFORE UPDATE ON step BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS step_is_kept BEFORE DELETE ON step BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS refused_is_kept BEFORE DELETE ON refused BEGIN SELECT RAISE(ABORT, 'the library is append-only'); END;
 """
 
 
@@ -89,18 +82,6 @@ class Stored(NamedTuple):
     sha256: str
     verdict: str
     receipt: str
-
-
-class Refused(NamedTuple):
-    """One refused upload. ``head`` is all of its content, or the beginning."""
-
-    name: str
-    user: str
-    size: int
-    sha256: str
-    head: bytes
-    why: str
-    wall_ns: int
 
 
 class Approved(NamedTuple):
@@ -237,13 +218,12 @@ class Library:
     def refused(self) -> list[Refused]:
         """Return every refused upload that is kept, oldest first, with as much of its content as is kept."""
         with self._open() as store:
-            rows = store.execute("SELECT name, user, size, sha256, content, why, wall_ns FROM refused ORDER BY seq").fetchall()
-        return [Refused(name, user, size, sha256, zlib.decompress(kept), why, at) for name, user, size, sha256, kept, why, at in rows]
+            return refusals.kept(store)
 
     def beyond(self) -> dict[str, int]:
         """Return by user how many refused uploads came after the store of refusals was full."""
         with self._open() as store:
-            return dict(store.execute("SELECT user, count FROM beyond").fetchall())
+            return refusals.beyond(store)
 
     def _check_new(self, store: sqlite3.Connection, sourced: SourcedRecipe, user: str) -> bool:
         """Return whether just this is there as the user's draft already; raise unless it is new."""
@@ -280,23 +260,13 @@ class Library:
 
     def _keep(self, name: str, content: str | bytes, user: str, why: str) -> None:
         raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-        head = raw if len(raw) <= MAX_BYTES else raw[:_HEAD]
+        head = raw if len(raw) <= MAX_BYTES else raw[: refusals.HEAD]
         self.keep_refused(name, user, len(raw), hashlib.sha256(raw).hexdigest(), head, why)
 
     def keep_refused(self, name: str, user: str, size: int, sha256: str, head: bytes, why: str) -> None:
         """Keep what was refused as evidence: its hash, size, user, time and as much of its ``head`` as the store has room for."""
-        at_ns = wall_ns()
         with self._open() as store:
-            count, used = store.execute("SELECT count(*), coalesce(sum(length(content)), 0) FROM refused").fetchone()
-            if count >= MOST_REFUSED:
-                store.execute(
-                    "INSERT INTO beyond VALUES (?, 1, ?, ?) ON CONFLICT DO UPDATE SET count = count + 1, last_ns = ?",
-                    (user, at_ns, at_ns, at_ns),
-                )
-                return
-            kept = head if used < MOST_KEPT_BYTES else head[:_HEAD] if used < 2 * MOST_KEPT_BYTES else b""
-            values = (name, user, size, sha256, zlib.compress(kept), why[:4000], at_ns)
-            store.execute("INSERT INTO refused (name, user, size, sha256, content, why, wall_ns) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            refusals.keep(store, Refused(name, user, size, sha256, head, why, wall_ns()))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -307,7 +277,7 @@ class Library:
         try:
             store.execute("PRAGMA synchronous = FULL")
             if not store.execute("SELECT count(*) FROM sqlite_master WHERE name = 'beyond'").fetchone()[0]:
-                store.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+                store.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {refusals.SCHEMA} COMMIT;")
             store.execute("BEGIN IMMEDIATE")
             yield store
             store.execute("COMMIT")

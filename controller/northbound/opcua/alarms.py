@@ -14,9 +14,10 @@ from asyncua.common.event_objects import AlarmCondition, AuditUpdateMethodEvent,
 from controller.alarms.states import HIDDEN, UNSEEN, State
 from controller.clock import wall_ns, wall_s
 from controller.northbound.opcua.batch import Asking
+from controller.northbound.opcua.inner import OvenServer
 from controller.northbound.opcua.methods import Fault
 from controller.northbound.opcua.port import AlarmNews
-from controller.northbound.opcua.session import GuardedSession, OvenServer
+from controller.northbound.opcua.session import GuardedSession
 from controller.northbound.opcua.space import node_id
 from controller.recipe.states import Verb
 

@@ -85,7 +85,7 @@ def table(asking: Asking, library: Library) -> tuple[Method, ...]:
             Arg("RecipeId", "String", "as the library lists it", most=64), Arg("Revision", "UInt32", "approved", 1, 1_000_000), *LOAD,
             Arg("FormulaNames", "String[]", "of the values that differ from the recipe's", most=64),
             Arg("FormulaValues", "Double[]", "in the same order"),
-        ), ANSWER, lambda person, values: _start(asking, library, person, values)),
+        ), ANSWER, lambda person, values: start(asking, library, person, values)),
         *(Method(f"Batch.{name}", text, (_REASON, _EXPECTED), ANSWER, _plain(asking, verb)) for name, verb, text in _PLAIN),
         Method("Batch.Skip", "go on to the next phase; a proof that heat needs cannot be skipped",
                (Arg("Phase", "UInt32", "index of the phase that runs", 0, 1000), _REASON), ANSWER,
@@ -118,7 +118,8 @@ def load_text(values: Values) -> str:
     return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in given.items())
 
 
-async def _start(asking: Asking, library: Library, person: Person, values: Values) -> tuple[bool, str, str]:
+async def start(asking: Asking, library: Library, person: Person, values: Values) -> tuple[bool, str, str]:
+    """Return the core's answer to a START of an approved revision, or why the library does not hand it out. Raises Fault."""
     names, numbers = values["FormulaNames"], values["FormulaValues"]
     if len(names) != len(numbers) or len(set(names)) != len(names):
         raise Fault(

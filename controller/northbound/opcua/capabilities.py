@@ -4,35 +4,35 @@ from typing import Final
 
 from asyncua import Server, ua
 
-from controller.northbound.opcua import aggregates, history, prescan, session, where
+from controller.northbound.opcua import aggregates, bounds, history, prescan, where
 from controller.recipe.reading import MAX_BYTES
 
 _U16, _U32, _BIT = ua.VariantType.UInt16, ua.VariantType.UInt32, ua.VariantType.Boolean
 _SERVER: Final = {
     "ServerProfileArray": ([], ua.VariantType.String),  # nobody has certified one
     "LocaleIdArray": (["en"], ua.VariantType.String),
-    "MinSupportedSampleRate": (session.INTERVAL_MS[0], ua.VariantType.Double),
+    "MinSupportedSampleRate": (bounds.INTERVAL_MS[0], ua.VariantType.Double),
     "MaxBrowseContinuationPoints": (0, _U16),  # 0: no limit; every answer is whole
     "MaxQueryContinuationPoints": (0, _U16),
     "MaxHistoryContinuationPoints": (0, _U16),  # the server keeps none, the client carries them
     "MaxArrayLength": (prescan.MOST_ELEMENTS, _U32),
     "MaxStringLength": (MAX_BYTES, _U32),
     "MaxByteStringLength": (2 * MAX_BYTES, _U32),
-    "MaxSessions": (session.MOST_SESSIONS, _U32),
-    "MaxSubscriptionsPerSession": (session.MOST_SUBSCRIPTIONS, _U32),
-    "MaxMonitoredItemsPerSubscription": (session.MOST_ITEMS, _U32),
+    "MaxSessions": (bounds.MOST_SESSIONS, _U32),
+    "MaxSubscriptionsPerSession": (bounds.MOST_SUBSCRIPTIONS, _U32),
+    "MaxMonitoredItemsPerSubscription": (bounds.MOST_ITEMS, _U32),
     "MaxSelectClauseParameters": (where.MOST_FIELDS, _U32),
     "MaxWhereClauseParameters": (where.MOST_ELEMENTS, _U32),
 }
 _OPERATIONS: Final = {
-    "MaxNodesPerRead": session.MOST_NODES,
-    "MaxNodesPerWrite": session.MOST_NODES,
-    "MaxNodesPerBrowse": session.MOST_NODES,
-    "MaxNodesPerRegisterNodes": session.MOST_NODES,
-    "MaxNodesPerTranslateBrowsePathsToNodeIds": session.MOST_NODES,
-    "MaxMonitoredItemsPerCall": session.MOST_NODES,
+    "MaxNodesPerRead": bounds.MOST_NODES,
+    "MaxNodesPerWrite": bounds.MOST_NODES,
+    "MaxNodesPerBrowse": bounds.MOST_NODES,
+    "MaxNodesPerRegisterNodes": bounds.MOST_NODES,
+    "MaxNodesPerTranslateBrowsePathsToNodeIds": bounds.MOST_NODES,
+    "MaxMonitoredItemsPerCall": bounds.MOST_NODES,
     "MaxNodesPerMethodCall": prescan.MOST_CALLS,
-    "MaxNodesPerHistoryReadData": session.MOST_HISTORY,
+    "MaxNodesPerHistoryReadData": bounds.MOST_HISTORY,
 }
 _HISTORY: Final = {
     "AccessHistoryDataCapability": (True, _BIT),

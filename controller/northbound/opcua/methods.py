@@ -9,6 +9,7 @@ from asyncua import ua
 
 from controller.errors import OvenctlError
 from controller.northbound.opcua import access
+from controller.northbound.opcua.bounds import OVEN_INDEX
 from controller.northbound.opcua.session import GuardedSession
 
 _S: Final = ua.StatusCodes
@@ -29,12 +30,14 @@ class Arg(NamedTuple):
 
 
 MOST_ELEMENTS: Final = 20
+JOB_INDEX: Final = 7  # namespace of ISA-95 Job Control in this server
+_STRUCTURES: Final = {"ISA95JobOrderDataType": 3008, "ISA95JobResponseDataType": 3013, "ISA95StateDataType": 3006}
 _VARIANT: Final = {
     "String": _V.String, "Double": _V.Double, "UInt32": _V.UInt32, "Boolean": _V.Boolean, "Byte": _V.Byte, "Int32": _V.Int32,
     "UInt64": _V.UInt64, "ByteString": _V.ByteString, "NodeId": _V.NodeId, "BaseDataType": _V.String,
+    "LocalizedText": _V.LocalizedText, **dict.fromkeys(_STRUCTURES, _V.ExtensionObject),
 }  # fmt: skip
 _EMPTY: Final = {"String": "", "BaseDataType": "", "ByteString": b""}  # what a null of these types means
-_SHOWN: Final = {"BaseDataType": ua.ObjectIds.BaseDataType}  # data type, where it is not the type of the variant
 Values = Mapping[str, Any]
 Handler = Callable[[Any, Values], Awaitable[tuple[Any, ...]]]  # of a Person, or of a GuardedSession where ``of_session``
 
@@ -43,6 +46,7 @@ class Method(NamedTuple):
     """One method: its name after the object (``Batch.Hold``), what it takes and gives.
 
     ``of_session``: what it does belongs to one session, so that its handler gets the session instead of the person.
+    ``type_id``: its number in its standard's type.
     """
 
     name: str
@@ -50,7 +54,13 @@ class Method(NamedTuple):
     inputs: tuple[Arg, ...]
     outputs: tuple[Arg, ...]
     handle: Handler
+    type_id: int = 0
     of_session: bool = False
+
+    @property
+    def index(self) -> int:
+        """Return the namespace of its name: the standard's own where a standard has given it."""
+        return JOB_INDEX if self.type_id else 0 if self.of_session else OVEN_INDEX
 
 
 class Fault(OvenctlError):  # noqa: N818 (a status code on its way out)
@@ -73,6 +83,7 @@ class Methods:
         if unknown := {method.name for method in table} - access.METHOD_ROLES.keys():
             raise ValueError(f"methods without a role: {sorted(unknown)}")
         self.table = {f"{access.ROOT}.{method.name}": method for method in table}
+        self._by_type = {method.type_id: method for method in table if method.type_id}
         self._standard = standard
         self._running = 0
 
@@ -107,7 +118,7 @@ class Methods:
             await run(session, request.ObjectId, [argument.Value for argument in arguments])
             return ""
         method = self._found(id_, request.ObjectId)
-        if method is None or (not session.sees(id_) and not access.may_call(session.person.role, method.name)):
+        if method is None or (not session.sees(request.ObjectId) and not access.may_call(session.person.role, method.name)):
             raise Fault(_S.BadMethodInvalid if method is None else _S.BadUserAccessDenied, "no such method")
         if request.ObjectId != ua.NodeId(f"{access.ROOT}.{method.name.rpartition('.')[0]}", 2):
             raise Fault(_S.BadNodeIdInvalid, "the method belongs to another object")
@@ -120,9 +131,11 @@ class Methods:
         return ", ".join(f"{arg.name}={_said(value)}" for arg, value in zip(method.outputs, given, strict=True))
 
     def _found(self, id_: ua.NodeId, object_: ua.NodeId) -> Method | None:
-        """Return the method; a file's may be named by the type's own node too, as the standard allows."""
+        """Return the method; one of a standard may be named by its type's own node too, as the standard allows."""
         if id_.NamespaceIndex == 0 and object_.NamespaceIndex == 2 and id_.Identifier in FILE_TYPE:
             return self.table.get(f"{object_.Identifier}.{FILE_TYPE[id_.Identifier]}")
+        if id_.NamespaceIndex == JOB_INDEX and isinstance(id_.Identifier, int):
+            return self._by_type.get(id_.Identifier)
         return self.table.get(str(id_.Identifier)) if id_.NamespaceIndex == 2 else None
 
 
@@ -142,18 +155,25 @@ def arguments(args: tuple[Arg, ...]) -> list[ua.Argument]:
         base, array = arg.type.removesuffix("[]"), arg.type.endswith("[]")
         shown.append(
             ua.Argument(
-                Name=arg.name, DataType=ua.NodeId(_SHOWN.get(base, _VARIANT[base].value)), ValueRank=1 if array else -1,
+                Name=arg.name, DataType=data_type(base), ValueRank=1 if array else -1,
                 ArrayDimensions=[0] if array else [], Description=ua.LocalizedText(arg.text),
             )
         )  # fmt: skip
     return shown
 
 
+def data_type(base: str) -> ua.NodeId:
+    """Return the node of an argument's data type."""
+    if base == "BaseDataType":
+        return ua.NodeId(ua.ObjectIds.BaseDataType)
+    return ua.NodeId(_STRUCTURES[base], JOB_INDEX) if base in _STRUCTURES else ua.NodeId(_VARIANT[base].value)
+
+
 def _checked(method: Method, given: list[ua.Variant], result: ua.CallMethodResult) -> dict[str, Any]:
     if len(given) != len(method.inputs):
         code = _S.BadArgumentsMissing if len(given) < len(method.inputs) else _S.BadTooManyArguments
         raise Fault(code, f"{method.name} takes {len(method.inputs)} arguments, {len(given)} came")
-    codes = [_wrong(arg, variant) for arg, variant in zip(method.inputs, given, strict=True)]
+    codes = [misfit(arg, variant) for arg, variant in zip(method.inputs, given, strict=True)]
     if any(codes):
         result.InputArgumentResults = [ua.StatusCode(code or _S.Good) for code in codes]
         wrong = ", ".join(arg.name for arg, code in zip(method.inputs, codes, strict=True) if code)
@@ -161,7 +181,8 @@ def _checked(method: Method, given: list[ua.Variant], result: ua.CallMethodResul
     return {arg.name: variant.Value for arg, variant in zip(method.inputs, given, strict=True)}
 
 
-def _wrong(arg: Arg, variant: ua.Variant) -> int | None:
+def misfit(arg: Arg, variant: ua.Variant) -> int | None:
+    """Return the status code of what is wrong with one argument, None when it fits; an empty array or text becomes one."""
     base, array = arg.type.removesuffix("[]"), arg.type.endswith("[]")
     value = variant.Value
     if array and value is None and variant.VariantType in (_VARIANT[base], _V.Null):
@@ -179,6 +200,10 @@ def _wrong(arg: Arg, variant: ua.Variant) -> int | None:
 def _beyond(arg: Arg, base: str, value: Any) -> int | None:
     if base in _EMPTY:
         fits = isinstance(value, type(_EMPTY[base])) and len(value) <= arg.most
+    elif base == "LocalizedText":
+        fits = isinstance(value, ua.LocalizedText) and len(value.Text or "") <= arg.most
+    elif base in _STRUCTURES:
+        fits = type(value).__name__ == base
     elif base == "Boolean":
         fits = isinstance(value, bool)
     else:

@@ -6,11 +6,13 @@ from typing import Final
 MOST_CALLS: Final = 10
 MOST_ARGUMENTS: Final = 40
 MOST_ELEMENTS: Final = 1000
+MOST_STRUCTURE_BYTES: Final = 16_384  # of all structures in one request: job orders are small
 _FIXED: Final = {1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 4, 8: 8, 9: 8, 10: 4, 11: 8, 13: 8, 14: 16, 19: 4}  # built-in type -> bytes
 _TEXT: Final = frozenset({12, 15, 16})  # String, ByteString, XmlElement: a length and so many bytes
 _NODE_ID: Final = 17
 _QUALIFIED: Final = 20
 _LOCALIZED: Final = 21
+_STRUCTURE: Final = 22
 
 
 class Refused(Exception):  # noqa: N818 (an answer, no fault of this program)
@@ -21,6 +23,7 @@ class _Bytes:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._at = 0
+        self._structures = 0
 
     def skip(self, count: int) -> None:
         if count < 0 or self._at + count > len(self._raw):
@@ -62,8 +65,21 @@ class _Bytes:
             for bit in (1, 2):
                 if mask & bit:
                     self.text()
+        elif kind == _STRUCTURE:
+            self.structure()
         else:
             raise Refused(f"built-in type {kind} is no argument of any method")
+
+    def structure(self) -> None:
+        """Pass over a structure; what is in it is decoded later, so that its bytes are few."""
+        self.node_id()
+        if self.number("<B") != 1:
+            raise Refused("a structure without a binary body")
+        length = self.number("<i")
+        self._structures += max(0, length)
+        if self._structures > MOST_STRUCTURE_BYTES:
+            raise Refused(f"structures of {self._structures} bytes, at most {MOST_STRUCTURE_BYTES}")
+        self.skip(max(0, length))
 
     def variant(self) -> None:
         encoding = self.number("<B")

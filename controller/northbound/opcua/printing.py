@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
-from controller.northbound.opcua import access, files, methods, prescan, session
+from controller.northbound.opcua import access, bounds, files, methods, prescan
 from controller.northbound.opcua.access import METHOD_ROLES, PARTS
 from controller.northbound.opcua.aggregates import SUPPORTED
 from controller.northbound.opcua.history import MOST_INTERVALS, MOST_SAMPLES, PAGE
+from controller.northbound.opcua.mapping import MAPPING
 from controller.northbound.opcua.methods import Arg, Method
+from controller.northbound.opcua.models import NAMESPACES
 from controller.northbound.opcua.nodes import VARIABLES, Variable
 from controller.northbound.opcua.protocol import CHUNKS, FRAME_BYTES, MESSAGE_BYTES, PLAIN_BYTES
 from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
@@ -22,6 +24,8 @@ Made by `ovenctl print opcua` from the tables in controller/northbound/opcua; a 
 2. `[gateway.opcua] enabled = true` in controller.toml, restart the gateway; it listens on `opc.tcp://HOST:4840/ovenctl`.
 3. The first connection of a client application is refused and its certificate kept: compare the thumbprint, then
    `ovenctl pki trust THUMBPRINT`. No restart is needed.
+4. `ovenctl recipe key` shows the key of approvals; with its line under `[settings.approval.keys]` of the core's controller.toml the core
+   starts approved recipes only and verifies them itself.
 
 The server reads the journal and posts commands to the core's mailbox; it has no other way to the oven. Without a new sample for
 `stale_s` every value is BadNoCommunication. Namespace `{namespace}` has index 2; identifiers are the strings below.
@@ -42,7 +46,8 @@ The server reads the journal and posts commands to the core's mailbox; it has no
   log.
 * **History**: raw, forwards and backwards, with continuation points; aggregates {aggregates}.
 * **Recipes**: draft, submitted, approved, retired; a draft can be removed. Revisions only grow, approval needs another user than the author
-  and is signed with Ed25519; text, hash and signature are checked at every start. Refused uploads are kept. Nothing is ever deleted.
+  and is signed with Ed25519; text, hash and signature are checked at every start, and by the core again at each phase and after a
+  restart. Refused uploads are kept, of those above {file_bytes} characters hash, size, user, time and head. Nothing is ever deleted.
 * **Files** (Part 20): open `Recipes.UploadFile` for writing (mode 6), write UTF-8, close: the content is taken or refused just as by
   `Recipes.Upload`. A refused file closes with BadConfigurationError; `Recipes.ReceiptFile`, opened for reading (mode 1), then holds
   one's own last receipt as JSON with the answers of `Recipes.Upload`. More than {file_bytes} bytes are BadRequestTooLarge at once and
@@ -51,6 +56,11 @@ The server reads the journal and posts commands to the core's mailbox; it has no
   completion state machine is null, because everything is done when the call returns. A handle is good in its session only;
   {file_session} handles a session, {file_open} in all, {file_idle:g} s without use close it and take nothing. One Read gives at most
   {file_piece} bytes.
+* **Standard models** (types from the OPC Foundation's nodesets, pruned, MIT): OPC UA for Machinery (`Machines/Oven/Identification`),
+  PackML's three nested state machines as a view without methods, ISA-95 Job Control V2 (`JobOrderControl`, `JobOrderResults`) over the
+  same commands, roles and audit as `Batch`. A job order is a recipe's revision (`WorkMasterID[0].ID` = RECIPE/REVISION) and a load (its
+  parameters are the arguments of `Batch.Start`, and `Formula.NAME`). `Start` starts at once or is refused: an oven that heats by itself
+  when it has become free would surprise somebody. So no order is ever AllowedToStart; RevokeStart and Update are left out.
 """
 
 
@@ -63,12 +73,12 @@ def document(table: tuple[Method, ...]) -> str:
     head = _HEAD.format(
         namespace=NAMESPACE, frame=FRAME_BYTES, message=MESSAGE_BYTES, chunks=CHUNKS, plain=PLAIN_BYTES, page=PAGE,
         connections=defaults.max_connections, address=defaults.max_per_address, activation=defaults.activation_s,
-        sessions=session.MOST_SESSIONS, subscriptions=session.MOST_SUBSCRIPTIONS, items=session.MOST_ITEMS, nodes=session.MOST_NODES,
+        sessions=bounds.MOST_SESSIONS, subscriptions=bounds.MOST_SUBSCRIPTIONS, items=bounds.MOST_ITEMS, nodes=bounds.MOST_NODES,
         calls=prescan.MOST_CALLS, arguments=prescan.MOST_ARGUMENTS, elements=methods.MOST_ELEMENTS, intervals=MOST_INTERVALS,
         samples=MOST_SAMPLES, aggregates=aggregates, file_bytes=MAX_BYTES, file_session=files.MOST_OF_SESSION, file_open=files.MOST_OPEN,
         file_idle=files.IDLE_S, file_piece=files.PIECE,
     )  # fmt: skip
-    return "\n".join([head, *_parts(), *_matrix(), *_methods(table), *_variables()]) + "\n"
+    return "\n".join([head, *_parts(), *_matrix(), *_methods(table), *_mapped(), *_variables()]) + "\n"
 
 
 def _parts() -> Iterable[str]:
@@ -89,6 +99,19 @@ def _methods(table: tuple[Method, ...]) -> Iterable[str]:
         rows = [("in", *_argument(arg)) for arg in method.inputs] + [("out", *_argument(arg)) for arg in method.outputs]
         yield from _table(("", "argument", "type", "allowed", "what"), rows)
         yield ""
+
+
+def _mapped() -> Iterable[str]:
+    yield "## States in the standard models\n"
+    yield "A job order's state before its batch is NotAllowedToStart. Without a sample the PackML states are BadNoCommunication.\n"
+    rows = (
+        (unit.name, *(one or "not active" for one in (to.base, to.machine, to.execute)), to.job or "as it was")
+        for unit, to in MAPPING.items()
+    )
+    yield from _table(("unit", "PackML base", "`MachineState`", "`ExecuteState`", "job order"), rows)
+    yield ""
+    yield from _table(("namespace", "index"), ((f"`{uri}`", str(index)) for index, uri in NAMESPACES.items()))
+    yield ""
 
 
 def _variables() -> Iterable[str]:

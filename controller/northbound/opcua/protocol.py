@@ -15,11 +15,14 @@ from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import struct_from_binary
 
 from controller.northbound.opcua import prescan
-from controller.northbound.opcua.session import HOSTILE, GuardedSession, OvenServer
+from controller.northbound.opcua.bounds import HOSTILE
+from controller.northbound.opcua.inner import OvenServer
+from controller.northbound.opcua.session import GuardedSession
 
 FRAME_BYTES: Final = 65_535
 MESSAGE_BYTES: Final = 1_048_576
 CHUNKS: Final = 20
+PENDING_BYTES: Final = 2 * MESSAGE_BYTES  # of frames that wait to be processed, per connection
 PLAIN_BYTES: Final = 65_536  # of every request but a method call: only a recipe is long
 LIMITS: Final = TransportLimits(FRAME_BYTES, FRAME_BYTES, CHUNKS, MESSAGE_BYTES)
 
@@ -105,7 +108,8 @@ class BoundedProtocol(OPCUAProtocol):
     """A connection: what a frame says of its own length is checked before anything is kept of it."""
 
     processor: UaProcessor | None
-    _buffer: bytes
+    _received = b""
+    _pending_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless its address has its share already."""
@@ -125,14 +129,19 @@ class BoundedProtocol(OPCUAProtocol):
         self.processor.set_policies(self.policies)
 
     def data_received(self, data: bytes) -> None:
-        """Check the announced lengths, then go on as the library does."""
+        """Check the announced lengths, then hand on whole frames one by one, so that what waits is not held more than once."""
         if self.transport is None or self.transport.is_closing():
             return
-        if not _lengths_fit(self._buffer + data):
-            self._buffer = b""
+        frames, self._received = _frames(self._received + data)
+        for frame in frames:
+            self._pending_bytes += len(frame)
+            if self._pending_bytes > PENDING_BYTES or self.transport.is_closing():
+                self.transport.close()
+                return
+            super().data_received(frame)
+        if not _length_fits(self._received):
+            self._received = b""
             self.transport.close()
-            return
-        super().data_received(data)
 
     async def _process_received_message_loop(self) -> None:
         """Process messages in order; whatever cannot be processed ends the connection, as the standard wants."""
@@ -140,6 +149,7 @@ class BoundedProtocol(OPCUAProtocol):
             header, buffer = await self.messages.get()
             if header is None:
                 return
+            self._pending_bytes -= header.header_size + header.body_size
             try:
                 going_on = await self._process_one_msg(header, buffer)
             except (*HOSTILE, NotEnoughData) as error:  # only this connection pays
@@ -166,14 +176,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _lengths_fit(buffer: bytes) -> bool:
-    at = 0
-    while at + 8 <= len(buffer):
+def _frames(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """Return the whole frames at the beginning of ``buffer``, and the rest of it, which may begin with a length that does not fit."""
+    frames, at = [], 0
+    while _length_fits(buffer, at) and at + 8 <= len(buffer):
         size = struct.unpack_from("<I", buffer, at + 4)[0]
-        if not 8 <= size <= FRAME_BYTES:
-            return False
+        if at + size > len(buffer):
+            break
+        frames.append(buffer[at : at + size])
         at += size
-    return True
+    return frames, buffer[at:]
+
+
+def _length_fits(buffer: bytes, at: int = 0) -> bool:
+    return at + 8 > len(buffer) or 8 <= struct.unpack_from("<I", buffer, at + 4)[0] <= FRAME_BYTES
 
 
 def _again(body: Buffer) -> Buffer:

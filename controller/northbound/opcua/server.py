@@ -17,17 +17,21 @@ from controller.errors import FileError, JournalError, Problem
 from controller.interlocks.table import RULES
 from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError
-from controller.northbound.opcua import batch, capabilities, files, methods, pki, recipes, users
+from controller.northbound.opcua import batch, capabilities, files, jobs, methods, pki, recipes, users
 from controller.northbound.opcua.alarms import Conditions
 from controller.northbound.opcua.history import History
+from controller.northbound.opcua.inner import OvenServer, quiet
+from controller.northbound.opcua.joborders import JobOrders
+from controller.northbound.opcua.models import Models
 from controller.northbound.opcua.nodes import SECURITY
 from controller.northbound.opcua.pki import Pki
-from controller.northbound.opcua.port import AlarmNews, Oven
+from controller.northbound.opcua.port import AlarmNews, News, Oven
 from controller.northbound.opcua.protocol import LIMITS, BoundedBinaryServer
-from controller.northbound.opcua.session import GuardedSession, OvenServer, quiet
+from controller.northbound.opcua.session import GuardedSession
 from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
 from controller.northbound.opcua.space import INDEX, Space, stale, told
 from controller.recipe.reading import SourcedRecipe
+from controller.recipe.states import UnitState
 
 _P: Final = ua.SecurityPolicyType
 ENCRYPTED: Final = (_P.Basic256Sha256_SignAndEncrypt, _P.Aes256Sha256RsaPss_SignAndEncrypt)
@@ -75,6 +79,9 @@ class OpcuaServer:
         self._history = History(oven)
         self._space = Space(self._server)
         self._files = files.Files(self.library, self._audit)
+        self._models = Models(self._server, self._space)
+        self._orders = JobOrders(folder / "jobs.json")
+        self._state: UnitState | None = None
         self._audits: asyncio.Queue[tuple[str, str, str, bool]] = asyncio.Queue(_MOST_AUDITS)
         self._seq = 0
         self._sample_s = float("-inf")
@@ -121,14 +128,17 @@ class OpcuaServer:
         if await server.register_namespace(NAMESPACE) != INDEX:
             raise AssertionError("the oven's namespace is the first behind the application's own")
         await self._space.build(rule.id for rule in RULES)
+        await self._models.load(server)
+        await self._models.build()
         await capabilities.tell(server)
         files.build(self._space)
-        own = (*batch.table(self._asking, self.library), *recipes.table(self.library), *files.table(self._files))
-        table = methods.Methods(own, self._conditions.methods())
+        orders = jobs.Jobs(self._orders, self._asking, self.library, self._oven, self._show_jobs)
+        every = (*batch.table(self._asking, self.library), *recipes.table(self.library), *files.table(self._files), *orders.table())
+        table = methods.Methods(every, self._conditions.methods())
         for identifier, method in table.table.items():
             parent, name = identifier.rsplit(".", 1)
             given = methods.arguments(method.inputs), methods.arguments(method.outputs)
-            self._space.add_method(parent, name, method.text, *given, index=0 if method.of_session else INDEX)
+            self._space.add_method(parent, name, method.text, *given, method.index)
         node = Node(self._server.isession, ua.NodeId(ua.ObjectIds.Server))
         await node.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
         self._server.caller = table
@@ -153,6 +163,8 @@ class OpcuaServer:
         said = {"Manufacturer": "ovenctl", "Model": "batch oven controller", "SoftwareRevision": self._version, "ProductInstanceUri": uri,
                 "DeviceClass": "oven controller"}  # fmt: skip
         values: dict[str, tuple[object, int]] = {f"Oven.Identification.{name}": (text, ua.StatusCodes.Good) for name, text in said.items()}
+        await self._models.identify(said)
+        await self._show_jobs()
         values["Oven.Recipes.PublicKey"] = (self.library.public_key.hex(), ua.StatusCodes.Good)
         await self._space.write(values, wall_ns())
 
@@ -174,13 +186,32 @@ class OpcuaServer:
                     serial = news.sample.values.get("plc_serial", float("nan"))
                     if serial == serial:
                         await self._space.write({"Oven.Identification.SerialNumber": (f"{serial:.0f}", ua.StatusCodes.Good)}, wall_ns())
+                        await self._models.identify({"SerialNumber": f"{serial:.0f}"})
                 at_ns = news.sample.wall_ns if news.sample is not None else wall_ns()
                 await self._space.write(told(news), at_ns)
+                await self._show(news)
                 for alarm in news.alarms:
                     await self._tell(alarm)
             if wall_s() - self._sample_s > self._settings.stale_s:
                 await self._space.write(stale(), wall_ns())
+                await self._models.show(None)
             await asyncio.sleep(self._settings.poll_s)
+
+    async def _show(self, news: News) -> None:
+        """Show the unit's state and the job orders in the standard models."""
+        self._state = UnitState.__members__.get(str(news.latest.get("state", {}).get("to")), self._state)
+        if news.sample is not None and (code := news.sample.values.get("unit_state", float("nan"))) == code:
+            self._state = UnitState(int(code))
+        await self._models.show(self._state)
+        if self._orders.told(news.latest, self._state):
+            await self._show_jobs()
+
+    async def _show_jobs(self) -> None:
+        """Write the lists of orders and responses."""
+        kept = list(self._orders.jobs.values())
+        for name, found in (("Jobs.JobOrderList", [jobs.order_of(job) for job in kept]),
+                            ("JobResponses.JobOrderResponseList", [jobs.response(job) for job in kept])):  # fmt: skip
+            await self._models.write(f"Oven.{name}", ua.Variant(found, ua.VariantType.ExtensionObject, is_array=True))
 
     async def _tell(self, alarm: AlarmNews) -> None:
         await self._conditions.tell(alarm)

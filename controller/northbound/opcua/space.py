@@ -28,6 +28,7 @@ STATUS: Final[Mapping[Quality, int]] = {
     Quality.GOOD: _S.Good, Quality.STALE: _S.BadDataUnavailable, Quality.BAD_WIRE: _S.BadNoCommunication,
     Quality.BAD_SENSOR: _S.BadSensorFailure, Quality.BAD_RANGE: _S.BadOutOfRange, Quality.ABSENT: _S.BadNotConnected,
 }  # fmt: skip
+_STANDARD: Final = ("MachineryIdentification", "PackML", "Jobs", "JobResponses")  # made by ``models``
 _TEXT_OF: Final = {rule.id: rule.text for rule in RULES}
 
 
@@ -48,6 +49,8 @@ class Space:
         """Make every node of the oven; ``rules`` are those of the conditions."""
         self.add(ua.NodeId(ua.ObjectIds.ObjectsFolder), access.ROOT, "the oven", ua.ObjectIds.BaseObjectType, ua.ObjectIds.Organizes)
         for part in access.PARTS:
+            if part.name in _STANDARD:
+                continue
             self.add(node_id(access.ROOT), f"{access.ROOT}.{part.name}", part.text)
             await asyncio.sleep(0)
         for count, variable in enumerate(VARIABLES):
@@ -76,6 +79,21 @@ class Space:
             if arguments:
                 value = ua.Variant(arguments, ua.VariantType.ExtensionObject)
                 self._property(identifier, which, value, ua.NodeId(ua.ObjectIds.Argument), index=0)
+
+    def place(self, parent: ua.NodeId, identifier: str, type_: ua.NodeId, browse: ua.QualifiedName, reference: int) -> None:
+        """Add an object of a standard's type under a standard's browse name."""
+        attributes = ua.ObjectAttributes(EventNotifier=0)
+        self._place(parent, identifier, ua.NodeClass.Object, attributes, browse, type_, reference)
+
+    def place_variable(self, parent: str, identifier: str, browse: ua.QualifiedName, kind: ua.VariantType, type_: int,
+                       data_type: ua.NodeId | None = None, array: bool = False) -> None:  # fmt: skip
+        """Add a variable of a standard's object, without a value yet."""
+        attributes = ua.VariableAttributes(
+            Value=ua.Variant([], kind, is_array=True) if array else ua.Variant(), DataType=data_type or ua.NodeId(kind.value),
+            ValueRank=ua.ValueRank.OneDimension if array else ua.ValueRank.Scalar, AccessLevel=1, UserAccessLevel=1, Historizing=False,
+        )  # fmt: skip
+        reference = ua.ObjectIds.HasProperty if type_ == ua.ObjectIds.PropertyType else ua.ObjectIds.HasComponent
+        self._place(node_id(parent), identifier, ua.NodeClass.Variable, attributes, browse, ua.NodeId(type_), reference)
 
     def _variable(self, variable: Variable) -> None:
         typed = _TYPES[variable.kind]
@@ -117,13 +135,16 @@ class Space:
 
     def _add(self, parent: ua.NodeId, identifier: str, class_: ua.NodeClass, attributes: Any, text: str, type_: int | None,
              reference: int = ua.ObjectIds.HasComponent, index: int = INDEX) -> None:  # fmt: skip
-        name = identifier.rsplit(".", 1)[-1]
-        attributes.DisplayName, attributes.Description = ua.LocalizedText(name), ua.LocalizedText(text)
+        browse = ua.QualifiedName(identifier.rsplit(".", 1)[-1], index)
+        self._place(parent, identifier, class_, attributes, browse, ua.NodeId() if type_ is None else ua.NodeId(type_), reference, text)
+
+    def _place(self, parent: ua.NodeId, identifier: str, class_: ua.NodeClass, attributes: Any, browse: ua.QualifiedName, type_: ua.NodeId,
+               reference: int, text: str = "") -> None:  # fmt: skip
+        attributes.DisplayName, attributes.Description = ua.LocalizedText(browse.Name), ua.LocalizedText(text)
         attributes.WriteMask = attributes.UserWriteMask = 0
         item = ua.AddNodesItem(
             ParentNodeId=parent, ReferenceTypeId=ua.NodeId(reference), RequestedNewNodeId=node_id(identifier),
-            BrowseName=ua.QualifiedName(name, index), NodeClass=class_, NodeAttributes=attributes,
-            TypeDefinition=ua.NodeId() if type_ is None else ua.NodeId(type_),
+            BrowseName=browse, NodeClass=class_, NodeAttributes=attributes, TypeDefinition=type_,
         )  # fmt: skip
         self._server.node_mgt_service.add_nodes([item], self._server.isession.user)[0].StatusCode.check()
 
