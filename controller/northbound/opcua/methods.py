@@ -58,7 +58,7 @@ class Method(NamedTuple):
     of_session: bool = False
 
     @property
-    def index(self) -> int:
+    def namespace(self) -> int:
         """Return the namespace of its name: the standard's own where a standard has given it."""
         return JOB_INDEX if self.type_id else 0 if self.of_session else OVEN_INDEX
 

@@ -138,7 +138,7 @@ class OpcuaServer:
         for identifier, method in table.table.items():
             parent, name = identifier.rsplit(".", 1)
             given = methods.arguments(method.inputs), methods.arguments(method.outputs)
-            self._space.add_method(parent, name, method.text, *given, method.index)
+            self._space.add_method(parent, name, method.text, *given, method.namespace)
         node = Node(self._server.isession, ua.NodeId(ua.ObjectIds.Server))
         await node.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
         self._server.caller = table
