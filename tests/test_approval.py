@@ -20,6 +20,7 @@ from controller.recipe.approval import Approval, ApprovalSettings, sign
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import UnitState, Verb
 from controller.recorder import MEMORY, checkpoint_entry, restore
+from controller.verifier import Verifier
 from tests.opcua_rig import RECIPE, SAMPLE
 from tests.rigs import ROOT
 from tests.test_core_process import killed_at_the_end, site
@@ -216,6 +217,22 @@ TAMPERED = {
 def test_whatever_of_a_running_batch_was_changed_is_found_with_the_reason(name):
     change, believed, why = TAMPERED[name]
     assert why in verifying.objection(believed, change(running()))
+
+
+async def test_the_recipe_is_verified_anew_with_each_batch_phase_and_edit_and_a_change_is_told_once():
+    batch = running()
+    memory = Memory()._replace(unit=Memory().unit._replace(batch=batch))
+    verifier = Verifier(SITE)
+    assert not verifier.due(Memory())
+    for due in (memory, memory._replace(unit=memory.unit._replace(phase_index=1)),
+                memory._replace(unit=memory.unit._replace(batch=batch._replace(recipe_sha256="0" * 64)))):  # fmt: skip
+        assert verifier.due(due)
+        changed = await verifier.look(due)
+        assert not verifier.due(due)
+        assert changed is (due.unit.batch is not batch)
+    assert "changed outside of the core" in verifier.why
+    assert await verifier.look(Memory())  # without a batch there is nothing to object to
+    assert verifier.why == ""
 
 
 # ---- the real core process ----

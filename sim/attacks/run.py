@@ -130,7 +130,7 @@ def course(folder: Path) -> Course:
     return Course(scans, len(got), wrong, missing, refused, tuple(commands), tuple(steps), gaps[int(0.99 * (len(gaps) - 1))], gaps[-1])
 
 
-def _in_order(got: dict[int, tape.Block_]) -> list[tape.Block_]:
+def _in_order(got: dict[int, tape.Got]) -> list[tape.Got]:
     return [got[counter] for counter in sorted(got)]
 
 

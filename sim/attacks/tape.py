@@ -76,7 +76,7 @@ class RecordingPlc(SoftPlc):
         return reason
 
 
-class Block_(NamedTuple):  # noqa: N801 (beside the wire's own Block)
+class Got(NamedTuple):
     """One block as the soft PLC got it."""
 
     at_s: float
@@ -90,12 +90,12 @@ def scans(file: Path) -> Iterator[Taped]:
     yield from _read(file)
 
 
-def blocks(file: Path) -> Iterator[Block_]:
+def blocks(file: Path) -> Iterator[Got]:
     """Yield the blocks of a tape that this program has written."""
     for at_s, registers, reason in _read(file):
         found, _ = decode(registers)
         if found is not None:
-            yield Block_(at_s, found.counter, found.outputs, reason)
+            yield Got(at_s, found.counter, found.outputs, reason)
 
 
 def again(settings: Settings, taped: Iterator[Taped]) -> Iterator[tuple[Outputs, Taped]]:
