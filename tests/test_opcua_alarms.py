@@ -5,7 +5,10 @@ from asyncua import Client, ua
 from asyncua.common.events import get_filter_from_event_type
 from asyncua.server.address_space import AddressSpace
 
+from controller.alarms.states import State
 from controller.northbound.opcua import where
+from controller.northbound.opcua.alarms import Conditions
+from controller.northbound.opcua.port import AlarmNews
 from tests.opcua_rig import Site, call, node, u32, until
 
 SELECTED = ("EventId", "EventType", "SourceNode", "SourceName", "Time", "Message", "Severity", "ConditionName", "Retain", "AckedState/Id",
@@ -75,6 +78,38 @@ async def test_an_alarm_is_seen_acknowledged_refreshed_and_gone(opcua_site: Site
         gone = await until(lambda: listener.of(rule, Retain=False))
         assert gone["ActiveState/Id"] is False
         await mine.delete()
+
+
+class Emitted:
+    """Where the library's server would send events to."""
+
+    def __init__(self) -> None:
+        self.subscription_service, self.events = self, []
+
+    async def trigger_event(self, event) -> None:
+        self.events.append(event)
+
+
+HIDING = [  # what the journal tells, what a client has to see: active, acknowledged, hidden
+    ("raise", State.UNACK, (True, False, False)),
+    ("suppress", State.SUPPRESSED, (True, False, True)),
+    ("unsuppress", State.UNACK, (True, False, False)),
+    ("ack", State.ACK, (True, True, False)),
+    ("shelve", State.SHELVED, (True, True, True)),
+    ("clear", State.SHELVED, (False, True, True)),
+    ("raise", State.SHELVED, (True, True, True)),
+    ("unshelve", State.UNACK, (True, False, False)),
+    ("clear", State.RETURNED_UNACK, (False, False, False)),
+]
+
+
+async def test_hiding_an_alarm_neither_ends_nor_acknowledges_it() -> None:
+    out = Emitted()
+    conditions = Conditions(out, None)
+    for event, state, seen in HIDING:
+        await conditions.tell(AlarmNews("I7", state, "HIGH", "HOLD", "text", event, "", "", False, 0))
+        told = out.events[-1]
+        assert (getattr(told, "ActiveState/Id"), getattr(told, "AckedState/Id"), told.SuppressedOrShelved) == seen, (event, state)
 
 
 async def test_a_viewer_acknowledges_nothing(opcua_site: Site) -> None:

@@ -41,11 +41,13 @@ class Conditions:
         self._asking = asking
         self._event_rule: dict[bytes, str] = {}
         self.standing: dict[str, AlarmNews] = {}
+        self._shown: dict[str, tuple[bool, bool]] = {}  # whether active and whether acknowledged, by rule
 
     async def tell(self, news: AlarmNews) -> None:
         """Emit one change; while the alarm is not normal it is retained for clients that refresh."""
         if news.priority == "JOURNAL":
             return
+        self._shown[news.rule] = self._active_and_acked(news)
         event = self._event(news)
         if news.state is State.NORMAL:
             self.standing.pop(news.rule, None)
@@ -80,7 +82,9 @@ class Conditions:
         rule = _rule(node)
         if self._event_rule.get(bytes(event_id or b"")) != rule:
             raise Fault(_S.BadEventIdUnknown, f"{rule}: no event with this id")
-        if (news := self.standing.get(rule)) is None or news.state not in UNSEEN:
+        if (news := self.standing.get(rule)) is not None and news.state in HIDDEN:
+            raise Fault(_S.BadInvalidState, f"{rule} is {news.state.name.lower()}: what is hidden cannot have been seen")
+        if news is None or news.state not in UNSEEN:
             raise Fault(_S.BadConditionBranchAlreadyAcked, f"{rule} is acknowledged already")
         await self._ask(session, Verb.ACKNOWLEDGE, {"rule": rule, "reason": _said(comment)})
 
@@ -124,6 +128,16 @@ class Conditions:
         ):
             await service.trigger_event(event, item)
 
+    def _active_and_acked(self, news: AlarmNews) -> tuple[bool, bool]:
+        """Return both; an alarm that is hidden keeps what it was, and one that comes while it is hidden nobody has to acknowledge."""
+        state = news.state
+        if state not in HIDDEN:
+            return state in _ACTIVE, state not in UNSEEN
+        active, acked = self._shown.get(news.rule, (state is State.SUPPRESSED, True))  # suppressed is only what is active
+        if news.event in ("raise", "recur"):
+            return True, True
+        return active and news.event != "clear", acked
+
     def _event(self, news: AlarmNews, fresh: bool = True) -> AlarmCondition:
         """Return the event of ``news``; one that is not ``fresh`` gets an id of its own too, under which it may be acknowledged."""
         at_ns = news.wall_ns
@@ -134,6 +148,7 @@ class Conditions:
         while len(self._event_rule) > _REMEMBERED:
             self._event_rule.pop(next(iter(self._event_rule)))
         state = news.state
+        active, acked = self._shown[news.rule]
         event.SourceName, event.ConditionName = "Oven", news.rule
         event.add_property("NodeId", node_id(f"Oven.Alarms.{news.rule}"), _V.NodeId)
         event.ConditionClassId, event.ConditionClassName = ua.NodeId(ua.ObjectIds.ProcessConditionClassType), ua.LocalizedText("Process")
@@ -145,8 +160,8 @@ class Conditions:
         event.SuppressedOrShelved = state in HIDDEN
         for name, on, true, false in (
             ("EnabledState", True, "Enabled", "Disabled"),
-            ("ActiveState", state in _ACTIVE or (state in HIDDEN and news.event in ("raise", "recur")), "Active", "Inactive"),
-            ("AckedState", state not in UNSEEN, "Acknowledged", "Unacknowledged"),
+            ("ActiveState", active, "Active", "Inactive"),
+            ("AckedState", acked, "Acknowledged", "Unacknowledged"),
             ("SuppressedState", state is State.SUPPRESSED, "Suppressed", "Unsuppressed"),
             ("OutOfServiceState", state is State.OUT_OF_SERVICE, "Out of service", "In service"),
             ("LatchedState", state in (State.LATCHED_UNACK, State.LATCHED_ACK), "Latched", "Unlatched"),
