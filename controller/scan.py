@@ -115,6 +115,8 @@ def scan(
     unit, waiting, from_recipe = run.step(unit, _look(settings, unit, verdict, inputs, process, estimate, proof), proof.proven, suspended)
     if unit.state is _HELD and not verdict.heat and unit.setpoints.heat:  # heat comes back with RESTART, not by itself
         unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
+    if unit.state is UnitState.HELD and verdict.purge and unit.setpoints.atmosphere is Atmosphere.VACUUM:  # filled with N2 until RESTART
+        unit = unit._replace(setpoints=unit.setpoints._replace(atmosphere=Atmosphere.HOLD_CLOSED))
     wanted = _override(unit.setpoints, verdict, settings.equipment)
 
     memory = _arm(memory, wanted, verdict)

@@ -91,9 +91,7 @@ def _within(tree: ast.Module) -> dict[int, range]:
                 if not isinstance(child, ast.AST):
                     continue
                 within = inside
-                if isinstance(node, _NESTS) and name == "body":
-                    within = _lines(child)
-                elif inside is not None and isinstance(child, ast.stmt):
+                if (isinstance(node, _NESTS) and name == "body") or (inside is not None and isinstance(child, ast.stmt)):
                     within = _lines(child)
                 walk(child, within)
 
@@ -118,9 +116,7 @@ def _left_alone(tree: ast.Module) -> set[int]:
             parts = [node.annotation]
         elif isinstance(node, ast.FunctionDef):
             parts = [node.returns, *(arg.annotation for arg in (*node.args.args, *node.args.kwonlyargs))]
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            parts = [node]
-        elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant) and node.right.value is None:  # a type
+        elif isinstance(node, ast.Expr | ast.BinOp) and _says_nothing(node):
             parts = [node]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Annotated", "Struct", "zip"):
             parts = [keyword.value for keyword in node.keywords]
@@ -128,6 +124,12 @@ def _left_alone(tree: ast.Module) -> set[int]:
             if part is not None:
                 found.update(id(one) for one in ast.walk(part))
     return found
+
+
+def _says_nothing(node: ast.Expr | ast.BinOp) -> bool:
+    """Return whether it is a docstring, or a type that may be None."""
+    part = node.value if isinstance(node, ast.Expr) else node.right
+    return isinstance(part, ast.Constant) and (isinstance(node, ast.Expr) or part.value is None)
 
 
 def _changes(node: ast.AST) -> Iterator[Change]:

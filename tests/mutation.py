@@ -2,10 +2,10 @@
 
     python -m tests.mutation [--only evaluate.py] [--functions]
 
-The quick tests are collected once and run twice: to measure them, and to see which lines of the modules each of them runs.
-Each mutant is then tried in a fork of that process: changed functions get their new code in place, and only the tests that run the changed
-lines run, first those that have killed before; a line that no test runs is a survivor at once. What stands at module level had run when
-it was imported: there the fork imports whatever depends on the module anew and runs the module's own tests. What survives must stand in
+The quick tests are collected once and run twice: to measure them, and to see which lines of the modules each of them runs. Each mutant is
+then tried in a fork of that process: changed functions get their new code in place, and only those of the module's tests run that reach
+the changed lines, first those that have killed before. What no test runs, and what stands at module level, had run when it was imported,
+or never: there the fork imports whatever depends on the module anew and runs the module's own tests. What survives must stand in
 ``mutants.toml`` with the reason why nobody can tell the difference; an entry that matches no mutant any more is an error. POSIX only.
 """
 
@@ -32,7 +32,7 @@ from typing import Any, Final, NamedTuple
 from tests.mutants import ROOT, TABLE, Mutant, excused, mutants, stale
 
 SLOW_S: Final = 1.0  # a test that takes longer takes no part
-SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that run when what stands at module level was changed
+SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are there for it
     "controller/interlocks/table.py": ("test_boundaries_table.py", "test_interlocks.py", "test_boundaries.py"),
     "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_interlocks.py", "test_bypass.py"),
     "controller/interlocks/bypass.py": ("test_bypass.py", "test_boundaries.py"),
@@ -129,12 +129,22 @@ class _Session:
         quick = [item for item in quick if took_s[item.nodeid] <= SLOW_S]
         reach: dict[str, Reach] = {}
         with _Lines(self._files) as lines:
+            _forget(self._files)
             for item, _, _ in _failing(quick):
+                _forget(self._files)
                 reach[item.nodeid] = Reach(took_s[item.nodeid], frozenset(lines.seen))
                 lines.seen.clear()
         if not self.failed:
             self._then(quick, reach)
         return True
+
+
+def _forget(files: Sequence[str]) -> None:
+    """Empty the caches of the subjects' functions: what is remembered is not run."""
+    for name in files:
+        for one in vars(sys.modules.get(name.removesuffix(".py").replace("/", "."), sys)).values():
+            if isinstance(one, functools._lru_cache_wrapper):
+                one.cache_clear()
 
 
 class _Failed:
@@ -213,7 +223,10 @@ class Module:
             return False
         before = {_place(one): one for one in _codes(self._code)}
         changed = {_place(one): one for one in _codes(mutated) if "<locals>" not in one.co_qualname and one != before.get(_place(one))}
-        if not changed or not all(place in self._functions for place in changed):
+        for place in changed.keys() - self._functions.keys():  # the body of a class, of which only a method changed
+            if place not in before or _own(before[place]) != _own(changed.pop(place)):
+                return False
+        if not changed:
             return False
         for place, code in changed.items():
             for function in self._functions[place]:
@@ -320,7 +333,11 @@ class Campaign:
         _say(f"{len(items)} quick tests, {sum(one.took_s for one in reach.values()):.0f} s")
         reasons = excused()
         for file in self.files:
-            began_s, counts, module = time.monotonic(), dict.fromkeys((KILLED, TIMEOUT, EXCUSED, SURVIVED, UNREACHED, LEFT_OUT), 0), Module(file)
+            began_s, counts, module = (
+                time.monotonic(),
+                dict.fromkeys((KILLED, TIMEOUT, EXCUSED, SURVIVED, UNREACHED, LEFT_OUT), 0),
+                Module(file),
+            )
             if (found := self._control(module, items, reach)) != SURVIVED:
                 self._is_bad(f"{file}: its tests fail in a fork without a mutant ({found})")
                 continue
@@ -337,9 +354,11 @@ class Campaign:
         if mutant.lines is None:
             return LEFT_OUT if self._functions else self._anew(module, mutant.tree(), reach)
         places = {(mutant.file, line) for line in mutant.lines}
-        chosen = [item for item in items if reach[item.nodeid].lines & places]
-        if not chosen:
-            return UNREACHED
+        own = SUBJECTS[mutant.file]
+        chosen = [item for item in items if item.path.name in own and reach[item.nodeid].lines & places]
+        if not chosen:  # by no test; perhaps it runs when it is imported
+            found = self._anew(module, mutant.tree(), reach)
+            return UNREACHED if found == SURVIVED else found
         chosen.sort(key=lambda item: (-self._killed_by.get(item.nodeid, 0), reach[item.nodeid].took_s))
         limit_s = 10.0 + 10.0 * sum(reach[item.nodeid].took_s for item in chosen)
         found = in_place(module, tree := mutant.tree(), chosen, limit_s)

@@ -193,7 +193,7 @@ CASES = [
     Case("I4N", "idle", fault("gauge_open")),
     Case("I5", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
     Case("I10", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
-    Case("I6", "vacuum", shows(**dict.fromkeys(GAUGES, 101.0)), shows(**dict.fromkeys(GAUGES, 99.0)), back=stop),
+    Case("I6", "vacuum", shows(**dict.fromkeys(GAUGES, 101.0)), shows(**dict.fromkeys(GAUGES, 99.0)), recover_s=400.0),
     Case("I6T", "vacuum", fault("air_leak", "vac_valve_stuck_shut", "n2_valve_stuck_shut"), lag_s=300.0, first="C1V", recover_s=400.0),
     Case("I7W", "nitrogen", shows(o2_pct=1.05), shows(o2_pct=0.95)),
     Case("I7", "nitrogen", shows(o2_pct=2.05), shows(o2_pct=1.95)),
@@ -397,6 +397,37 @@ def test_without_a_cause_no_row_holds_or_aborts(name):
     runs(rig, None, 120)
     rules = [str(content["rule"]) for _, kind, content in rig.notes if kind == "alarm" and content["event"] == "raise"]
     assert [rule for rule in rules if BY_ID[rule].effect & (STOPPING | Effect.SUSPEND)] == []
+
+
+def test_a_lost_vacuum_is_reset_while_held_once_n2_has_filled_the_chamber_and_the_batch_goes_on():
+    rig = prepared("vacuum")
+    leak = leaks(5e6)
+    leak.begin(rig)
+    assert runs(rig, None, 400, until="I6") is not None
+    rig.step()
+    rig.ask(Verb.RESET)
+    assert runs(rig, None, 3) is None
+    pressure = rig.record.process.pressure_mbar
+    assert pressure < 900.0
+    assert "I6" in rig.record.verdict.active  # air could still come in: RESET does nothing
+    for _ in range(300):
+        rig.step()
+        if "I6" not in rig.memory.interlocks.cause:
+            break
+    assert rig.record.unit_state is UnitState.HELD
+    assert rig.record.process.pressure_mbar >= 900.0
+    assert "I6" in rig.record.verdict.active
+    leak.end(rig)
+    rig.ask(Verb.RESET)
+    rig.step()
+    assert "I6" not in rig.step().verdict.active
+    rig.ask(Verb.RESTART)
+    for _ in range(1800):
+        if rig.step().unit_state is UnitState.RUNNING:
+            break
+    assert rig.record.unit_state is UnitState.RUNNING
+    assert rig.memory.proof.proven
+    assert rig.unsafe == []
 
 
 def test_a_copy_runs_on_as_the_original_does():

@@ -116,9 +116,10 @@ def _needs_o2(v: View) -> bool:
 
 
 def _vacuum_lost(v: View) -> bool | None:
-    if not (v.phase.vacuum and v.phase.heating):
-        return False
-    return _above(v.process.pressure_mbar, v.limits.proof_mbar)
+    """Return whether air may come in; once the row stands, until N2 has filled the chamber, whatever the hold makes of the set points."""
+    if v.phase.vacuum and v.phase.heating:
+        return _above(v.process.pressure_mbar, v.limits.proof_mbar)
+    return "I6" in v.active and v.phase.heating and _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar)
 
 
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:

@@ -91,7 +91,8 @@ def canonical(memory: Memory, limits: Limits) -> Memory:
     return memory._replace(
         unit=_unit(memory.unit), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id), sensors=Believed(),
         estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs),
-        reset_s=1.0 if memory.reset_s > 0 and memory.unit.setpoints.heat else 0.0, last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
+        reset_s=1.0 if memory.reset_s > 0 and memory.unit.setpoints.heat else 0.0,
+        last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
         proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
     )  # fmt: skip
 
@@ -133,7 +134,7 @@ def _unit(unit: UnitMemory) -> UnitMemory:
 def _phase(phase: PhaseMemory) -> PhaseMemory:
     return PhaseMemory(
         stage=phase.stage, cycles=min(phase.cycles, 3), begun=phase.begun, reopened=phase.reopened, guarded=phase.guarded,
-        mark=round(phase.mark, -2), volumes=min(round(phase.volumes), 6.0),
+        mark=round(phase.mark), gauge=phase.gauge, volumes=min(round(phase.volumes), 6.0),
     )  # fmt: skip
 
 

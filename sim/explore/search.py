@@ -23,7 +23,7 @@ from sim.explore.invariants import SAFE, Edge, violations
 from sim.explore.oven import AT_S, BOOT_ID, CALM, DISTURBED, LOST, Cause, image
 
 SHORT_S: Final = 1.0
-STEPS_S: Final = (SHORT_S, 12.0, 100.0, 8000.0)  # between the delays of rows that come before others, and longer than every limit
+STEPS_S: Final = (SHORT_S, 12.0, 100.0, 1000.0, 8000.0)  # between the delays of rows that come before others, and longer than every limit
 TOGETHER: Final[tuple[tuple[Verb, ...], ...]] = (
     (Verb.START,), (Verb.HOLD,), (Verb.RESTART,), (Verb.STOP,), (Verb.ABORT,), (Verb.RESET,), (Verb.ACKNOWLEDGE,),
     (Verb.RESTART, Verb.ABORT), (Verb.RESTART, Verb.STOP), (Verb.START, Verb.ABORT), (Verb.HOLD, Verb.STOP, Verb.ABORT),
@@ -133,7 +133,9 @@ def lines(found: Summary) -> Iterator[str]:
 def _expanded(settings: Settings, start: Start, causes: tuple[Cause, ...], named: Memory) -> list[_Way]:
     """Return the ways from a node, one for each node that they lead to."""
     found: dict[Memory, _Way] = {}
-    for how, after, broken in _edges(settings, start, whole(named, Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S)), causes):
+    for how, after, broken in _edges(
+        settings, start, whole(named, Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S)), causes
+    ):
         target = key(after)
         way = found.get(target) or _Way(how, target, 0, ())
         found[target] = way._replace(edges=way.edges + 1, broken=(*way.broken, *((name, how) for name in broken)))
