@@ -256,5 +256,9 @@ def test_orders_outlive_the_gateway_and_are_bounded(tmp_path):
     assert again.jobs["J3"].state == "Ended"
     assert again.put(Job(id="more", recipe="r", revision=1, parameters={}))  # the one that is over gives way
     assert "J3" not in JobOrders(file).jobs
+    fresh = Job(id="fresh", recipe="r", revision=1, parameters={}, state="Running", batch="8")
+    assert again.runs(fresh)  # the news still end with batch 7
+    again.told({"batch_start": {"batch_id": 9}}, UnitState.RUNNING)
+    assert not again.runs(fresh)
     file.write_text(json.dumps([{"id": 1}]))
     assert JobOrders(file).jobs == {}

@@ -254,6 +254,9 @@ KINDS: Final[dict[str, Callable[[Target], Awaitable[None]]]] = {
 }
 
 
+_BROKEN: Final = (OSError, TimeoutError, ua.UaError, asyncio.IncompleteReadError, RuntimeError, ValueError, LookupError, AttributeError)
+
+
 async def attack(kind: str, target: Target, seconds: float) -> int:
     """Repeat one attack for ``seconds``, two at a time; return how many rounds came to an end."""
     end_s, rounds = wall_s(seconds), 0
@@ -261,9 +264,15 @@ async def attack(kind: str, target: Target, seconds: float) -> int:
     async def attacker() -> None:
         nonlocal rounds
         while wall_s() < end_s:
-            with suppress(OSError, TimeoutError, ua.UaError, asyncio.IncompleteReadError):
+            try:
                 async with asyncio.timeout(ROUND_S):
                     await KINDS[kind](target)
+            except _BROKEN:
+                pass
+            except asyncio.CancelledError:  # what the client's library makes of requests that wait when the server hangs up
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
             rounds += 1
 
     await asyncio.gather(attacker(), attacker())

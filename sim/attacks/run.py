@@ -37,6 +37,7 @@ CAP_MB: Final = 384.0  # MemoryHigh of its systemd unit
 START_S: Final = 90.0  # wall
 RAMP_S: Final = 600.0  # wall, until the batch ramps
 LOOK_S: Final = 0.1
+SETTLED_S: Final = 60.0  # process time before START: the first image is there, and what it raised is gone
 
 
 class AttackError(OvenctlError):
@@ -172,7 +173,8 @@ class _Site:
         self.running: dict[str, asyncio.subprocess.Process] = {}
 
     async def ramps(self) -> None:
-        """Start the batch and wait until it heats."""
+        """Start the batch, once the PLC has been seen for a while, and wait until it heats."""
+        await self.until(lambda: self.at_s() > SETTLED_S, START_S, "the core does not go on")
         args = {"recipe": RECIPE.read_text("utf-8"), "load": tape.LOAD.read_text("utf-8"), "formula": {}}
         post(self.folder / "mailbox.sqlite", "operator", "START", args, "IDLE")
         await self.until(lambda: self._phase() == "RAMP", RAMP_S, "the batch does not ramp")
@@ -219,10 +221,9 @@ async def _blow(site: _Site, kind: str, seconds: float) -> Blow:
     site.forget_peak()
     cpu_s, began_s = site.cpu_s(), wall_s()
     arguments = ("-m", "sim.attacks.kinds", kind, str(site.target.port), str(site.folder), str(seconds))
-    attacker = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    said, _ = await attacker.communicate()
+    with (site.folder / "attackers.log").open("ab") as log:
+        attacker = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=log)
+        said, _ = await attacker.communicate()
     share = (site.cpu_s() - cpu_s) / (wall_s() - began_s)
     back_s = await answered(site.target, BACK_S)
     return Blow(kind, int(said or b"0"), back_s, site.memory_mb("VmHWM"), share)

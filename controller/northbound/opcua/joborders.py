@@ -84,6 +84,10 @@ class JobOrders:
             self._save()
         return changed
 
+    def runs(self, job: Job) -> bool:
+        """Return whether the order's batch is the one in the oven; one that was just started may be ahead of the journal's news."""
+        return job.batch.isdecimal() and job.state not in FINAL_JOBS and int(job.batch) >= int(self.batch or 0)
+
     def _save(self) -> None:
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps([job.model_dump() for job in self.jobs.values()]), "utf-8")

@@ -150,7 +150,7 @@ class Jobs:
             job = self._orders.jobs.get(values["JobOrderID"])
             if job is None:
                 return (unknown(values["JobOrderID"]),)
-            if job.state in FINAL_JOBS or not job.batch or job.batch != self._orders.batch:
+            if not self._orders.runs(job):
                 return (misplaced(job, "an order that runs"),)
             texts = [one.Text for one in values["Comment"] if one.Text]
             args = {"reason": f"job order {job.id}" + (f": {texts[0]}" if texts else "")}
