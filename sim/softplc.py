@@ -25,6 +25,8 @@ from sim.plc_loops import Loops, LoopSettings
 _LEASE, _TRIP, _MODE = int(HeatBlock.LEASE), int(HeatBlock.TRIP), int(HeatBlock.MODE)
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at many times in every scan.
 _OFF, _RUN, _HOLD, _COOL, _ABORT = Mode
+_BOOT_SAFE, _IDLE, _FOLLOWING, _WATCHDOG_SAFE, _COOLDOWN, _TRIPPED, _LOCAL = PlcState
+_OK = Reason.OK
 _LONGEST_STEP_S = 2.0  # of the plant
 _FIRST_BOOT_ID = 0x5000_0001
 _REMEMBERED_SCANS = 4096  # of which the alive counter's age is known
@@ -96,11 +98,11 @@ class SoftPlc:
     def receive(self, registers: Sequence[int]) -> Reason:
         """Take a command block as written (see ``controller.block.LAYOUT``) and return what the PLC thinks of it."""
         if self.faults.write_ignored or self.faults.stopped:
-            return Reason.OK
+            return _OK
         found, reason = block.decode(registers)
         if found is not None:
             reason = self._objection(found)
-            if reason == Reason.OK:
+            if reason == _OK:
                 self.block, self.block_at_s, self.crc = found, self.at_s, registers[-1]
                 self.epoch, self.counter, self.lease = found.epoch, found.counter, found.master
                 self._inbox.append(found)
@@ -123,7 +125,7 @@ class SoftPlc:
             return Reason.STALE_SOURCE
         if (o.mode == _RUN or (o.mode == _HOLD and o.heat_enable)) and (o.batch_id == 0 or o.recipe_crc == 0):
             return Reason.NO_BATCH
-        return Reason.OK
+        return _OK
 
     def age_s(self, source_alive: int) -> float:
         """Return how old the image with that alive counter is, s; infinite when this start of the PLC never showed it."""
@@ -190,16 +192,16 @@ class SoftPlc:
     def _supervise(self) -> None:
         """Find the state from local switch, trips, valid blocks and the time without them."""
         if not self.values["remote"]:
-            self._fall_back(PlcState.LOCAL)
+            self._fall_back(_LOCAL)
         elif self.guards.tripped:
-            self._fall_back(PlcState.TRIPPED)
+            self._fall_back(_TRIPPED)
         elif self.taken:
-            self.state = PlcState.IDLE if self._wanted.mode == _OFF else PlcState.FOLLOWING
-        elif self.state == PlcState.WATCHDOG_SAFE and self.at_s - self._safe_since_s >= self.settings.hold_s:
-            self.state = PlcState.COOLDOWN
-        elif self._expired and self.state not in (PlcState.BOOT_SAFE, PlcState.COOLDOWN):
-            self._fall_back(PlcState.WATCHDOG_SAFE)
-        if self.silent_s >= self.settings.watchdog_s or self.state == PlcState.LOCAL:
+            self.state = _IDLE if self._wanted.mode == _OFF else _FOLLOWING
+        elif self.state == _WATCHDOG_SAFE and self.at_s - self._safe_since_s >= self.settings.hold_s:
+            self.state = _COOLDOWN
+        elif self._expired and self.state not in (_BOOT_SAFE, _COOLDOWN):
+            self._fall_back(_WATCHDOG_SAFE)
+        if self.silent_s >= self.settings.watchdog_s or self.state == _LOCAL:
             self.lease = 0
 
     def _fall_back(self, state: PlcState) -> None:
@@ -209,7 +211,7 @@ class SoftPlc:
 
     def _drive(self, dt_s: float) -> None:
         guards, values, a, o = self.guards, self.values, self.actuators, self._wanted
-        live = self.state in (PlcState.FOLLOWING, PlcState.IDLE)
+        live = self.state in (_FOLLOWING, _IDLE)
         blocked = guards.heat_block
         if not live:
             blocked |= _LEASE
@@ -223,7 +225,7 @@ class SoftPlc:
         heat = blocked == 0 and o.heat_enable and self._armed
         a.main_contactor = a.zone_contactors = heat
         a.zone_op_pct = self.loops.step(values, o, heat, dt_s)
-        a.cooling = not heat and (o.mode in (_COOL, _ABORT) or self.state in (PlcState.COOLDOWN, PlcState.TRIPPED))
+        a.cooling = not heat and (o.mode in (_COOL, _ABORT) or self.state in (_COOLDOWN, _TRIPPED))
         guards.follow(a, values, self._gas)
         follows = live and o.mode != _ABORT
         guards.release(a, values, vent=follows and o.vent_valve, door=follows and o.door_release)

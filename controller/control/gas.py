@@ -14,6 +14,7 @@ ROOTS_OFF_MBAR: Final = 30.0
 EXHAUST_OPEN_MBAR: Final = 1010.0  # above it gas leaves through the exhaust; below, the duct's air would come in
 EXHAUST_SHUT_MBAR: Final = 995.0
 VENT_MBAR: Final = 1014.0
+_OFF, _, _VACUUM, _BACKFILL, _N2_FLOW, _VENT = Atmosphere  # through the class a member costs 0.1 us (Python 3.11)
 
 
 class GasMemory(NamedTuple):
@@ -43,22 +44,22 @@ def step(
 ) -> tuple[GasMemory, GasOutputs]:
     """Return the memory and the gas outputs that serve ``wanted``."""
     pressure = process.pressure_mbar
-    if wanted.atmosphere is Atmosphere.OFF:
+    if wanted.atmosphere is _OFF:
         return GasMemory(), GasOutputs()
     if pressure is None:
         return _unknown(memory, wanted, inputs)
-    if wanted.atmosphere is Atmosphere.VACUUM:
+    if wanted.atmosphere is _VACUUM:
         return _vacuum(memory, tuning, wanted, inputs, pressure, dt_s)
-    if wanted.atmosphere is Atmosphere.BACKFILL:
+    if wanted.atmosphere is _BACKFILL:
         fill = pressure < wanted.pressure_mbar and inputs.vac_valve_closed.value is True
         return GasMemory(), GasOutputs(pump=True, n2_valve=fill, n2_flow_sp_nm3_h=wanted.n2_flow_nm3_h if fill else 0.0, services=True)
-    if wanted.atmosphere is Atmosphere.N2_FLOW:
+    if wanted.atmosphere is _N2_FLOW:
         shut = inputs.vac_valve_closed.value is True
         exhaust = shut and (pressure > EXHAUST_SHUT_MBAR if memory.exhaust else pressure > EXHAUST_OPEN_MBAR)
         return GasMemory(exhaust=exhaust), GasOutputs(
             n2_valve=shut, n2_flow_sp_nm3_h=wanted.n2_flow_nm3_h if shut else 0.0, exhaust_valve=exhaust, services=True
         )
-    if wanted.atmosphere is Atmosphere.VENT:
+    if wanted.atmosphere is _VENT:
         shut = inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True
         relieve = pressure > (VENT_MBAR if memory.exhaust else EXHAUST_OPEN_MBAR + 5.0)  # N2 above ambient leaves through the exhaust first
         air = shut and not relieve and inputs.exhaust_valve_closed.value is True
@@ -70,7 +71,7 @@ def step(
 
 def _unknown(memory: GasMemory, wanted: Setpoints, inputs: Inputs) -> tuple[GasMemory, GasOutputs]:
     """Return the outputs without a pressure: shut, but a N2 flow goes on while its way out is seen open, so that the inerting stays."""
-    if wanted.atmosphere is Atmosphere.N2_FLOW and memory.exhaust and inputs.exhaust_valve_open.value is True:
+    if wanted.atmosphere is _N2_FLOW and memory.exhaust and inputs.exhaust_valve_open.value is True:
         return GasMemory(exhaust=True), GasOutputs(n2_valve=True, n2_flow_sp_nm3_h=wanted.n2_flow_nm3_h, exhaust_valve=True, services=True)
     return GasMemory(), GasOutputs(services=True)
 

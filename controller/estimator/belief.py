@@ -37,8 +37,14 @@ def fresh(members: Members, temp_c: float) -> Belief:
 
 def pack(belief: Belief) -> bytes:
     """Return the belief as float64, one row per member, in the order in which ``unpack`` reads it."""
-    columns = (belief.state.block, *(scale[:, None] for scale in belief.slow), belief.log_gain[:, None], belief.offset_k, belief.contact)
-    return np.hstack((*columns, belief.leaving_kg[:, None])).tobytes()
+    table = np.empty((MEMBERS, COLUMNS))
+    table[:, :_STATE] = belief.state.block
+    for column, values in enumerate((*belief.slow, belief.log_gain), _STATE):
+        table[:, column] = values
+    sensors = table[:, _STATE + _SLOW + 1 : -1]
+    sensors[:, : len(SENSORS)], sensors[:, len(SENSORS) :] = belief.offset_k, belief.contact
+    table[:, -1] = belief.leaving_kg
+    return table.tobytes()
 
 
 def unpack(block: bytes) -> Belief:

@@ -56,17 +56,21 @@ def judge(
     said = say(members, belief)
     leaving = np.zeros(MEMBERS) if leaving_kg_h is None else leaving_kg_h
     pressing = np.where(grows, film_pa, 0.0).max(axis=1)
-    rows = intervals(np.vstack((said.residual.T, said.worst, leaving, said.gel.T, said.mean_gel)))
     count = len(POSITIONS)
+    table = np.empty((2 * count + 3, MEMBERS))
+    table[:count], table[count], table[count + 1] = said.residual.T, said.worst, leaving
+    table[count + 2 : -1], table[-1] = said.gel.T, said.mean_gel
+    rows = intervals(table)
     dryness = [_assayed(one) for one in rows[: count + 1]]
     evolution, insoluble, mean_gel = rows[count + 1], rows[count + 2 : -1], rows[-1]
     pressing_pa = point(pressing, BLISTER_POINT)
-    temps_c = [celsius(mean_k) for mean_k in belief.state.temps.mean(axis=0).tolist()]
+    temps_c = [celsius(mean_k) for mean_k in (np.add.reduce(belief.state.temps, axis=0) / MEMBERS).tolist()]
     p_solvent = p_window = 0.0
     target = memory.target
     if target is not None:
-        p_solvent = float((said.worst <= target.residual_max).mean())
-        p_window = float(((said.gel.min(axis=1) >= target.insoluble_low) & (said.gel.max(axis=1) <= target.insoluble_high)).mean())
+        p_solvent = int(np.count_nonzero(said.worst <= target.residual_max)) / MEMBERS
+        inside = (said.gel.min(axis=1) >= target.insoluble_low) & (said.gel.max(axis=1) <= target.insoluble_high)
+        p_window = int(np.count_nonzero(inside)) / MEMBERS
     why = _why_invalid(memory, min(temps_c), max(temps_c), dryness[-1].value)
     return Estimate(
         film_min_c=min(temps_c),
@@ -105,14 +109,21 @@ def _ahead(memory: EstimatorMemory) -> Interval | None:
 def _why_invalid(memory: EstimatorMemory, coldest_c: float, hottest_c: float, residual: float) -> str:
     """Return the reasons why the estimate must not be used, or an empty text."""
     lying = [sensor for sensor, count in zip(SENSORS, memory.refused, strict=True) if count >= REFUSED_LIMIT]
-    reasons = (
-        (memory.no_temperature_s > HOLD_S, f"no GOOD temperature for {memory.no_temperature_s:.0f} s"),
-        (memory.no_pressure_s > HOLD_S, f"no GOOD pressure for {memory.no_pressure_s:.0f} s"),
-        (memory.blind_s > BLIND_LIMIT_S, f"film temperature unknown for {memory.blind_s / 60:.0f} min of the batch"),
-        (not FILM_C[0] <= coldest_c <= hottest_c <= FILM_C[1], f"film at {coldest_c:.0f}-{hottest_c:.0f} degC, model holds for 0-300"),
-        (not residual <= RESIDUAL_MAX, f"residual solvent {100 * residual:.0f} wt%, model holds up to 50"),
-        (memory.window.conflicts >= CONFLICT_LIMIT, "the solvent flux contradicts every member"),
-        (len(lying) > 1, f"load thermocouples {', '.join(lying)} contradict every member"),
-        (memory.unsolved > _UNSOLVED_SHARE * MEMBERS, f"the model could not be solved for {memory.unsolved} of {MEMBERS} members"),
-    )
-    return "; ".join(text for bad, text in reasons if bad)
+    reasons = []
+    if memory.no_temperature_s > HOLD_S:
+        reasons.append(f"no GOOD temperature for {memory.no_temperature_s:.0f} s")
+    if memory.no_pressure_s > HOLD_S:
+        reasons.append(f"no GOOD pressure for {memory.no_pressure_s:.0f} s")
+    if memory.blind_s > BLIND_LIMIT_S:
+        reasons.append(f"film temperature unknown for {memory.blind_s / 60:.0f} min of the batch")
+    if not FILM_C[0] <= coldest_c <= hottest_c <= FILM_C[1]:
+        reasons.append(f"film at {coldest_c:.0f}-{hottest_c:.0f} degC, model holds for 0-300")
+    if not residual <= RESIDUAL_MAX:
+        reasons.append(f"residual solvent {100 * residual:.0f} wt%, model holds up to 50")
+    if memory.window.conflicts >= CONFLICT_LIMIT:
+        reasons.append("the solvent flux contradicts every member")
+    if len(lying) > 1:
+        reasons.append(f"load thermocouples {', '.join(lying)} contradict every member")
+    if memory.unsolved > _UNSOLVED_SHARE * MEMBERS:
+        reasons.append(f"the model could not be solved for {memory.unsolved} of {MEMBERS} members")
+    return "; ".join(reasons)

@@ -5,6 +5,7 @@
 free face. u is kg solvent per kg polymer, w = u/(1+u). Valid for w < 0.5, 0-350 degC, 0.1 Pa to 1.2 bar.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -183,8 +184,7 @@ def _march(
 ) -> tuple[Advanced, Trajectory]:
     members, positions = len(state.block), len(model.positions)
     after, lost = np.empty_like(state.block), np.empty((members, positions))
-    full, moments = (members, ahead_s.size, positions), (members, ahead_s.size)
-    seen = Seen(np.full(full, np.nan), np.full(full, np.nan), np.full(full, np.nan), np.full(moments, np.nan), np.full(moments, np.nan))
+    seen = _unseen(members, ahead_s.size, positions) if ahead_s.size else _nothing_seen(members, positions)
     tries, flags = np.zeros(members, dtype=np.int64), np.zeros(members, dtype=np.int64)
     march(
         scaled(model.table, slow), model.shape, model.tolerance, model.polymer_kg, state.block, np.ascontiguousarray(knots), end_s, first_s,
@@ -199,6 +199,18 @@ def _march(
         Advanced(State(after, positions), evaporated_kg.sum(axis=1), evaporated_kg, tries, failed),
         Trajectory(*seen, tries, failed),
     )
+
+
+def _unseen(members: int, moments: int, positions: int) -> Seen:
+    """Return room for what the members show at so many moments."""
+    full, flat = (members, moments, positions), (members, moments)
+    return Seen(np.full(full, np.nan), np.full(full, np.nan), np.full(full, np.nan), np.full(flat, np.nan), np.full(flat, np.nan))
+
+
+@lru_cache(maxsize=4)
+def _nothing_seen(members: int, positions: int) -> Seen:
+    """Return room for no moment; it holds nothing, so that every call may have the same."""
+    return _unseen(members, 0, positions)
 
 
 def mean_u(model: Model, state: State) -> Array:

@@ -1,5 +1,6 @@
 """From members to a belief: 5, 50 and 95 % points."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -24,8 +25,14 @@ def point(values: Array, share: float) -> float:
 def intervals(values: Array) -> list[Interval]:
     """Return the 5/50/95 % points of each row, (rows, members); every member weighs the same."""
     ordered = np.sort(values, axis=1)
-    position = _QUANTILES * (ordered.shape[1] - 1)  # never the last, so that one above exists
-    below = position.astype(np.intp)
-    share = position - below
-    points = ordered[:, below] * (1 - share) + ordered[:, below + 1] * share
+    below, above, share = _places(ordered.shape[1])
+    points = ordered[:, below] * (1 - share) + ordered[:, above] * share
     return [Interval(median, low, high) for low, median, high in points.tolist()]
+
+
+@lru_cache(maxsize=4)
+def _places(members: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Return between which two of so many ordered members the points lie, and how near to the upper one."""
+    position = _QUANTILES * (members - 1)  # never the last, so that one above exists
+    below = position.astype(np.intp)
+    return below, below + 1, position - below

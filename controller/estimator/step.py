@@ -153,12 +153,12 @@ def _update(
     readings = read(memory, inputs)
     vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa)
     carried = _carry(members, unpack(memory.block), memory.wall_k, readings, vapour_pa, dt_s)
-    belief, memory = carried.belief, replace(memory, unsolved=carried.unsolved)
+    belief, window = carried.belief, memory.window
     leaving_kg_h = carried.left_kg * (3600 / dt_s) if dt_s > 0 else None
     if dt_s > 0:
         memory, belief = _warmth(members, memory, belief, inputs)
         window = flux.observe(
-            memory.window,
+            window,
             members.solvent,
             inputs,
             memory.load.chamber_m3,
@@ -169,7 +169,6 @@ def _update(
         )
         belief = belief._replace(leaving_kg=belief.leaving_kg + carried.left_kg)
         belief, window = _solvent(members, belief, window)
-        memory = replace(memory, window=window)
     if result is not None:
         if result.valid and leaving_kg_h is not None:
             belief = _rise(members, belief, carried, leaving_kg_h, result)
@@ -178,6 +177,8 @@ def _update(
         memory,
         at_s=inputs.at_s,
         block=pack(belief),
+        window=window,
+        unsolved=carried.unsolved,
         wall_k=readings.wall_k,
         pressure_pa=readings.pressure_pa,
         vapour_pa=carried.vapour_pa,

@@ -5,6 +5,7 @@ reads them back, never commands against them, explains and logs them.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
@@ -41,8 +42,9 @@ class Reset(IntEnum):
     MANUAL = 2  # cause gone and RESET
 
 
-class View(NamedTuple):
-    """Everything a rule may look at."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a rule may look at; with slots, because the rows of one scan read it some three hundred times."""
 
     limits: Limits
     inputs: Inputs
