@@ -15,7 +15,7 @@ from controller.estimator.outlook import Outlook, Peak
 from controller.image import Interval
 from controller.interlocks.limits import Limits
 from controller.memory import Settings
-from controller.plan import legs_of
+from controller.plan import cooled, legs_of
 from controller.recipe import flow
 from controller.recipe.model import Branch, CyclePurge, LoadRecord, PurgeFlow, Recipe, ThermalPhase
 from controller.recipe.phases import timeout_rule
@@ -77,7 +77,7 @@ class Receipt(NamedTuple):
 def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRecord) -> Receipt:
     """Return the receipt of ``recipe`` with ``load``; both have passed their checks. Takes some tenths of a second."""
     equipment, limits = settings.equipment, settings.limits
-    legs = legs_of(recipe, equipment)
+    legs = cooled(legs_of(recipe, equipment), settings.limits.inner_share)
     seen = outlook.look(settings.estimator, equipment, load_state(load, equipment.chamber_m3), legs, target_of(recipe.endpoint))
     names = tuple(phase.title for phase in recipe.phase)
     way = flow.expected(recipe)

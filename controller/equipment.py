@@ -29,7 +29,9 @@ class Equipment(Strict):
     open_c: Annotated[float, Field(ge=20, le=80, description="load temperature below which the door may open, degC")] = 60.0
     heater_kw: Annotated[float, Field(gt=0, le=1000, description="installed heating power of all zones, kW")] = 36.0
     wall_kj_k: Annotated[float, Field(gt=0, le=20000, description="heat capacity of walls and elements, kJ/K")] = 290.0
-    loss_w_k: Annotated[float, Field(ge=0, le=5000, description="heat loss to the hall, W/K, from a cooling curve")] = 52.0
+    loss_w_k: Annotated[
+        float, Field(ge=0, le=5000, description="heat loss to the hall, W/K, from a cooling curve in the nitrogen that recipes cool in")
+    ] = 52.0
     ambient_c: Annotated[float, Field(ge=0, le=45, description="hall, degC")] = 22.0
     emergency_purge_nm3: Annotated[float, Field(ge=0, le=1000, description="N2 that one emergency purge takes, Nm3")] = 10.0
     direct_output: Annotated[bool, Field(description="true: this controller closes the zone loops; false: the PLC does")] = False

@@ -60,7 +60,16 @@ def forecast(settings: Settings, memory: Memory) -> Forecast | None:
     belief, unit = memory.estimator, memory.unit
     if belief is None:
         return None
-    return forecasting.make(settings.estimator, settings.equipment, belief, rest_of(unit, settings.equipment), unit.temp_sp_c)
+    return forecasting.make(settings.estimator, settings.equipment, belief, _rest(unit, settings), unit.temp_sp_c)
+
+
+def _rest(unit: UnitMemory, settings: Settings) -> tuple[Leg, ...]:
+    return cooled(rest_of(unit, settings.equipment), settings.limits.inner_share)
+
+
+def cooled(legs: tuple[Leg, ...], inner_share: float) -> tuple[Leg, ...]:
+    """Return ``legs`` that cool until the site's reckoning of the hottest layer says so, not only the thermocouples."""
+    return tuple(leg._replace(inner_share=inner_share) if leg.kind is LegKind.COOL else leg for leg in legs)
 
 
 def legs_of(recipe: Recipe, equipment: Equipment, index: int = 0) -> tuple[Leg, ...]:

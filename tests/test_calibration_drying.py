@@ -271,9 +271,25 @@ def test_coupons_nobody_weighed_leave_the_prior_as_it_is(tmp_path: Path) -> None
     assert not [said for said in found.warnings if "residual" in said]
 
 
+def test_a_coupon_is_believed_to_have_dried_as_the_weighed_ones_say() -> None:
+    """It starts at its predry residual and only dries; ten times the diffusion leaves less, and what stays wet longer cures faster."""
+    quick, slow = (Belief(np.array([np.log(one), 80.0]), np.diag([1e-6, 1e-6])) for one in (1e-13, 1e-14))
+    wet = [drying.wetted(one, None, [weighed(((0, 200), (2, 200)), predry=0.18, predry_sd=0.0)])[0] for one in (quick, slow)]
+    for history in wet:
+        assert history.fraction[0] == pytest.approx(0.18, rel=0.02)
+        assert (np.diff(history.fraction) <= 1e-9).all()
+        assert set(np.unique(history.temp_k)) == {473.15}
+        assert history.at_s[-1] == 7200.0
+    assert wet[0].fraction[-1] < 0.1 * wet[1].fraction[-1]
+    dry = exposure_of([one._replace(fraction=0 * one.fraction) for one in wet])
+    faster = bayes.wet_ln_sd(exposure_of(wet), dry, bayes.literature(), NMP)
+    assert 0 < faster[0] < faster[1]
+
+
 def test_weighed_coupons_move_and_narrow_the_belief_and_leave_the_cure_alone(tmp_path: Path) -> None:
     before, after = settled(tmp_path, CURED).parameters, settled(tmp_path, CURED + TWO).parameters
-    assert after.posterior == before.posterior
+    for mean, was, sd in zip(after.posterior.mean, before.posterior.mean, before.posterior.sd, strict=True):
+        assert mean == pytest.approx(was, abs=0.5 * sd)  # they tell the solvent on the way, which at 240 degC for 2 h is little
     assert 0.3 <= after.estimator.diffusion_ln_sd < 0.75 * before.estimator.diffusion_ln_sd
     assert after.estimator.diffusion_energy_sd_kj_mol < 0.85 * before.estimator.diffusion_energy_sd_kj_mol
     assert after.estimator.diffusion_energy_correlation < -0.2  # diffusion is known where the coupons were, above 200 degC
@@ -442,9 +458,8 @@ def test_the_insoluble_content_of_thirty_lots_is_still_foretold() -> None:
     assert ((truth > 20) & (truth < 90)).all()  # where it says something
     assert (((low <= truth) & (truth <= high)).mean(axis=0) >= 0.85).all()
     quick, slow = np.sqrt(((middle - truth) ** 2).mean(axis=0))
-    # points. The coupons count as dry while they were wet at first, and what they lost to that stands in the slow ramp
-    assert slow < 5.5
-    assert quick < 9  # after a ramp of 2 h and half way up the gel curve: the film vitrifies by another law than the controller's
+    assert slow < 4  # points
+    assert quick < 4  # after a ramp of 2 h and half way up the gel curve
     assert (high - low).mean() < 50
 
 

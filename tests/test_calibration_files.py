@@ -153,7 +153,7 @@ def test_coupons_kept_back_are_foretold_and_better_than_before(tmp_path: Path) -
 def test_an_outlier_is_named(tmp_path: Path) -> None:
     right = calibrate(written(tmp_path / "right.toml", ladder()), [], "2026-11-22")
     assert not [said for said in right.warnings if "foretell" in said]
-    wrong = calibrate(written(tmp_path / "wrong.toml", ladder(A4=20.0)), [], "2026-11-22")
+    wrong = calibrate(written(tmp_path / "wrong.toml", ladder(A4=35.0)), [], "2026-11-22")
     assert any(said.startswith("A4 -") for said in wrong.warnings), wrong.warnings
 
 

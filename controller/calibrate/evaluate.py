@@ -11,7 +11,7 @@ from controller.calibrate import dried, warnings
 from controller.calibrate.heat import JournalUsed, survey
 from controller.calibrate.parameter_set import Belief, Evidenced, JournalOf, ParameterSet, read, settings_of
 from controller.calibrate.selection import Piece, evidence_of, keep_back, of_lot, pieces_of
-from controller.calibrate.weighing import weighed_alone, weighed_of
+from controller.calibrate.weighing import weighed_alone, weighed_of, wetted
 from controller.errors import FileError, Problem
 from controller.estimator import calibration as bayes
 from controller.estimator import drying
@@ -74,11 +74,11 @@ def calibrate(
         _not_twice(parent, lot, [*used, *alone], prior_path)
         prior, dry = parent.prior_for(lot), parent.drying.belief_for(same_lot=lot == parent.lot)
     known = [] if parent is None else list(parent.learnt)
-    evidence = evidence_of(used, lab.solvent)
+    learnt = drying.update(dry, [weighed_of(piece) for piece in alone], SOLVENTS[lab.solvent]) if alone else None
+    evidence = evidence_of(wetted(used, dry, learnt, lab.solvent), lab.solvent)
     posterior = bayes.update(prior, evidence)
     rows, effective, span_k = _rows(used, evidence, prior, posterior)
-    told = _told(kept_back, lab.solvent, prior, posterior)
-    learnt = drying.update(dry, [weighed_of(piece) for piece in alone], SOLVENTS[lab.solvent]) if alone else None
+    told = _told(wetted(kept_back, dry, learnt, lab.solvent), lab.solvent, prior, posterior)
     section = dried.drying_of(dry, learnt)
     parameters = ParameterSet(
         version=1 if parent is None else parent.version + 1, date=lab.date or date, lot=lot, resin=lab.resin or "not named",

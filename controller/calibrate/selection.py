@@ -7,6 +7,7 @@ import numpy as np
 
 from controller.calibrate.heat import Heat, JournalUsed, heat_of
 from controller.errors import FileError, Problem
+from controller.estimator import calibration as bayes
 from controller.estimator.calibration import Evidence
 from controller.estimator.exposure import exposure_of
 from controller.journal.product import Coupon, Lab
@@ -100,7 +101,9 @@ def keep_back(pieces: list[Piece], names: Sequence[str], file: str) -> list[Piec
 def evidence_of(pieces: Sequence[Piece], solvent: str) -> Evidence:
     """Return ``pieces`` as the evidence of a film cast from ``solvent``."""
     measured = np.array([[piece.coupon.insoluble_pct, piece.coupon.insoluble_sd_pct, 100 * piece.heat.sd_k] for piece in pieces]) / 100
+    histories = [piece.heat.history for piece in pieces]
+    wet, dry = exposure_of(histories), exposure_of([one._replace(fraction=np.zeros(one.at_s.size)) for one in histories])
     return Evidence(
-        exposure_of([piece.heat.history for piece in pieces]), measured[:, 0].astype(np.float64), measured[:, 1].astype(np.float64),
-        measured[:, 2].astype(np.float64), tuple(piece.heat.source for piece in pieces), SOLVENTS[solvent],
+        wet, measured[:, 0].astype(np.float64), measured[:, 1].astype(np.float64), measured[:, 2].astype(np.float64),
+        tuple(piece.heat.source for piece in pieces), SOLVENTS[solvent], bayes.wet_ln_sd(wet, dry, bayes.literature(), SOLVENTS[solvent]),
     )  # fmt: skip

@@ -36,6 +36,7 @@ _ROWS: Final = tuple(PARAMETERS[name] for name in ("gel_time_240c", "activation_
 
 LAW_LN_SD: Final = 0.06  # [assume] of the rate, coupon by coupon of one ladder: foil, film thickness, place in the oven
 TRANSFER_LN_SD: Final = spread("cure_model_error")  # of the rate in another kind of history: depletion and vitrification as in no law
+WET_SHARE: Final = 0.35  # [assume] of ln rate by solvent: how much there is, 0.3, and what it does to the glass transition, Fox or another
 FLOOR: Final = 0.005  # of the insoluble fraction: what the gel equation leaves out (scission, loops)
 _SIGMA: Final = 3**0.5  # three points at 0 and +-sqrt(3) sd carry mean and variance of a Gaussian to the fifth order
 SAMPLES: Final = 2048
@@ -64,13 +65,15 @@ class Evidence(NamedTuple):
     temperature_sd_k: Array
     source: tuple[str, ...]  # coupons of one source share their temperature's error
     solvent: Solvent = SOLVENTS["NMP"]
+    wet_ln_sd: Array | float = 0.0  # (coupons,) of the rate, by what is not known of the solvent on the way
 
     def of(self, chosen: Sequence[int]) -> "Evidence":
         """Return the coupons with the indices ``chosen``."""
         picked = list(chosen)
         source = tuple(self.source[index] for index in picked)
+        wet = self.wet_ln_sd[picked] if isinstance(self.wet_ln_sd, np.ndarray) else self.wet_ln_sd
         return Evidence(
-            self.exposure.of(picked), self.insoluble[picked], self.sd[picked], self.temperature_sd_k[picked], source, self.solvent
+            self.exposure.of(picked), self.insoluble[picked], self.sd[picked], self.temperature_sd_k[picked], source, self.solvent, wet
         )
 
 
@@ -123,13 +126,13 @@ def predicted(evidence: Evidence, theta: Array) -> Predicted:
     Together, because near the gel point the insoluble content is no straight line over the rate. Law and temperature then have the parts of
     the variance that they have of the rate's.
     """
-    warmer = _rate_per_sd(evidence, theta)
-    both = np.hypot(LAW_LN_SD, warmer)
+    warmer, law = _rate_per_sd(evidence, theta), _law_ln_sd(evidence)
+    both = np.hypot(law, warmer)
     steps = np.hstack((-_SIGMA * both, 0 * both, _SIGMA * both))
     slow, middle, fast = np.split(insoluble(evidence.exposure, np.tile(theta, 3), evidence.solvent, steps), 3, axis=1)
     mean = (slow + 4 * middle + fast) / 6
     variance = ((slow - mean) ** 2 + 4 * (middle - mean) ** 2 + (fast - mean) ** 2) / 6
-    return Predicted(mean, variance * (LAW_LN_SD / both) ** 2, np.sqrt(variance) * warmer / both, (fast - slow) / (2 * _SIGMA * both))
+    return Predicted(mean, variance * (law / both) ** 2, np.sqrt(variance) * warmer / both, (fast - slow) / (2 * _SIGMA * both))
 
 
 def log_likelihood(evidence: Evidence, theta: Array) -> Array:
@@ -178,7 +181,8 @@ def foretold(samples: Array, evidence: Evidence, law_ln_sd: float = LAW_LN_SD) -
     values may lie beyond 0 and 1; ``evidence.insoluble`` is not looked at.
     """
     count = samples.shape[1]
-    spread_ln = np.hypot(law_ln_sd, _rate_per_sd(evidence, samples))
+    own = np.hypot(law_ln_sd, evidence.wet_ln_sd * np.ones(len(evidence.sd)))[:, None]
+    spread_ln = np.hypot(own, _rate_per_sd(evidence, samples))
     law, lab = _normal(count, len(NAMES)), _normal(count, len(NAMES) + 1)
     found = np.empty((len(evidence.sd), count))
     for coupon in range(len(evidence.sd)):
@@ -217,6 +221,20 @@ def rate_arms(mean: Array, temp_k: Array) -> Array:
     lost, lost_ref = (1 / (1 + np.exp((at_k - value("glass_dry") + mean[OFFSET]) / WIDTH_K)) for at_k in (temp_k, REFERENCE_K))  # 1 - Phi
     arms[OFFSET] = (lost - lost_ref) / WIDTH_K
     return arms
+
+
+def wet_ln_sd(wet: Exposure, dry: Exposure, prior: Prior, solvent: Solvent) -> Array:
+    """Return the error of each coupon's ln rate, (coupons,), by ``WET_SHARE`` of what its solvent makes of the rate at the prior's mean."""
+    theta = prior.mean[:, None]
+    rate_s = rate_for_gel_time(3600 * np.exp(theta[TIME]), theta[ORDER])
+    cure = Cure.of(solvent, rate_s, theta[ENERGY], theta[ORDER], theta[WIDTH], 0.0, theta[OFFSET])
+    soaked, plain = (-np.log1p(-conversion_of(exposure, cure)[:, 0]) for exposure in (wet, dry))
+    return np.asarray(WET_SHARE * np.log(np.maximum(soaked, 1e-12) / np.maximum(plain, 1e-12)), dtype=np.float64)
+
+
+def _law_ln_sd(evidence: Evidence) -> Array:
+    """Return the error of each coupon's ln rate by the law and by its solvent, (coupons, 1)."""
+    return np.hypot(LAW_LN_SD, evidence.wet_ln_sd * np.ones(len(evidence.sd)))[:, None]
 
 
 def _rate_per_sd(evidence: Evidence, theta: Array) -> Array:

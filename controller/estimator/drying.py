@@ -48,6 +48,7 @@ _WIDER: Final = 1.25  # scale of a later round's Gaussian
 _ROOM: Final = LoadState(
     length_m=0.5, width_m=0.1, film_um=20.0, foil_um=18.0, gap_um=100.0, core_mm=50.0, predry_residual_wt_pct=18.0, residual_sd_wt_pct=1.0
 )  # a strip so small that it has no heat worth mentioning
+_LOOKS: Final = 25  # at a coupon's solvent, three times over
 _FREE_LN, _WARM_LN = 8.0, 10.0  # on the way out and on heat transfer: the face is free, the film as hot as the oven
 
 
@@ -83,6 +84,8 @@ class Learnt(NamedTuple):
     predicted: Array  # (coupons,) median residual
     z: Array  # (coupons,) distance of the reading from what the other coupons foretell, in standard deviations; 0 when censored and agreed
     effective: float  # samples that carried weight in the last round
+    deviates: Array  # (8, samples) of the last round
+    weight: Array  # (samples,) theirs
     told: float  # 0-1: by what share the belief's area (determinant of the covariance) shrank
 
 
@@ -131,7 +134,8 @@ def update(prior: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENT
     belief = Belief(mean, apart * weight @ apart.T + floor)
     told = 1 - float(np.linalg.det(belief.covariance) / np.linalg.det(prior.covariance))
     predicted = np.array([_quantile(row, weight, 0.5) for row in dried])
-    return Learnt(belief, predicted, _deviations(coupons, dried, each, before), _effective(weight), max(0.0, told))
+    z = _deviations(coupons, dried, each, before)
+    return Learnt(belief, predicted, z, _effective(weight), deviates, weight, max(0.0, told))
 
 
 def foretold(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENTS["NMP"], samples: int = SAMPLES) -> Array:
@@ -140,11 +144,47 @@ def foretold(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLV
     return residuals(Belief(belief.mean, wider), coupons, solvent, _design(samples))
 
 
+def wetted(prior: Belief, learnt: Learnt | None, coupons: Sequence[Weighed], solvent: Solvent = SOLVENTS["NMP"]) -> list[History]:
+    """Return the histories of ``coupons`` with the solvent that was in them on the way, as it is believed after ``learnt``.
+
+    ``prior`` is what ``learnt`` began with, and all there is when that is None. The solvent is the mean over the samples. Points are added
+    to the histories, close together at first, because a film may dry within minutes.
+    """
+    deviates = _design(SAMPLES) if learnt is None else learnt.deviates
+    weight = np.full(deviates.shape[1], 1 / deviates.shape[1]) if learnt is None else learnt.weight
+    uncertain, slow = _films(prior, deviates)
+    return [_wetted(coupon, _course(coupon, solvent, uncertain, slow, deviates, _moments(coupon)), weight) for coupon in coupons]
+
+
+def _wetted(coupon: Weighed, course: Array, weight: Array) -> History:
+    """Return a coupon's history with the mean of ``course`` (samples, moments); samples that could not be followed count for nothing."""
+    solved = np.isfinite(course).all(axis=1)
+    share = np.where(solved, weight, 0.0)
+    mean = share @ np.nan_to_num(course) / max(float(share.sum()), 1e-300)
+    at_s = coupon.history.at_s[0] + _moments(coupon)
+    return History(at_s, np.interp(at_s, coupon.history.at_s, coupon.history.temp_k), mean)
+
+
+def _moments(coupon: Weighed) -> Array:
+    """Return the times at which a coupon's solvent is looked at, s from its start: its own points, and between them evenly and early."""
+    own_s = coupon.history.at_s - coupon.history.at_s[0]
+    spread_s = own_s[-1] * np.linspace(0.0, 1.0, _LOOKS)
+    return np.unique(np.concatenate((own_s, spread_s, spread_s**2 / own_s[-1], spread_s**4 / own_s[-1] ** 3)))
+
+
 def residuals(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent, deviates: Array) -> Array:
     """Return the weight fraction of solvent left in each coupon, (coupons, samples); NaN where the film could not be followed.
 
     ``deviates`` (8, samples) are standard normal; the first two move along ``belief``, the others over the priors of ``parameters``.
     """
+    uncertain, slow = _films(belief, deviates)
+    ends = [coupon.history.at_s[-1:] - coupon.history.at_s[0] for coupon in coupons]
+    found = [_course(coupon, solvent, uncertain, slow, deviates, end_s)[:, -1] for coupon, end_s in zip(coupons, ends, strict=True)]
+    return np.array(found)
+
+
+def _films(belief: Belief, deviates: Array) -> tuple[Uncertain, Slow]:
+    """Return the films of the samples, lying free and as hot as the oven."""
     theta = _theta(belief, deviates)
     zeros = np.zeros(deviates.shape[1])
     uncertain = Uncertain.median(zeros.size, 1e-12)._replace(
@@ -160,11 +200,11 @@ def residuals(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent, devi
         log_h=zeros + _WARM_LN,
         log_k=zeros + _WARM_LN,
     )
-    return np.array([_dried(coupon, solvent, uncertain, slow, deviates) for coupon in coupons])
+    return uncertain, slow
 
 
-def _dried(coupon: Weighed, solvent: Solvent, uncertain: Uncertain, slow: Slow, deviates: Array) -> Array:
-    """Return one coupon's residual at the end of its history, (samples,)."""
+def _course(coupon: Weighed, solvent: Solvent, uncertain: Uncertain, slow: Slow, deviates: Array, ahead_s: Array) -> Array:
+    """Return one coupon's residual ``ahead_s`` (moments,) after the start of its history, (samples, moments)."""
     load = LoadState(**{name: getattr(_ROOM, name) for name in _ROOM.__slots__} | {"film_um": coupon.film_um})
     model = layers.build(load, solvent, uncertain, ("outer", "edge"), CELLS)
     wet = np.clip(coupon.predry + coupon.predry_sd * deviates[_PREDRY], 0.002, 0.6)
@@ -173,8 +213,8 @@ def _dried(coupon: Weighed, solvent: Solvent, uncertain: Uncertain, slow: Slow, 
     warmer = uncertain.energy_dry_kj_mol * (1e3 * coupon.sd_k / R_J_PER_MOL_K / effective_k**2) * deviates[_OVEN]
     knots = np.column_stack((at_s, temp_k, np.full(at_s.size, ATMOSPHERE_MBAR * PA_PER_MBAR), np.zeros(at_s.size)))
     start = layers.initial(model, float(temp_k[0]), wet)
-    seen = layers.trajectory(model, slow._replace(log_dry=slow.log_dry + warmer), start, knots, at_s[-1:])
-    return np.asarray(seen.residual[:, -1, 0], dtype=np.float64)
+    seen = layers.trajectory(model, slow._replace(log_dry=slow.log_dry + warmer), start, knots, ahead_s)
+    return np.asarray(seen.residual[:, :, 0], dtype=np.float64)
 
 
 def _theta(belief: Belief, deviates: Array) -> Array:

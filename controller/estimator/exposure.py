@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 ENERGY_K: Final = 1e3 * value("activation_energy") / R_J_PER_MOL_K
 _SHARES: Final = 16  # steps of equal crosslinking, for the glass transition that rises with it
 _TRAVEL_K: Final = 8.0  # a step's temperature moves by no more
+_WET: Final = 0.05  # weight fraction of solvent above which the glass transition is far below any cure
+_GLASS_K: Final = 1300.0  # by which it falls per weight fraction (Fox), about; a step's moves by no more than its temperature
 _IDLE_K: Final = kelvin(170.0)  # below, the rate is less than 0.4 % of that at 240 degC
 _FINE_K: Final = 0.5  # of the straight pieces before they are put together
 
@@ -68,7 +70,7 @@ def _steps(history: History) -> Array:
     temp_k, fraction = np.interp(at_s, history.at_s, history.temp_k), np.interp(at_s, history.at_s, history.fraction)
     dt_s, middle_k, wet = np.diff(at_s), (temp_k[1:] + temp_k[:-1]) / 2, (fraction[1:] + fraction[:-1]) / 2
     done = dt_s * arrhenius(middle_k, 1.0, ENERGY_K)
-    travel = np.abs(np.diff(temp_k)) * (middle_k > _IDLE_K)
+    travel = np.abs(np.diff(temp_k)) * (middle_k > _IDLE_K) + np.abs(np.diff(np.minimum(fraction, _WET))) * _GLASS_K
     progress = np.cumsum(done) * (_SHARES / done.sum()) + np.cumsum(travel) / _TRAVEL_K
     first = np.flatnonzero(np.diff(np.floor(progress - progress[0]), prepend=-1.0))
     square_k2 = middle_k**2 + np.diff(temp_k) ** 2 / 12

@@ -126,6 +126,7 @@ class Leg(NamedTuple):
     pressure_mbar: float = 0.0
     n2_flow_nm3_h: float = 0.0  # above 0: at ambient pressure in flowing N2
     start_c: float | None = None  # set point with which the leg begins, None: the one before
+    inner_share: float = 0.0  # of load minus wall, by which layers without a thermocouple are reckoned hotter (COOL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ STEP_S: Final = 60.0
 _MOST_STEPS: Final = 12000  # 200 h
 _LEAD_GAIN: Final = 2.0  # [assume] lead of the wall per degree that the load lags, as the cascade does
 _PUMP_S: Final = 240.0  # [assume] time constant of a change of pressure
-_FLOW_W_K_PER_NM3_H: Final = 0.36  # heat that N2 takes along, 1.3 kJ/Nm3.K
+_ADRIFT_K: Final = 5.0  # a wall so far above its set point is not heated, and cools as it can
 _WALL_LAG_S: Final = 300.0  # [assume] of the zone loops
 
 
@@ -74,7 +74,7 @@ def _row(leg: Leg, cure_s: float) -> tuple[float, ...]:
     pressure_mbar = ATMOSPHERE_MBAR if leg.n2_flow_nm3_h > 0 else leg.pressure_mbar
     return (
         float(leg.kind), least_s, leg.most_s, kelvin(leg.target_c), leg.rate_c_per_min / 60, leg.band_c, pressure_mbar * PA_PER_MBAR, start,
-        _FLOW_W_K_PER_NM3_H * leg.n2_flow_nm3_h,
+        leg.inner_share,
     )  # fmt: skip
 
 
@@ -126,7 +126,8 @@ def _drive(
         elapsed_s = counted_s = 0.0
         while count < _MOST_STEPS:
             coldest, hottest = min(temps[0], temps[outer], temps[edge]), max(temps[0], temps[outer], temps[edge])  # where thermocouples are
-            if _done(kind, leg, elapsed_s, counted_s, sp, max(hottest, wall)):
+            inner = hottest + leg[8] * max(0.0, hottest - wall)  # as the recipe's own end of a COOL reckons
+            if _done(kind, leg, elapsed_s, counted_s, sp, max(inner, wall)):
                 break
             if elapsed_s >= most_s:
                 late[number] = True
@@ -136,9 +137,9 @@ def _drive(
             if (kind == 2 or kind == 3) and _in_band(leg, coldest, hottest, wall):
                 dt_s = min(dt_s, max(leg[1] - counted_s, 1.0))
                 counted_s += dt_s
-            goal, heated = _wanted(kind, leg, sp, coldest, hottest, oven)
+            goal, heated = _wanted(kind, leg, sp, coldest, hottest, wall, oven)
             pressure += (leg[6] - pressure) * (1 - np.exp(-dt_s / _PUMP_S))
-            wall = _step(member, shape, oven, temps, lu, wall, pressure, oven[2] + leg[8], goal, heated, dt_s)
+            wall = _step(member, shape, oven, temps, lu, wall, pressure, oven[2], goal, heated, dt_s)
             at_s += dt_s
             elapsed_s += dt_s
             count += 1
@@ -176,12 +177,12 @@ def _in_band(leg: Array, coldest: float, hottest: float, wall: float) -> bool:
 
 
 @compiled
-def _wanted(kind: int, leg: Array, sp: float, coldest: float, hottest: float, oven: Array) -> tuple[float, bool]:
+def _wanted(kind: int, leg: Array, sp: float, coldest: float, hottest: float, wall: float, oven: Array) -> tuple[float, bool]:
     """Return the wall's goal and whether it is heated; it leads the load's set point as the coldest lags and the hottest allows."""
     if kind == 0:
         return sp, False
     if kind == 4:
-        return sp, bool(sp > leg[3] + 20.0)
+        return sp, bool(sp > leg[3] + 20.0 and wall - sp < _ADRIFT_K)
     lead = min(max(_LEAD_GAIN * (sp - coldest), 0.0), oven[5])
     return float(min(sp + min(lead, max(0.0, sp + 2.0 - hottest)), oven[6])), True
 
