@@ -151,8 +151,11 @@ def explore(
     from sim.explore.oven import CALM, DISTURBED
     from sim.explore.recipe import shortest
 
-    found = search.explore(Settings(), shortest(), causes=CALM if calm else (*CALM, *DISTURBED), max_nodes=max_nodes, jobs=jobs,
-                           tell=lambda nodes, left: sys.stderr.write(f"{nodes} nodes, {left} to expand\n"))  # fmt: skip
+    def tell(nodes: int, left: int) -> None:
+        sys.stderr.write(f"{nodes} nodes, {left} to expand\n")
+
+    causes = CALM if calm else (*CALM, *DISTURBED)
+    found = search.explore(Settings(), shortest(), causes=causes, max_nodes=max_nodes, jobs=jobs, tell=tell)
     if as_json:
         sys.stdout.write(json.dumps(found._asdict()) + "\n")
     else:
