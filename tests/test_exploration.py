@@ -31,8 +31,9 @@ def test_no_invariant_breaks_with_two_causes_and_every_state_reaches_a_safe_end(
     assert found.complete
     assert found.broken == ()
     assert found.stuck == ()
-    assert found.nodes > 200
+    assert found.nodes > 150  # fewer than before: memories that no rule tells apart are one node
     assert found.edges > 5000
+    assert found.phases.keys() >= {"LEAK_TEST", "CYCLE_PURGE"}  # cold in vacuum the recipe comes no further: heat is not reached here
     assert found.states.keys() >= {"IDLE", "RUNNING", "HELD", "STOPPING", "ABORTED"}
 
 

@@ -82,6 +82,8 @@ def test_a_module_imported_anew_is_killed_by_a_test_that_sees_it_and_survives_on
 
 
 def test_a_changed_function_gets_its_code_in_place_and_only_in_the_fork():
+    import controller.interlocks.conditioning  # noqa: F401
+
     module = mutation.Module("controller/interlocks/conditioning.py")
     tree = ast.parse((mutation.ROOT / module.file).read_text("utf-8"))
     assert mutation._forked(lambda: (0 if module.put_in(tree, anew=False, functions=True) else 9, ""), 30.0).code == 9  # nothing changed

@@ -1,10 +1,11 @@
 """Breadth first over the real scan: nodes are canonical memories, edges are scans with a cause, a time step, commands, or an outage.
 
 Nothing of the controller is abridged: commands, interlocks with latches, states, phases, loops and the last word on the outputs run as
-they do in the core. The oven is abstracted to causes (``oven``), the memory to what can matter (``canon``).
+they do in the core. The oven is abstracted to causes (``oven``), the memory to what can matter (``canon``). A result says something only of
+the phases that it has reached: ``Summary.phases`` counts them, and how often there was heat.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
@@ -24,7 +25,8 @@ from sim.explore.oven import AT_S, BOOT_ID, CALM, DISTURBED, LOST, Cause, image
 
 SHORT_S: Final = 1.0
 STEPS_S: Final = (SHORT_S, 12.0, 100.0, 1000.0, 8000.0)  # between the delays of rows that come before others, and longer than every limit
-TOGETHER: Final[tuple[tuple[Verb, ...], ...]] = (
+Together = tuple[tuple[Verb, ...], ...]
+TOGETHER: Final[Together] = (
     (Verb.START,), (Verb.HOLD,), (Verb.RESTART,), (Verb.STOP,), (Verb.ABORT,), (Verb.RESET,), (Verb.ACKNOWLEDGE,),
     (Verb.RESTART, Verb.ABORT), (Verb.RESTART, Verb.STOP), (Verb.START, Verb.ABORT), (Verb.HOLD, Verb.STOP, Verb.ABORT),
     (Verb.RESET, Verb.START), (Verb.RESET, Verb.RESTART),
@@ -47,6 +49,7 @@ class Summary(NamedTuple):
     edges: int
     complete: bool
     states: dict[str, int]
+    phases: dict[str, int]  # of nodes in RUNNING, by the phase's kind; "heat" counts those with heat
     broken: tuple[Found, ...]
     stuck: tuple[Found, ...]  # nodes from which no safe terminal is reached
 
@@ -101,14 +104,15 @@ class _Graph:
 
 
 def explore(
-    settings: Settings, start: Start, *, causes: tuple[Cause, ...] = (*CALM, *DISTURBED), max_nodes: int = 1_000_000, jobs: int = 1,
-    tell: Callable[[int, int], None] = lambda nodes, left: None,
+    settings: Settings, start: Start, *, causes: tuple[Cause, ...] = (*CALM, *DISTURBED), together: Together = TOGETHER,
+    max_nodes: int = 1_000_000, jobs: int = 1,
+    tell: Callable[[int, int], object] = lambda nodes, left: None,
 ) -> Summary:  # fmt: skip
     """Return what holds in every state that can be reached from a new core with ``start`` as the only recipe and load.
 
     ``jobs`` worker processes expand the nodes of one level side by side; the result does not depend on them. ``tell`` hears of each level.
     """
-    graph, expand = _Graph(), partial(_expanded, settings, start, causes)
+    graph, expand = _Graph(), partial(_expanded, settings, start, causes, together)
     graph.add(key(canonical(Memory(boot_id=BOOT_ID), settings.limits)), -1, "")
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
         while (first := graph.expanded) < len(graph.memories) < max_nodes:
@@ -116,7 +120,7 @@ def explore(
             for number, ways in enumerate(map(expand, level) if pool is None else pool.map(expand, level, chunksize=4), first):
                 graph.take(number, ways)
             tell(len(graph.memories), len(graph.memories) - graph.expanded)
-    return _summary(graph, complete=graph.expanded == len(graph.memories))
+    return _summary(graph, start, complete=graph.expanded == len(graph.memories))
 
 
 def lines(found: Summary) -> Iterator[str]:
@@ -124,31 +128,33 @@ def lines(found: Summary) -> Iterator[str]:
     whole = "complete" if found.complete else "stopped at the limit of nodes"
     yield f"{found.nodes} nodes, {found.edges} edges, {whole}"
     yield ", ".join(f"{state} {count}" for state, count in found.states.items())
+    yield "RUNNING by phase: " + ", ".join(f"{kind} {count}" for kind, count in found.phases.items())
     for kind, each in (("broken", found.broken), ("stuck", found.stuck)):
         yield f"{kind}: {len(each)}"
         for one in each:
             yield f"  {one.invariant}: " + " -> ".join(one.path)
 
 
-def _expanded(settings: Settings, start: Start, causes: tuple[Cause, ...], named: Memory) -> list[_Way]:
+def _expanded(settings: Settings, start: Start, causes: tuple[Cause, ...], together: Together, named: Memory) -> list[_Way]:
     """Return the ways from a node, one for each node that they lead to."""
     found: dict[Memory, _Way] = {}
-    for how, after, broken in _edges(
-        settings, start, whole(named, Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S)), causes
-    ):
+    memory = whole(named, Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S))
+    for how, after, broken in _edges(settings, start, memory, causes, together):
         target = key(after)
         way = found.get(target) or _Way(how, target, 0, ())
         found[target] = way._replace(edges=way.edges + 1, broken=(*way.broken, *((name, how) for name in broken)))
     return list(found.values())
 
 
-def _edges(settings: Settings, start: Start, memory: Memory, causes: tuple[Cause, ...]) -> Iterator[tuple[str, Memory, list[str]]]:
+def _edges(
+    settings: Settings, start: Start, memory: Memory, causes: tuple[Cause, ...], together: Together
+) -> Iterator[tuple[str, Memory, list[str]]]:
     """Yield how, the canonical memory after, and what was broken.
 
     Verbs that the state table refuses are refused before anything of the image is looked at; they are tried with the first cause only,
     where they must lead to the same memory as no verb.
     """
-    possible, refused = _sorted(memory.unit.state)
+    possible, refused = _sorted(memory.unit.state, together)
     for cause in causes:
         alone = [_scanned(settings, memory, cause, dt_s, ()) for dt_s in STEPS_S]
         yield from alone
@@ -174,12 +180,12 @@ def _then_lost(settings: Settings, memory: Memory, cause: Cause) -> Iterator[tup
         yield f"{cause.name}, {STEPS_S[1]:g} s, then {how}", after, broken
 
 
-@lru_cache(maxsize=len(UnitState))
-def _sorted(state: UnitState) -> tuple[tuple[tuple[Verb, ...], ...], tuple[tuple[Verb, ...], ...]]:
+@lru_cache(maxsize=2 * len(UnitState))
+def _sorted(state: UnitState, together: Together) -> tuple[tuple[tuple[Verb, ...], ...], tuple[tuple[Verb, ...], ...]]:
     """Return the verbs together of which ``state`` takes one or more, and those of which it takes none. RESET clears latches anywhere."""
     takes = {*allowed(state), Verb.RESET}
-    possible = tuple(verbs for verbs in TOGETHER if takes.intersection(verbs))
-    return possible, tuple(verbs for verbs in TOGETHER if not takes.intersection(verbs))
+    possible = tuple(verbs for verbs in together if takes.intersection(verbs))
+    return possible, tuple(verbs for verbs in together if not takes.intersection(verbs))
 
 
 def _scanned(settings: Settings, memory: Memory, cause: Cause, dt_s: float, commands: tuple[Command, ...]) -> tuple[str, Memory, list[str]]:
@@ -197,7 +203,7 @@ def _command(number: int, verb: Verb, start: Start | None) -> Command:
     return Command(f"c{number}", USER, verb, None, number + 1, start if verb is Verb.START else None)
 
 
-def _summary(graph: _Graph, complete: bool) -> Summary:
+def _summary(graph: _Graph, start: Start, complete: bool) -> Summary:
     states: dict[str, int] = {}
     for memory in graph.memories:
         states[memory.unit.state.name] = states.get(memory.unit.state.name, 0) + 1
@@ -209,4 +215,9 @@ def _summary(graph: _Graph, complete: bool) -> Summary:
             waiting.append(source)
     left = [number for number in range(graph.expanded) if number not in reached]
     stuck = tuple(Found("a safe terminal is reachable", graph.path(number)) for number in left[:20])
-    return Summary(len(graph.memories), graph.edges, complete, dict(sorted(states.items())), tuple(graph.broken.values()), stuck)
+    running = [memory for memory in graph.memories if memory.unit.state is UnitState.RUNNING]
+    phases = Counter[str](start.recipe.phase[memory.unit.phase_index].kind for memory in running)
+    phases["heat"] = sum(memory.outputs.heat_enable for memory in running)
+    return Summary(
+        len(graph.memories), graph.edges, complete, dict(sorted(states.items())), dict(phases), tuple(graph.broken.values()), stuck
+    )
