@@ -90,7 +90,7 @@ SEEN = {
     "a block missing": ((BLOW,), COURSE._replace(missing=1), COURSE, "1 missing"),
     "a block refused": ((BLOW,), COURSE._replace(refused=1), COURSE, "1 refused"),
     "a command of the gateway": ((BLOW,), COURSE._replace(commands=("START", "ABORT")), COURSE, "START, ABORT"),
-    "another order": ((BLOW,), COURSE._replace(steps=((1,), (4,))), COURSE, "differs from the run without a gateway at step 1"),
+    "another order": ((BLOW,), COURSE._replace(steps=((1,), (4,))), COURSE, "differ from the run without a gateway at step 1"),
 }
 
 
