@@ -182,6 +182,16 @@ async def test_browsing_shows_each_role_its_parts_and_every_signal_with_range_an
         assert (span["value"]["low"], span["value"]["high"], unit["value"]["displayName"]["text"]) == (tag.low, tag.high, tag.unit)
 
 
+async def test_a_client_that_wants_few_references_at_once_gets_the_rest_by_continuation_points(client):
+    whole = [one["node"] for one in (await client.ask("vera", "browse", node=oven("Process")))["references"]]
+    found = await client.ask("vera", "pages", node=oven("Process"), most=20, left=0)
+    assert found["status"] == "Good"
+    assert [len(page) for page in found["pages"][:-1]] == [20] * (len(found["pages"]) - 1)
+    assert [one for page in found["pages"] for one in page] == whole
+    released = await client.ask("vera", "pages", node=oven("Process"), most=20, left=2)
+    assert (released["status"], len(released["pages"])) == ("BadContinuationPointInvalid", 2)
+
+
 async def test_a_path_from_the_standard_leads_to_a_signals_range(client):
     found = await client.ask("vera", "translate", node="i=85", path="/2:Oven/2:Process/2:load_core_c.0:EURange")
     assert found == {"status": "Good", "targets": [oven("Process.load_core_c.EURange")]}
@@ -408,6 +418,27 @@ async def read_history(client: Client, site: Works, began: datetime) -> None:
     assert page["status"] == "BadContinuationPointInvalid"
     page = await client.ask("vera", "history", node=oven("Unit.Phase"), start=began.isoformat(), end=end.isoformat(), most=25, point=None)
     assert page["status"] == "BadHistoryOperationUnsupported"
+
+
+async def test_an_alarm_is_shelved_and_taken_back_by_the_standards_methods(client):
+    timed, back, alarm = "i=2949", "i=2947", oven(f"Alarms.{ALARM}")
+    await client.ask("otto", "subscribe", subscription="shelf", interval=100)
+    shelf = ["ConditionName", "ShelvingState.CurrentState", "ShelvingState.CurrentState.Id", "SuppressedOrShelved", "ClientUserId"]
+    await client.ask("otto", "events", subscription="shelf", type="AlarmConditionType", fields=shelf)
+
+    async def called(person: str, method: str, *args: Any) -> str:
+        return (await client.ask(person, "call", object=alarm, method=method, args=[typed(one) for one in args]))["status"]
+
+    assert await called("vera", timed, 60_000.0) == "BadUserAccessDenied"
+    assert await called("otto", timed, -1.0) == "BadShelvingTimeOutOfRange"
+    assert await called("otto", timed, 60_000.0) == "Good"
+    put = await client.event("otto", "shelf", ConditionName=ALARM, ShelvingState_CurrentState="TimedShelved")
+    assert [put[name] for name in shelf[2:]] == ["ns=0;i=2932", True, "otto"]
+    seen = len(await client.events("otto", "shelf"))
+    assert await called("otto", back) == "Good"
+    taken = await client.event("otto", "shelf", seen, ConditionName=ALARM, ShelvingState_CurrentState="Unshelved")
+    assert [taken[name] for name in shelf[2:4]] == ["ns=0;i=2930", False]
+    await client.ask("otto", "unsubscribe", subscription="shelf")
 
 
 async def test_node_opcuas_own_alarm_list_finds_the_standing_alarms_and_their_types(client, site):

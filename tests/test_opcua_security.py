@@ -35,7 +35,7 @@ async def login(site: Site, *args, **given) -> str:
 
 async def test_the_policy_none_is_for_discovery_only(opcua_site: Site) -> None:
     endpoints = await Client(opcua_site.url).connect_and_get_server_endpoints()
-    assert {one.SecurityPolicyUri.rsplit("#", 1)[1] for one in endpoints} == {"None", "Basic256Sha256", "Aes256_Sha256_RsaPss"}
+    assert {one.SecurityPolicyUri.rsplit("#", 1)[1] for one in endpoints} == {"Basic256Sha256", "Aes256_Sha256_RsaPss"}
     plain = Client(opcua_site.url, timeout=5)
     plain.set_user("adam")
     plain.set_password(PASSWORD)

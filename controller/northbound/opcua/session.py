@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from controller.clock import wall_s
 from controller.northbound.opcua import access, pki, where
+from controller.northbound.opcua.paging import Pages
 from controller.northbound.opcua.pki import Pki
 from controller.northbound.opcua.settings import OpcuaSettings
 from controller.northbound.opcua.users import Account, Failures, Person, matches, role_of
@@ -133,6 +134,7 @@ class GuardedSession(InternalSession):
         self.certificate: bytes | None = None
         self.proven: Person | None = None
         self.refreshed_s = 0.0
+        self.pages = Pages()
         self.external = external
         if external:
             server.register_external_session(self)
@@ -259,7 +261,11 @@ class GuardedSession(InternalSession):
                 results[index] = ua.BrowseResult(StatusCode=_DENIED)
             else:
                 results[index].References = [ref for ref in results[index].References or [] if self.sees(_plain(ref.NodeId))]
-        return results
+        return [self.pages.page(result, params.RequestedMaxReferencesPerNode) for result in results]
+
+    async def browse_next(self, parameters: ua.BrowseNextParameters) -> list[ua.BrowseResult]:
+        """Go on with what a browse has left."""
+        return [self.pages.after(point, parameters.ReleaseContinuationPoints) for point in _bounded(parameters.ContinuationPoints)]
 
     async def translate_browsepaths_to_nodeids(self, params: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
         """Translate paths to what the person may see."""
