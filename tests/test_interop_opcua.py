@@ -18,7 +18,8 @@ from controller.northbound.opcua import access, pki
 from controller.northbound.opcua.history import PAGE
 from controller.northbound.opcua.nodes import BY_ID
 from controller.roles import Role
-from tests.node import Node, NodeError, node
+from tests.node import NodeError, node
+from tests.node_client import LOAD, U32, Client, oven, recipe, typed
 from tests.opcua_rig import PASSWORD, PEOPLE, RECIPE
 from tests.works import Works, works
 
@@ -32,71 +33,6 @@ FIELDS = ["EventId", "EventType", "SourceNode", "SourceName", "Time", "Message",
           "Retain", "AckedState.Id", "ActiveState.Id", "EnabledState.Id", "Comment", "ClientUserId", "Quality"]  # fmt: skip
 ALARM, ALARM_TYPE = "I27W", "ns=0;i=2915"  # the PLC's image is stale
 REFRESH_START, REFRESH_END = "ns=0;i=2787", "ns=0;i=2788"
-
-
-class Client:
-    """node-opcua with the sessions of several people."""
-
-    def __init__(self, node: Node, site: Works) -> None:
-        self.node, self.site = node, site
-
-    async def come(self, person: str, session: str = "", password: str = PASSWORD, **way: str) -> Any:
-        return await self.node.ask("connect", session=session or person, url=self.site.url, user=person, password=password, **way)
-
-    async def ask(self, person: str, op: str, **asked: Any) -> Any:
-        return await self.node.ask(op, session=person, **asked)
-
-    async def call(self, person: str, method: str, *args: Any) -> dict[str, Any]:
-        owner = method.rpartition(".")[0]
-        found: dict[str, Any] = await self.ask(person, "call", object=oven(owner), method=oven(method), args=[typed(one) for one in args])
-        return found
-
-    async def done(self, person: str, method: str, *args: Any) -> list[Any]:
-        """Call, see that the call is good, and return what it gives."""
-        found = await self.call(person, method, *args)
-        assert found["status"] == "Good", (method, found)
-        outputs: list[Any] = found["outputs"]
-        return outputs
-
-    async def value(self, person: str, name: str) -> Any:
-        (found,) = await self.ask(person, "read", nodes=[oven(name)])
-        return found["value"]
-
-    async def events(self, person: str, subscription: str) -> list[dict[str, Any]]:
-        return (await self.ask(person, "collected", subscription=subscription))["events"]
-
-    async def event(self, person: str, subscription: str, after: int = 0, **wanted: Any) -> dict[str, Any]:
-        """Wait for an event with these fields among those behind the first ``after``, and return it."""
-
-        async def found() -> dict[str, Any] | None:
-            events = (await self.events(person, subscription))[after:]
-            return next((one for one in events if all(one[key.replace("_", ".")] == value for key, value in wanted.items())), None)
-
-        return await self.site.until(found)
-
-
-def oven(name: str) -> str:
-    return f"ns=2;s=Oven.{name}"
-
-
-class U32(int):
-    """A number that goes out as UInt32."""
-
-
-def typed(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return value
-    kind = type(value[0]) if isinstance(value, list) and value else type(value)
-    return {"type": {str: "String", float: "Double", U32: "UInt32", int: "Int32", bytes: "ByteString"}[kind],
-            "value": base64.b64encode(value).decode() if isinstance(value, bytes) else value}  # fmt: skip
-
-
-TEXTS, NUMBERS = {"type": "String", "value": []}, {"type": "Double", "value": []}
-LOAD = (["SR-0001"], "PAI-TRIAL", "NMP", 110.0, 18.0, 1.0, 20.0, 0.5, 18.0, 20.0, 100.0, 150.0, "PI tape", TEXTS, NUMBERS)
-
-
-def recipe(name: str, revision: int = 1) -> str:
-    return RECIPE.replace('id = "trial-short"', f'id = "{name}"').replace("revision = 1", f"revision = {revision}", 1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -180,6 +116,16 @@ async def test_browsing_shows_each_role_its_parts_and_every_signal_with_range_an
     for one, span, unit in zip(analog, ranges, units, strict=True):
         tag = BY_ID[one.removeprefix("ns=2;s=")]
         assert (span["value"]["low"], span["value"]["high"], unit["value"]["displayName"]["text"]) == (tag.low, tag.high, tag.unit)
+
+
+async def test_a_client_that_wants_few_references_at_once_gets_the_rest_by_continuation_points(client):
+    whole = [one["node"] for one in (await client.ask("vera", "browse", node=oven("Process")))["references"]]
+    found = await client.ask("vera", "pages", node=oven("Process"), most=20, left=0)
+    assert found["status"] == "Good"
+    assert [len(page) for page in found["pages"][:-1]] == [20] * (len(found["pages"]) - 1)
+    assert [one for page in found["pages"] for one in page] == whole
+    released = await client.ask("vera", "pages", node=oven("Process"), most=20, left=2)
+    assert (released["status"], len(released["pages"])) == ("BadContinuationPointInvalid", 2)
 
 
 async def test_a_path_from_the_standard_leads_to_a_signals_range(client):
@@ -408,6 +354,27 @@ async def read_history(client: Client, site: Works, began: datetime) -> None:
     assert page["status"] == "BadContinuationPointInvalid"
     page = await client.ask("vera", "history", node=oven("Unit.Phase"), start=began.isoformat(), end=end.isoformat(), most=25, point=None)
     assert page["status"] == "BadHistoryOperationUnsupported"
+
+
+async def test_an_alarm_is_shelved_and_taken_back_by_the_standards_methods(client):
+    timed, back, alarm = "i=2949", "i=2947", oven(f"Alarms.{ALARM}")
+    await client.ask("otto", "subscribe", subscription="shelf", interval=100)
+    shelf = ["ConditionName", "ShelvingState.CurrentState", "ShelvingState.CurrentState.Id", "SuppressedOrShelved", "ClientUserId"]
+    await client.ask("otto", "events", subscription="shelf", type="AlarmConditionType", fields=shelf)
+
+    async def called(person: str, method: str, *args: Any) -> str:
+        return (await client.ask(person, "call", object=alarm, method=method, args=[typed(one) for one in args]))["status"]
+
+    assert await called("vera", timed, 60_000.0) == "BadUserAccessDenied"
+    assert await called("otto", timed, -1.0) == "BadShelvingTimeOutOfRange"
+    assert await called("otto", timed, 60_000.0) == "Good"
+    put = await client.event("otto", "shelf", ConditionName=ALARM, ShelvingState_CurrentState="TimedShelved")
+    assert [put[name] for name in shelf[2:]] == ["ns=0;i=2932", True, "otto"]
+    seen = len(await client.events("otto", "shelf"))
+    assert await called("otto", back) == "Good"
+    taken = await client.event("otto", "shelf", seen, ConditionName=ALARM, ShelvingState_CurrentState="Unshelved")
+    assert [taken[name] for name in shelf[2:4]] == ["ns=0;i=2930", False]
+    await client.ask("otto", "unsubscribe", subscription="shelf")
 
 
 async def test_node_opcuas_own_alarm_list_finds_the_standing_alarms_and_their_types(client, site):

@@ -125,6 +125,27 @@ const operations = {
     };
   },
 
+  // The same in pages of at most so many references; "left" are those of which the client wants no more.
+  async pages({ session, node, most, left }) {
+    const { session: mine } = at(session);
+    const before = mine.requestedMaxReferencesPerNode;
+    mine.requestedMaxReferencesPerNode = most;
+    try {
+      let found = await mine.browse({ nodeId: node, browseDirection: 0, includeSubtypes: true, nodeClassMask: 0, resultMask: 63,
+        referenceTypeId: "HierarchicalReferences" });
+      const pages = [];
+      for (;;) {
+        pages.push((found.references ?? []).map((one) => one.nodeId.toString()));
+        if (!found.continuationPoint?.length) return { status: found.statusCode.name, pages };
+        const point = found.continuationPoint;
+        found = await mine.browseNext(point, pages.length === left);
+        if (pages.length === left) return { status: (await mine.browseNext(point, false)).statusCode.name, pages };
+      }
+    } finally {
+      mine.requestedMaxReferencesPerNode = before;
+    }
+  },
+
   async translate({ session, node, path }) {
     const found = await at(session).session.translateBrowsePath(opcua.makeBrowsePath(node, path));
     return { status: found.statusCode.name, targets: (found.targets ?? []).map((one) => one.targetId.toString()) };

@@ -29,6 +29,7 @@ _S: Final = ua.StatusCodes
 _V: Final = ua.VariantType
 _ACTIVE: Final = frozenset({State.UNACK, State.ACK})
 _SERVER: Final = ua.NodeId(ua.ObjectIds.Server)
+_SHELF: Final = {name: ua.NodeId(getattr(ua.ObjectIds, f"ShelvedStateMachineType_{name}")) for name in ("TimedShelved", "Unshelved")}
 _PLAIN: Final = {ua.ObjectIds.UtcTime: _V.DateTime, ua.ObjectIds.Duration: _V.Double, ua.ObjectIds.LocaleId: _V.String}
 
 
@@ -170,8 +171,9 @@ class Conditions:
             setattr(event, f"{name}/Id", on)
             if hasattr(event, f"{name}/TransitionTime"):
                 setattr(event, f"{name}/TransitionTime", event.Time)
-        if state is State.SHELVED:
-            event.add_property("ShelvingState/CurrentState", ua.LocalizedText("TimedShelved"), _V.LocalizedText)
+        shelved = "TimedShelved" if state is State.SHELVED else "Unshelved"
+        event.add_property("ShelvingState/CurrentState", ua.LocalizedText(shelved), _V.LocalizedText)
+        event.add_property("ShelvingState/CurrentState/Id", _SHELF[shelved], _V.NodeId)
         return event
 
 

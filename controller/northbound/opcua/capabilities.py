@@ -4,7 +4,7 @@ from typing import Final
 
 from asyncua import Server, ua
 
-from controller.northbound.opcua import aggregates, bounds, history, prescan, where
+from controller.northbound.opcua import aggregates, bounds, history, paging, prescan, where
 from controller.recipe.reading import MAX_BYTES
 
 _U16, _U32, _BIT = ua.VariantType.UInt16, ua.VariantType.UInt32, ua.VariantType.Boolean
@@ -12,9 +12,9 @@ _SERVER: Final = {
     "ServerProfileArray": ([], ua.VariantType.String),  # nobody has certified one
     "LocaleIdArray": (["en"], ua.VariantType.String),
     "MinSupportedSampleRate": (bounds.INTERVAL_MS[0], ua.VariantType.Double),
-    "MaxBrowseContinuationPoints": (0, _U16),  # 0: no limit; every answer is whole
+    "MaxBrowseContinuationPoints": (paging.MOST, _U16),
     "MaxQueryContinuationPoints": (0, _U16),
-    "MaxHistoryContinuationPoints": (0, _U16),  # the server keeps none, the client carries them
+    "MaxHistoryContinuationPoints": (0, _U16),  # no limit: the server keeps none, the client carries them
     "MaxArrayLength": (prescan.MOST_ELEMENTS, _U32),
     "MaxStringLength": (MAX_BYTES, _U32),
     "MaxByteStringLength": (2 * MAX_BYTES, _U32),

@@ -12,6 +12,7 @@ from asyncua.server.internal_session import InternalSession, SessionState
 from controller.clock import wall_s
 from controller.northbound.opcua import access, pki
 from controller.northbound.opcua.bounds import HOSTILE, OVEN_INDEX
+from controller.northbound.opcua.paging import Pages
 from controller.northbound.opcua.users import Person, matches, role_of
 from controller.roles import Role
 
@@ -37,6 +38,7 @@ class PersonSession(InternalSession):
         self.certificate: bytes | None = None
         self.proven: Person | None = None
         self.refreshed_s = 0.0
+        self.pages = Pages()
         self.external = external
         if external:
             server.register_external_session(self)

@@ -35,6 +35,7 @@ _REGISTER: Final = frozenset(
 )
 _CREATE: Final = ua.NodeId(_Ids.CreateSessionRequest_Encoding_DefaultBinary)
 _ACTIVATE: Final = ua.NodeId(_Ids.ActivateSessionRequest_Encoding_DefaultBinary)
+_BROWSE_NEXT: Final = ua.NodeId(_Ids.BrowseNextRequest_Encoding_DefaultBinary)
 _CALL: Final = ua.NodeId(_Ids.CallRequest_Encoding_DefaultBinary)
 
 
@@ -55,6 +56,11 @@ class GuardedProcessor(UaProcessor):
             await self._check_activate(requesthdr, body, policy.peer_certificate)
         else:
             self._check_service(typeid, requesthdr, body)
+        if typeid == _BROWSE_NEXT:  # the library does not know it
+            response = ua.BrowseNextResponse()
+            response.Parameters.Results = await self.session.browse_next(struct_from_binary(ua.BrowseNextParameters, body))
+            self.send_response(requesthdr.RequestHandle, seqhdr, response)
+            return True
         return await super()._process_message(typeid, requesthdr, seqhdr, body)
 
     def _check_create(self, body: Buffer, channel: bytes) -> None:

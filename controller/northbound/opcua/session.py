@@ -46,7 +46,11 @@ class GuardedSession(SubscribingSession):
                 results[index] = ua.BrowseResult(StatusCode=DENIED)
             else:
                 results[index].References = [ref for ref in results[index].References or [] if self.sees(plain(ref.NodeId))]
-        return results
+        return [self.pages.page(result, params.RequestedMaxReferencesPerNode) for result in results]
+
+    async def browse_next(self, parameters: ua.BrowseNextParameters) -> list[ua.BrowseResult]:
+        """Go on with what a browse has left."""
+        return [self.pages.after(point, parameters.ReleaseContinuationPoints) for point in bounded(parameters.ContinuationPoints)]
 
     async def translate_browsepaths_to_nodeids(self, params: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
         """Translate paths to what the person may see."""
