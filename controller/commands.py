@@ -110,7 +110,8 @@ def _start_refusal(moment: Moment, start: Start) -> str:
     if not verdict.start:
         rows = permissives.rows(Effect.NO_START | Effect.ABORT, settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
         return "start is blocked by " + ", ".join(map(str, rows))
-    if unproven := prooftest.objection(settings.proof_test, memory.proof_test, moment.inputs.at_s, start.recipe_sha256):
+    boot_id = moment.inputs.plc_boot_id.value
+    if unproven := prooftest.objection(settings.proof_test, memory.proof_test, moment.inputs.at_s, boot_id, start.recipe_sha256):
         return unproven
     return _unfit(moment, start)
 

@@ -88,7 +88,7 @@ def _start(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Block
     state = memory.unit.state
     if state is not UnitState.IDLE:
         yield Blocker("", f"the unit is {state.name}", action=f"possible now: {', '.join(allowed(state))}")
-    elif unproven := prooftest.objection(settings.proof_test, memory.proof_test, inputs.at_s):
+    elif unproven := prooftest.objection(settings.proof_test, memory.proof_test, inputs.at_s, inputs.plc_boot_id.value):
         yield Blocker("", unproven, action="ovenctl prooftest run, with the oven cold, in air and its door closed")
 
 

@@ -95,8 +95,8 @@ def test_a_start_while_the_proof_test_runs_is_refused_and_the_unit_stays_idle():
 
 def test_a_site_may_do_without_but_not_start_in_the_middle_of_one():
     bare = ProofTestSettings(required=False)
-    assert objection(bare, ProofTest(), 0.0) == ""
-    assert objection(bare, ProofTest(stage=STAGES[0], spoiled="one is being made"), 0.0) != ""
+    assert objection(bare, ProofTest(), 0.0, 1) == ""
+    assert objection(bare, ProofTest(stage=STAGES[0], spoiled="one is being made"), 0.0, 1) != ""
 
 
 # what is wrong with the oven -> the check that must find it
@@ -181,16 +181,26 @@ def test_another_start_of_the_plc_spoils_it():
     assert rig.memory.proof_test.spoiled == "the PLC was restarted since the last one"
 
 
+def test_a_start_in_the_very_scan_in_which_the_plcs_restart_is_first_seen_is_refused():
+    rig = passed()
+    rig.plc.power_cycle()
+    answer = ask(rig, Verb.START, START)
+    assert rig.memory.boot_id != rig.memory.proof_test.boot_id  # that scan it was
+    assert (answer["accepted"], "the PLC was restarted" in answer["answer"]) == (False, True), answer
+    assert rig.memory.unit.state is UnitState.IDLE
+
+
 def test_age_recipe_and_a_restarted_core_spoil_it():
     rig = passed()
     test, settings = rig.memory.proof_test, SITE.proof_test
-    assert objection(settings, test, test.passed_at_s + 3600 * settings.max_age_h) == ""
-    assert "24.0 h old" in objection(settings, test, test.passed_at_s + 3600 * settings.max_age_h + 60)
+    boot_id = test.boot_id
+    assert objection(settings, test, test.passed_at_s + 3600 * settings.max_age_h, boot_id) == ""
+    assert "24.0 h old" in objection(settings, test, test.passed_at_s + 3600 * settings.max_age_h + 60, boot_id)
     other = test._replace(recipe_sha256="a" * 64)
-    assert objection(settings, other, test.passed_at_s, "a" * 64) == ""
-    assert "sha256 aaaaaaaaaaaa" in objection(settings, other, test.passed_at_s, "b" * 64)
+    assert objection(settings, other, test.passed_at_s, boot_id, "a" * 64) == ""
+    assert "sha256 aaaaaaaaaaaa" in objection(settings, other, test.passed_at_s, boot_id, "b" * 64)
     memory, _ = power_return(rig.memory, image(), SITE, 5.0)
-    assert "none was made since the core started" in objection(settings, memory.proof_test, 0.0)
+    assert "none was made since the core started" in objection(settings, memory.proof_test, 0.0, boot_id)
 
 
 @pytest.mark.parametrize(("changed", "why"), [

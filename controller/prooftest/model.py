@@ -9,6 +9,8 @@ from controller.prooftest.devices import BY_NAME
 
 NEVER: Final = "none was made since the core started"
 
+RESTARTED: Final = "the PLC was restarted since the last one"
+
 
 class ProofTestSettings(Strict):
     """The proof test of PLC contract, valves and sensors before a batch. Its limits are placeholders for the site's own [assume]."""
@@ -76,12 +78,18 @@ def spent(batch_id: int) -> ProofTest:
     return ProofTest(spoiled=f"the last one was for batch {batch_id}")
 
 
-def objection(settings: ProofTestSettings, test: ProofTest, at_s: float, recipe_sha256: str = "") -> str:
-    """Return why no batch may start as far as the proof test goes, "" when one may; without a recipe its hash is not compared."""
+def objection(settings: ProofTestSettings, test: ProofTest, at_s: float, boot_id: int | None, recipe_sha256: str = "") -> str:
+    """Return why no batch may start as far as the proof test goes, "" when one may.
+
+    ``boot_id`` is what the PLC shows in this scan, None without an image: a restart counts in the scan in which it is first seen.
+    Without a recipe its hash is not compared.
+    """
     if not settings.required and not test.stage:
         return ""
     if test.stage or test.passed_at_s is None or test.spoiled:
         return f"no valid proof test: {test.spoiled}; ask for PROOF_TEST"
+    if boot_id is not None and boot_id != test.boot_id:
+        return f"{RESTARTED}; ask for PROOF_TEST"
     age_h = (at_s - test.passed_at_s) / 3600.0
     if age_h > settings.max_age_h:
         return f"the proof test is {age_h:.1f} h old, allowed {settings.max_age_h:g} h; ask for PROOF_TEST"

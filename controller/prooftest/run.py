@@ -13,7 +13,7 @@ from controller.block import HeatBlock, PlcState
 from controller.image import Inputs, Outputs, Process
 from controller.interlocks.limits import Limits
 from controller.prooftest.checks import at_rest
-from controller.prooftest.model import Finding, ProofTest, ProofTestSettings, cancelled
+from controller.prooftest.model import RESTARTED, Finding, ProofTest, ProofTestSettings, cancelled
 
 VALVES: Final[dict[str, Callable[[Inputs], tuple[bool | None, bool | None]]]] = {  # output -> limit switches (open, closed)
     "vac_valve": lambda i: (i.vac_valve_open.value, i.vac_valve_closed.value),
@@ -85,7 +85,7 @@ def _kept(test: ProofTest, look: Look) -> tuple[ProofTest, dict[str, object] | N
     boot_id = look.inputs.plc_boot_id.value
     why = f"{look.trip} since the last one" if look.trip else ""
     if boot_id is not None and boot_id != test.boot_id:
-        why = "the PLC was restarted since the last one"
+        why = RESTARTED
     if not why:
         return test, None
     test = test._replace(spoiled=why)

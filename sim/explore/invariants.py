@@ -27,7 +27,8 @@ class Edge(NamedTuple):
 
 def violations(settings: Settings, edge: Edge) -> Iterator[str]:
     """Yield the name of every invariant that this edge breaks."""
-    if "START" in _accepted(edge) and objection(settings.proof_test, edge.before.proof_test, AT_S):
+    boot_id = edge.record.inputs.plc_boot_id.value
+    if "START" in _accepted(edge) and objection(settings.proof_test, edge.before.proof_test, AT_S, boot_id):
         yield "no START without a valid proof test"
     yield from _heat(edge)
     yield from _moves(edge)
