@@ -70,4 +70,6 @@ LOAD = (["SR-0001"], "PAI-TRIAL", "NMP", 110.0, 18.0, 1.0, 20.0, 0.5, 18.0, 20.0
 
 
 def recipe(name: str, revision: int = 1) -> str:
-    return RECIPE.replace('id = "trial-short"', f'id = "{name}"').replace("revision = 1", f"revision = {revision}", 1)
+    """Return the trial recipe under another id and revision."""
+    number = next(line for line in RECIPE.splitlines() if line.startswith("revision ="))
+    return RECIPE.replace('id = "trial-short"', f'id = "{name}"').replace(number, f"revision = {revision}", 1)

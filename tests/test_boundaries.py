@@ -1,5 +1,6 @@
 """Boundaries of the safety modules that only a changed line shows: written for mutants that nothing else killed (see mutation.py)."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_row_that_comes_or_goes_is_told_once_and_the_first_that_stops_the_batc
     before = InterlockMemory(tuple(4.0 if at == place else 0.0 for at in range(len(RULES))))
     after, _, changes = evaluate(before, lost, reset=False, acknowledge=False)
     assert ("I15", "raise", True) in [(one.rule.id, one.event, one.first_out) for one in changes]
-    again, _, nothing = evaluate(after, lost._replace(active=after.active), reset=False, acknowledge=False)
+    again, _, nothing = evaluate(after, replace(lost, active=after.active), reset=False, acknowledge=False)
     assert "I15" not in [one.rule.id for one in nothing]
     _, _, gone = evaluate(again, view({}, active=again.active), reset=True, acknowledge=False)
     assert ("I15", "clear", False) in [(one.rule.id, one.event, one.first_out) for one in gone]

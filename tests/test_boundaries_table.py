@@ -327,6 +327,7 @@ AGREED = {
     "I31T": (H, Reset.OPERATOR, 0, False, False, True),
     "I32": (W, Reset.AUTO, 10, False, False, True),
     "I33W": (W, Reset.AUTO, 0, False, False, True),
+    "I34": (H, Reset.OPERATOR, 0, True, False, True),
     "C1V": (H | HEAT, Reset.OPERATOR, 5, False, False, False),
     "C1N": (H | HEAT, Reset.OPERATOR, 5, False, False, False),
     "C1A": (H | HEAT, Reset.OPERATOR, 5, False, False, False),

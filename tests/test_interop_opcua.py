@@ -107,7 +107,9 @@ async def test_browsing_shows_each_role_its_parts_and_every_signal_with_range_an
     for person in WAYS:
         shown = await client.ask(person, "browse", node="ns=2;s=Oven")
         role = Role[PEOPLE[person].upper()]
-        assert {one["name"].removeprefix("2:") for one in shown["references"]} == {part.name for part in access.PARTS if role >= part.role}
+        assert {one["node"].removeprefix("ns=2;s=Oven.") for one in shown["references"]} == {
+            part.name for part in access.PARTS if role >= part.role
+        }
     shown = (await client.ask("vera", "browse", node=oven("Process")))["references"]
     assert {one["name"].removeprefix("2:") for one in shown} == set(SIGNALS)
     analog = [one["node"] for one in shown if one["type"] == "ns=0;i=2368"]
