@@ -20,6 +20,7 @@ from sim.campaign.outcome import Believed, CureEnd, Foreseen, Run, Struck, Trace
 from sim.campaign.strike import Strike
 from sim.campaign.watch import Watch, exhaust_kg_s
 from sim.faults import FAULTS
+from sim.plant import films
 from sim.virtual import LONGEST_SCAN_S
 
 ROOT = Path(__file__).parents[1]
@@ -324,8 +325,8 @@ def test_the_endless_batch_is_the_real_one_until_its_endpoint(two):
         there = policies.stop_at(found.trace, found.trace.own_s)  # straight between two minutes, against the scan itself
         minute = bisect_left(found.trace.cure_s, found.trace.own_s)
         curing = (found.trace.insoluble[minute] - found.trace.insoluble[minute - 1]) / 60.0  # 1/s
-        scan = curing * LONGEST_SCAN_S  # the truth of a scan is looked at when it is over
-        assert there.insoluble == pytest.approx(found.cure_end.insoluble.truth, abs=2e-3 + scan)
+        period = curing * films.PERIOD_S  # the plant's films are carried on by whole periods, and stand in between
+        assert there.insoluble == pytest.approx(found.cure_end.insoluble.truth, abs=2e-3 + period)
         assert there.residual == pytest.approx(found.cure_end.residual.truth, rel=0.02)
         assert found.trace.insoluble == sorted(found.trace.insoluble)
 
