@@ -1,5 +1,6 @@
 """The commands mailbox: the gateway asks, the core reads and never waits."""
 
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -148,3 +149,16 @@ def test_a_sign_of_life_is_seen(path: Path, mailbox: Mailbox) -> None:
     assert second is not None
     assert second > first
     assert mailbox.last_heartbeat("somebody else") is None
+
+
+@pytest.mark.parametrize(("folder", "expected"), [(0o2770, 0o660), (0o750, 0o640)])
+def test_the_group_may_write_a_mailbox_in_a_folder_that_it_may_write(path: Path, mailbox: Mailbox, folder: int, expected: int) -> None:
+    path.parent.chmod(folder)
+    was = os.umask(0o027)
+    try:
+        post(path, "anna", "START")
+        assert len(mailbox.take(0)) == 1  # with the log and the shared memory open
+        found = {file.name.removeprefix(path.name): file.stat().st_mode & 0o777 for file in path.parent.glob("mailbox.db*")}
+    finally:
+        os.umask(was)
+    assert found == dict.fromkeys(("", "-wal", "-shm"), expected)

@@ -5,7 +5,9 @@ A mailbox that is locked, damaged or absent costs the core nothing but the comma
 """
 
 import json
+import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,8 +184,9 @@ def _packed(args: Mapping[str, object]) -> str:
 def _writing(path: Path | str, synchronous: str) -> Iterator[sqlite3.Connection]:
     """Yield a connection inside a transaction; commit it at the end, undo it on an error."""
     try:
+        _shared(Path(path))
         connection = sqlite3.connect(path, timeout=_POST_WAIT_S, isolation_level=None)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise MailboxError(f"{path}: the mailbox cannot be opened: {error}") from error
     try:
         connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -195,6 +198,21 @@ def _writing(path: Path | str, synchronous: str) -> Iterator[sqlite3.Connection]
         raise MailboxError(f"{path}: the mailbox cannot be written: {error}") from error
     finally:
         connection.close()
+
+
+def _shared(path: Path) -> None:
+    """Make a new mailbox one that its group may write when the folder is such, whoever comes first and whatever his umask.
+
+    SQLite gives the log and the shared memory beside it the same mode. Raises OSError.
+    """
+    if path.exists() or not path.parent.stat().st_mode & stat.S_IWGRP:
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
+    except FileExistsError:  # somebody else was as quick
+        return
+    os.fchmod(descriptor, 0o660)
+    os.close(descriptor)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
