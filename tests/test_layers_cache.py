@@ -82,3 +82,10 @@ def test_the_compilers_setting_is_left_as_it_was():
     compiled.inlined(lambda x: x)
     compiled._dispatchers.pop()
     assert before == numba.config.CACHE_DIR
+
+
+def test_who_may_write_nowhere_compiles_without_a_cache(package):
+    (package / "callee.py").write_text(CALLEE.format("1.0"))
+    (package.parents[1] / "sitecustomize.py").write_text("import os\nos.access = lambda *_: False\n")  # root may write everywhere
+    assert [called(package, NUMBA_CACHE_DIR="", PYTHONPATH=str(package.parents[1])) for _ in range(2)] == [(2.0, 0)] * 2
+    assert not list(package.glob("__pycache__/*"))

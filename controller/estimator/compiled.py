@@ -30,17 +30,24 @@ def sources() -> tuple[Path, ...]:
     return (Path(__file__), *(path for path in sorted(folder.glob("*.py")) if path.name == _LAYOUT or _USES in path.read_bytes()))
 
 
-def cache_folder(files: tuple[Path, ...]) -> Path:
-    """Return where the code compiled from ``files`` is kept: below NUMBA_CACHE_DIR, beside the sources, or in the user's cache."""
+def cache_folder(files: tuple[Path, ...]) -> Path | None:
+    """Return where the code compiled from ``files`` is kept: below NUMBA_CACHE_DIR, beside the sources, or in the user's cache.
+
+    None when this user may write none of them (a service account at the command line): what he uses is then compiled each time.
+    """
     digest = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-    beside = Path(__file__).parent / "__pycache__"
     if _CONFIG.CACHE_DIR:
         return Path(_CONFIG.CACHE_DIR) / digest
-    return (beside if _writable(beside) else Path.home() / ".cache" / "ovenctl") / digest
+    home = Path(os.path.expanduser("~"))  # as it stands when nobody knows the user; pathlib's raises
+    for folder in (Path(__file__).parent / "__pycache__", home / ".cache" / "ovenctl"):
+        if folder.is_absolute() and _writable(folder):
+            return folder / digest
+    return None
 
 
 def _writable(folder: Path) -> bool:
-    return os.access(folder if folder.exists() else folder.parent, os.W_OK)
+    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    return os.access(there, os.W_OK)
 
 
 _FOLDER: Final = cache_folder(sources())
@@ -58,9 +65,10 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compile(function: Callable[P, R], inline: str) -> Callable[P, R]:
-    usual, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_FOLDER)  # read when the decorator makes the function's cache
+    usual, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_FOLDER or "")  # read when the decorator makes the function's cache
+    how: dict[str, Any] = {"cache": _FOLDER is not None, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     try:
-        dispatcher: Any = njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=inline == "always")(function)
+        dispatcher: Any = njit(**how, forceinline=inline == "always")(function)
     finally:
         _CONFIG.CACHE_DIR = usual
     _dispatchers.append(dispatcher)
