@@ -36,7 +36,7 @@ def units(tmp_path: Path) -> Path:
     """The units as they are, but for what they start: ovenctl is not installed where the tests run."""
     for unit in UNITS:
         text = (DEPLOY / unit).read_text()
-        assert text.count("/opt/ovenctl/bin/ovenctl ") == 1
+        assert text.count("/opt/ovenctl/bin/ovenctl ") == text.count("\nExecStart")
         (tmp_path / unit).write_text(text.replace("/opt/ovenctl/bin/ovenctl ", "/bin/true "))
     return tmp_path
 
@@ -70,7 +70,8 @@ def test_the_units_are_hardened(unit: str, units: Path) -> None:
         (
             "ovenctl-gateway.service",
             ["Type=notify", "Restart=always", "User=ovenctl-gateway", "CapabilityBoundingSet=", "ReadOnlyPaths=-/var/lib/ovenctl",
-             "ReadWritePaths=-/var/lib/ovenctl/mailbox", "MemoryMax=512M", "StateDirectory=ovenctl-gateway"],
+             "ReadWritePaths=-/var/lib/ovenctl/mailbox", "MemoryMax=512M", "StateDirectory=ovenctl-gateway",
+             "ExecStartPre=/opt/ovenctl/bin/ovenctl warm-up", "CacheDirectory=ovenctl-gateway", "MemoryDenyWriteExecute=no"],
         ),
     ],
 )  # fmt: skip
@@ -103,7 +104,7 @@ def test_without_systemd_nobody_is_notified(monkeypatch: pytest.MonkeyPatch) -> 
     assert watchdog_s() is None
 
 
-@pytest.mark.parametrize(("pid", "expected"), [(None, 10.0), (str(os.getpid()), 10.0), ("1", None)])
+@pytest.mark.parametrize(("pid", "expected"), [(None, 10.0), (str(os.getpid()), 10.0), ("1", None)], ids=["none", "own", "another"])
 def test_the_watchdog_time_is_for_this_process_only(pid: str | None, expected: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "10000000")
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
