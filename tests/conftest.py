@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,30 @@ if TYPE_CHECKING:
     from tests.opcua_rig import Site
 
 START_S = 10.0
+# Real processes and sockets, with deadlines on the wall: one of these at a time, however many workers there are.
+LIVE = ("attacks", "contract_wires", "core_process", "interop*", "journal", "kills", "modbus_server", "mqtt", "opcua_*", "southbound")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the tests out to the workers of pytest-xdist by file, a slow one by itself; the long ones begin first."""
+    for item in items:
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: 0 if _group(item) == "live" else 1 if item.get_closest_marker("slow") else 2)
+
+
+def _group(item: pytest.Item) -> str:
+    name = item.path.stem.removeprefix("test_")
+    if any(fnmatch(name, pattern) for pattern in LIVE):
+        return "live"
+    return "" if item.get_closest_marker("slow") and not _shares(item) else name
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Return whether other tests of the file live on the same costly thing."""
+    known = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    return any(found[-1].scope == "module" for found in known.values())
 
 
 def required(program: str | None, name: str) -> str:
