@@ -444,7 +444,7 @@ def lots() -> tuple[Array, Array]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_another_history_of_twenty_lots_is_foretold_with_its_interval(lots: tuple[Array, Array]) -> None:
     (low, middle, high, truth), _ = lots
     inside = ((low <= truth) & (truth <= high)).mean(axis=0)
@@ -458,7 +458,7 @@ def test_another_history_of_twenty_lots_is_foretold_with_its_interval(lots: tupl
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_insoluble_content_of_twenty_lots_is_still_foretold(lots: tuple[Array, Array]) -> None:
     _, (low, middle, high, truth) = (part[:, :, :CURED_THROUGH] for part in lots)
     assert ((truth > 20) & (truth < 90)).all()  # where it says something

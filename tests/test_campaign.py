@@ -304,7 +304,7 @@ def runs_in(out):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_campaign_completes_its_batches_safely_and_says_so(two):
     summed, out, _ = two
     assert (summed["unit_states"], summed["unsafe"], summed["runs"]) == ({"COMPLETE": 2}, {}, 2)
@@ -314,7 +314,7 @@ def test_a_campaign_completes_its_batches_safely_and_says_so(two):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_endless_batch_is_the_real_one_until_its_endpoint(two):
     for found in runs_in(two[1]).values():
         assert found.trace is not None
@@ -332,7 +332,7 @@ def test_the_endless_batch_is_the_real_one_until_its_endpoint(two):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_run_whose_batches_disagree_is_no_result(two):
     found = runs_in(two[1])[1]
     one._agree(found)
@@ -342,7 +342,7 @@ def test_a_run_whose_batches_disagree_is_no_result(two):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_broken_off_campaign_goes_on_with_what_is_missing(two, tmp_path, capsys):
     lines = two[1].read_text().splitlines(keepends=True)
     kept, lost = (Run.model_validate_json(line).seed for line in lines)
@@ -358,7 +358,7 @@ def test_a_broken_off_campaign_goes_on_with_what_is_missing(two, tmp_path, capsy
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("fault", "state", "restarts"), [("estop", "ABORTED", 0), ("local", "COMPLETE", 1)])
 def test_a_fault_strikes_once_is_repaired_and_never_unsafe(fault, state, restarts):
     found = one.run(one.prepare(TRIAL, SAMPLE, WIRING, LONGEST_SCAN_S, fault), 4)

@@ -25,7 +25,7 @@ def edge(memory, cause, *verbs):
     return Edge(memory, cause, commands, after, record)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_no_invariant_breaks_with_two_causes_and_every_state_reaches_a_safe_end():
     found = explore(SITE, START, causes=(CALM[1], DISTURBED[0]))
     assert found.complete

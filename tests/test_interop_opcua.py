@@ -23,7 +23,7 @@ from tests.node_client import LOAD, U32, Client, oven, recipe, typed
 from tests.opcua_rig import PASSWORD, PEOPLE, RECIPE
 from tests.works import Works, works
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 URI = "urn:interop:client"
 ENCRYPTED = {"policy": "Basic256Sha256", "mode": "SignAndEncrypt"}
 STRONGER = {"policy": "Aes256_Sha256_RsaPss", "mode": "SignAndEncrypt"}
