@@ -12,10 +12,10 @@ from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.interlocks.table import Effect
 from controller.memory import Memory, Settings
-from controller.recipe import approval, run
+from controller.recipe import approval, resting, standing
 from controller.recipe.check import check_load, check_recipe
 from controller.recipe.model import LoadRecord, Recipe
-from controller.recipe.run import Batch, Note
+from controller.recipe.standing import Batch, Note
 from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
 from controller.roles import Role
 
@@ -91,7 +91,7 @@ def _refusal(moment: Moment, command: Command) -> str:
         return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
     if verb is Verb.RESTART and (verdict.hold or verdict.abort):
         return "held by " + verdict.explained(Effect.HOLD | Effect.ABORT)
-    if verb is Verb.HOLD and (phase := run.current(memory.unit)) is not None and not allows(phase, "hold"):
+    if verb is Verb.HOLD and (phase := standing.current(memory.unit)) is not None and not allows(phase, "hold"):
         return f"the recipe does not permit to hold phase {memory.unit.phase_index} ({phase.kind}): allow_hold = false; STOP and ABORT work"
     if verb is not Verb.START:
         return ""
@@ -149,8 +149,8 @@ def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inp
             return delayed.armed(memory, command, command.start, inputs.at_s)
         return _begin(Moment(settings, memory, _NO_VERDICT, inputs, process), command.user, command.start)
     cause = f"{command.verb} by {command.user}" + (f": {command.reason}" if command.reason else "")
-    stays = command.verb is Verb.RESET and (memory.unit.state not in FINAL or not run.at_rest(memory.unit))
-    unit, notes = (memory.unit, ()) if stays else run.move(memory.unit, Trigger(command.verb.value), cause)
+    stays = command.verb is Verb.RESET and (memory.unit.state not in FINAL or not resting.at_rest(memory.unit))
+    unit, notes = (memory.unit, ()) if stays else standing.move(memory.unit, Trigger(command.verb.value), cause)
     if command.verb is Verb.HOLD:  # a person wants it held, whatever an outage would have made of it
         unit = unit._replace(recovery=None)
     pulse = RESET_PULSE_S if command.verb is Verb.RESET else memory.reset_s
@@ -161,7 +161,7 @@ def _begin(moment: Moment, user: str, start: Start) -> tuple[Memory, tuple[Note,
     settings, memory, _, inputs, process = moment
     batch = Batch(memory.last_batch_id + 1, start.recipe, start.recipe_sha256, start.load, user, inputs.at_s, "", start.recipe_text,
                   start.approval)  # fmt: skip
-    unit, notes = run.begin(memory.unit, batch)
+    unit, notes = standing.begin(memory.unit, batch)
     temp_c = process.load_min_c if process.load_min_c is not None else (process.temp_c if process.temp_c is not None else 20.0)
     belief = estimator.start(settings.estimator, load_state(start.load, settings.equipment.chamber_m3), inputs.at_s, temp_c)
     head = Note("batch_start", {

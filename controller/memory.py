@@ -18,7 +18,7 @@ from controller.prooftest.model import ProofTest, ProofTestSettings
 from controller.recipe.approval import Approval, ApprovalSettings, Verified
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.proving import Proving
-from controller.recipe.run import UnitMemory
+from controller.recipe.standing import UnitMemory
 
 
 class Settings(Strict):

@@ -15,7 +15,7 @@ from controller.interlocks.bypass import BY_ID
 from controller.interlocks.limits import Limits
 from controller.interlocks.table import Effect, View
 from controller.memory import Memory, Settings
-from controller.recipe.run import current
+from controller.recipe.standing import current
 from controller.recipe.states import UnitState, allowed
 from controller.units import ATMOSPHERE_MBAR
 

@@ -31,7 +31,7 @@ from controller.recipe.model import (
     ThermalPhase,
     Vent,
 )
-from controller.recipe.run import UnitMemory, current
+from controller.recipe.standing import UnitMemory, current
 from controller.recipe.states import UnitState
 from controller.units import ATMOSPHERE_MBAR
 

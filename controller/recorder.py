@@ -9,7 +9,7 @@ from controller.journal import samples
 from controller.journal.entry import Entry, entry
 from controller.journal.reader import JournalReader
 from controller.memory import Memory
-from controller.recipe.run import UnitMemory, current
+from controller.recipe.standing import UnitMemory, current
 from controller.recipe.states import UnitState
 from controller.scan import Record
 

@@ -30,11 +30,11 @@ from controller.interlocks.sensors import step as believe
 from controller.interlocks.table import Effect, Slopes, View
 from controller.memory import Memory, Settings
 from controller.prooftest import ProofTest
-from controller.recipe import resuming, run
+from controller.recipe import resuming, run, standing
 from controller.recipe.look import PhaseScan
 from controller.recipe.model import Endpoint, ThermalPhase
 from controller.recipe.phases import KIND_CODE
-from controller.recipe.run import Note, UnitMemory
+from controller.recipe.standing import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
 
 
@@ -136,7 +136,7 @@ def scan(
         unit=unit, control=control, actuation=acts, outputs=out, estimator=memory.estimator if unit.batch is not None else None,
         reset_s=max(0.0, memory.reset_s - dt_s), proof=proof if leak_ok is proof.leak_ok else proof._replace(leak_ok=leak_ok),
     )  # fmt: skip
-    phase = run.current(unit)
+    phase = standing.current(unit)
     every = (
         *(Note("decision", {"what": "sensors", "why": why}) for why in voted),
         *ended,
@@ -249,9 +249,9 @@ def _plc_away(memory: Memory, inputs: Inputs, estimate: Estimate) -> tuple[Memor
 def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, ...]]:
     """Let the interlocks move the unit."""
     if verdict.abort and (unit.state, Trigger.ABORT) in TABLE:
-        return run.move(unit, Trigger.ABORT, "interlock " + verdict.explained(Effect.ABORT))
+        return standing.move(unit, Trigger.ABORT, "interlock " + verdict.explained(Effect.ABORT))
     if verdict.hold and (unit.state, Trigger.HOLD) in TABLE:
-        return run.move(unit, Trigger.HOLD, "interlock " + verdict.explained(Effect.HOLD))
+        return standing.move(unit, Trigger.HOLD, "interlock " + verdict.explained(Effect.HOLD))
     return unit, ()
 
 
@@ -282,7 +282,7 @@ _MODES: Final = {
 
 
 def _identity(unit: UnitMemory, memory: Memory, verdict: Verdict) -> Identity:
-    batch, phase = unit.batch, run.current(unit)
+    batch, phase = unit.batch, standing.current(unit)
     return Identity(
         mode=_MODES[unit.state],
         purge_permission=memory.proof.proven and verdict.heat,
@@ -309,7 +309,7 @@ def _arm(memory: Memory, wanted: Setpoints, verdict: Verdict) -> Memory:
 
 
 def _phase_view(unit: UnitMemory) -> PhaseView:
-    phase, batch = run.current(unit), unit.batch
+    phase, batch = standing.current(unit), unit.batch
     if batch is None:
         return PhaseView()
     live = unit.state in _LIVE

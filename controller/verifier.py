@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from controller.memory import Memory
 from controller.recipe import verifying
 from controller.recipe.approval import ApprovalSettings
-from controller.recipe.run import Batch
+from controller.recipe.standing import Batch
 
 VERIFY_POLL_S: Final = 0.1  # wall
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from controller.command import Command
 from controller.recipe.model import Operator
-from controller.recipe.run import current
+from controller.recipe.standing import current
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
 from sim.bench import Rig

@@ -7,8 +7,8 @@ from pathlib import Path
 from controller import wiring as wirings
 from controller.command import Start
 from controller.memory import Settings
+from controller.recipe.flow import Leak
 from controller.recipe.reading import parse_recipe, read_load
-from controller.recipe.run import Leak
 from controller.recipe.states import Verb
 from sim import bench
 

@@ -16,8 +16,8 @@ from controller.recipe.model import Evacuate, Ramp
 from controller.recipe.phases import run
 from controller.recipe.proving import Proving
 from controller.recipe.reading import parse_load, parse_recipe
-from controller.recipe.run import UnitMemory
 from controller.recipe.run import step as unit_step
+from controller.recipe.standing import UnitMemory
 from controller.recipe.states import UnitState, Verb
 from controller.scan import scan
 from tests.images import bare, image

@@ -14,7 +14,7 @@ from controller.journal.mailbox import MailboxRow
 from controller.memory import Memory, Settings
 from controller.prooftest.model import ProofTestSettings
 from controller.recipe.reading import parse_load, parse_recipe, sha256_of
-from controller.recipe.run import UnitMemory
+from controller.recipe.standing import UnitMemory
 from controller.recipe.states import UnitState, Verb
 from controller.recorder import MEMORY
 from controller.roles import Role

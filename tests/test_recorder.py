@@ -9,7 +9,7 @@ from controller.image import Estimate, Forecast, Interval, PressureRise, blank
 from controller.journal.entry import Entry, Stored
 from controller.memory import Memory, Settings
 from controller.recipe.reading import read_load, read_recipe
-from controller.recipe.run import Batch
+from controller.recipe.standing import Batch
 from controller.recorder import Recorder
 from controller.scan import Record, scan
 from controller.tags import Quality

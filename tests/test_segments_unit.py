@@ -9,11 +9,11 @@ from controller.image import Atmosphere, Estimate, Interval
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
 from controller.memory import Memory
-from controller.recipe import run
+from controller.recipe import resting, run, standing
 from controller.recipe.flow import Leak
 from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.reading import parse_recipe, read_load
-from controller.recipe.run import Batch, UnitMemory
+from controller.recipe.standing import Batch, UnitMemory
 from controller.recipe.states import Trigger, UnitState
 from controller.recorder import MEMORY, Recorder, _interval_s
 from tests.images import image
@@ -28,7 +28,7 @@ LOAD = read_load(SAMPLE)
 def unit(*phases, **changed):
     """Return a unit that has just started a batch of ``phases``."""
     recipe = parse_recipe(HEAD + "".join(phases), "r").recipe
-    return run.begin(UnitMemory(), Batch(1, recipe, "0" * 64, LOAD, "anna", 0.0))[0]._replace(**changed)
+    return standing.begin(UnitMemory(), Batch(1, recipe, "0" * 64, LOAD, "anna", 0.0))[0]._replace(**changed)
 
 
 def stepped(memory, at_s=100.0, dt_s=1.0, **changed):
@@ -89,7 +89,7 @@ def test_leak_rates_outlive_their_batch_and_warn_when_they_grow():
     assert memory.leaks[-1].rate_mbar_h == pytest.approx(3.0)
     assert "median of the last 11 is 1.00" in memory.leak_grows
     assert decisions(notes, "leak trend") == [memory.leak_grows]
-    idle, _ = run.move(memory._replace(state=UnitState.COMPLETE), Trigger.RESET, "RESET")
+    idle, _ = standing.move(memory._replace(state=UnitState.COMPLETE), Trigger.RESET, "RESET")
     assert idle.leaks == memory.leaks
     calm, _, _ = leak_tested(unit(LEAK, END, leaks=memory.leaks), 0.08)
     assert calm.leak_grows == ""
@@ -122,7 +122,7 @@ ENDS = [  # action, pressure, heated -> atmosphere, may go to IDLE
 def test_a_batch_ends_as_its_last_phase_says(action, pressure_mbar, heated, atmosphere, rests):
     memory = unit(LEAK, END + f'action = "{action}"\n', state=UnitState.COMPLETE, was_heated=heated)
     memory, _, _ = stepped(memory, pressure_cap_mbar=pressure_mbar, pressure_pirani_mbar=pressure_mbar)
-    assert (memory.setpoints.atmosphere, run.at_rest(memory)) == (atmosphere, rests)
+    assert (memory.setpoints.atmosphere, resting.at_rest(memory)) == (atmosphere, rests)
     assert not memory.setpoints.heat
     assert not (memory.setpoints.door_release and action != "COOL_GAS" and rests)  # nobody opens what is kept inert or evacuated
 

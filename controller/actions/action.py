@@ -7,7 +7,7 @@ from controller.command import Command
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.memory import Memory, Settings
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.roles import Role
 
 

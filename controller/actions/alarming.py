@@ -17,7 +17,7 @@ from controller.command import Command
 from controller.interlocks.evaluate import BY_ID, Change, InterlockMemory
 from controller.interlocks.table import RULES, Effect, Reset, Rule
 from controller.memory import Memory
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import Verb
 from controller.roles import Role
 

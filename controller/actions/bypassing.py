@@ -8,7 +8,7 @@ from controller.command import Command
 from controller.interlocks import bypass
 from controller.interlocks.bypass import BY_ID, Bypass
 from controller.memory import Memory
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import Verb
 from controller.roles import Role
 

@@ -10,7 +10,7 @@ from controller.actions.action import Moment
 from controller.command import Command, Start
 from controller.errors import Problem
 from controller.memory import Delayed, Memory
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import UnitState, Verb
 
 LONGEST_MIN: Final = 10_080.0  # a week

@@ -9,7 +9,7 @@ from controller.errors import Problem
 from controller.memory import Memory
 from controller.recipe.check import INSOLUBLE_PCT
 from controller.recipe.model import Endpoint
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import Verb
 from controller.roles import Role
 

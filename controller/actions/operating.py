@@ -14,13 +14,14 @@ from controller.actions.action import Action, Moment
 from controller.command import Command
 from controller.errors import Problem
 from controller.memory import Memory
-from controller.recipe import flow, run
+from controller.recipe import flow, standing
 from controller.recipe.check import check_recipe
+from controller.recipe.holding import HOLD_HEAT_S
 from controller.recipe.model import Endpoint, Operator, Phase, Recipe, ThermalPhase
 from controller.recipe.pausing import wrong_answer
 from controller.recipe.reading import sha256_of
 from controller.recipe.recovery import PURGES, hot, proves_for
-from controller.recipe.run import HOLD_HEAT_S, Batch, Manual, Note, UnitMemory
+from controller.recipe.standing import Batch, Manual, Note, UnitMemory
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
 from controller.validation import problems_of
@@ -50,7 +51,7 @@ def _number(value: object, low: float, high: float) -> float | None:
 def _common(moment: Moment, command: Command, reason: bool = True) -> str:
     """Return what refuses any of these verbs: no batch at work, no reason."""
     unit = moment.memory.unit
-    if unit.state not in _AT_WORK or unit.batch is None or run.current(unit) is None:
+    if unit.state not in _AT_WORK or unit.batch is None or standing.current(unit) is None:
         return f"{command.verb} is not possible in {unit.state.name}; a batch must be RUNNING or HELD"
     if reason and not command.reason.strip():
         return f"{command.verb} needs a reason, which goes into the batch record"
@@ -58,7 +59,7 @@ def _common(moment: Moment, command: Command, reason: bool = True) -> str:
 
 
 def _parts(unit: UnitMemory) -> tuple[Batch, Phase]:
-    phase = run.current(unit)
+    phase = standing.current(unit)
     if unit.batch is None or phase is None:
         raise AssertionError("the refusal comes first")
     return unit.batch, phase
@@ -69,7 +70,7 @@ def _is_current(unit: UnitMemory, given: object) -> str:
     index = unit.phase_index
     if isinstance(given, int) and not isinstance(given, bool) and given == index:
         return ""
-    phase = run.current(unit)
+    phase = standing.current(unit)
     return str(Problem("phase", given, f"{index} ({'' if phase is None else phase.kind}), the phase that runs now"))
 
 
@@ -148,7 +149,7 @@ def _back(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], s
 def _moved(moment: Moment, index: int, why: str, what: str, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
     memory = moment.memory
     batch, phase = _parts(memory.unit)
-    unit, notes = run.go_to(memory.unit, index, why)
+    unit, notes = standing.go_to(memory.unit, index, why)
     unproven = unit.state is UnitState.HELD and not memory.proof.proven and proves_for(batch.recipe, index) is not None
     unit = unit._replace(power_lost=unit.power_lost or unproven, recovery=None)
     target = batch.recipe.phase[index]
@@ -246,7 +247,7 @@ def _refuse_set_point(moment: Moment, command: Command) -> str:
         return str(Problem("temp_c", temp_c, f"allowed {LOWEST_C:g} to {equipment.max_c:g} degC (this oven)"))
     if _number(rate, 0.01, equipment.max_rate_c_per_min) is None:
         return str(Problem("rate_c_per_min", rate, f"allowed 0.01 to {equipment.max_rate_c_per_min:g} degC/min (this oven)"))
-    if not isinstance(run.current(unit), ThermalPhase):
+    if not isinstance(standing.current(unit), ThermalPhase):
         return "the phase that is held has no set point"
     if not memory.proof.proven:
         return "the atmosphere is not proven (I5); RESTART proves it"

@@ -8,7 +8,7 @@ from controller.command import Command
 from controller.interlocks.table import Effect
 from controller.memory import Memory
 from controller.prooftest.run import STAGES
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
 from controller.units import ATMOSPHERE_MBAR

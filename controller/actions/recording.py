@@ -7,7 +7,7 @@ from controller.actions.action import Action, Moment
 from controller.command import Command
 from controller.memory import Memory
 from controller.prooftest.devices import BY_NAME
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import Verb
 from controller.roles import Role
 

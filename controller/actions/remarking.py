@@ -6,7 +6,7 @@ from controller.actions.action import Action, Moment
 from controller.command import Command
 from controller.interlocks.evaluate import BY_ID
 from controller.memory import Memory
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import Verb
 from controller.roles import Role
 

@@ -8,8 +8,8 @@ from controller.control import heating
 from controller.control.autotune import LEAD, ZONE, Tune
 from controller.control.relay import Relay
 from controller.memory import Memory
-from controller.recipe import run
-from controller.recipe.run import Note
+from controller.recipe import standing
+from controller.recipe.standing import Note
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
 
@@ -62,7 +62,7 @@ def _numbers(loop: str, command: Command) -> str:
 def _place(moment: Moment, loop: str) -> str:
     """Return why the loop cannot be tuned where the unit stands: only a soak with heat, at its temperature, is the right place."""
     unit = moment.memory.unit
-    phase = run.current(unit)
+    phase = standing.current(unit)
     if unit.state is not UnitState.RUNNING or phase is None or phase.kind != "SOAK":
         return f"autotune runs in a SOAK of a running batch; the unit is {unit.state.name}{'' if phase is None else ', ' + phase.kind}"
     if not (unit.setpoints.heat and moment.verdict.heat):

@@ -6,10 +6,10 @@ An outage ends when core and PLC both answer. While it lasts, and until the deci
 from typing import Final
 
 from controller.image import Estimate, Inputs, Process
-from controller.recipe import run
+from controller.recipe import standing
 from controller.recipe.look import PhaseMemory
 from controller.recipe.recovery import DECIDE_S, GOING_ON, Decision, Found, Recovery, decide
-from controller.recipe.run import Note, UnitMemory
+from controller.recipe.standing import Note, UnitMemory
 from controller.recipe.states import TABLE, Trigger, UnitState
 
 SETTLE_S: Final = 12.0  # after a start of the PLC, until fans, pump and valves show what they do; I15 has raised itself by then
@@ -50,8 +50,8 @@ def returned(unit: UnitMemory, by: str, outage_s: float, known: bool, before: Es
     recovery = recovery._replace(by=who, outage_s=recovery.outage_s + outage_s, known=recovery.known and known, waited_s=0.0)
     name = "core" if by == "CORE" else "PLC"
     length = f"after {recovery.outage_s:.0f} s" if recovery.known else "after an unknown time"
-    unit, notes = run.move(unit, Trigger.POWER, f"{name} restarted {length}")
-    wanted = unit.setpoints._replace(heat=False, temp_c=run.stood_c(unit))
+    unit, notes = standing.move(unit, Trigger.POWER, f"{name} restarted {length}")
+    wanted = unit.setpoints._replace(heat=False, temp_c=standing.stood_c(unit))
     return unit._replace(recovery=recovery, power_lost=True, setpoints=wanted), notes
 
 
@@ -73,7 +73,7 @@ def step(
         return unit, ()
     if recovery.by == WIRE:  # nobody was without power: what the interlocks made of the silence stands
         return unit._replace(recovery=None), ()
-    if unit.state is not UnitState.HELD or batch is None or run.current(unit) is None:
+    if unit.state is not UnitState.HELD or batch is None or standing.current(unit) is None:
         return unit, ()
     waited_s = recovery.waited_s + inputs.dt_s
     recovery = recovery._replace(waited_s=waited_s)
@@ -85,7 +85,7 @@ def step(
     decision = decide(recovery, batch.recipe, unit.phase_index, Found(process.temp_c, estimate))
     note = _told(unit, recovery, decision, process, estimate, proven)
     if decision.plan == "RESET":
-        unit, moved = run.move(unit, Trigger.STOP, f"power-fail recovery: {decision.why}")
+        unit, moved = standing.move(unit, Trigger.STOP, f"power-fail recovery: {decision.why}")
         return unit, (note, *moved)
     if decision.plan not in GOING_ON:
         return unit._replace(recovery=None), (note,)
@@ -100,7 +100,7 @@ def _go(unit: UnitMemory, recovery: Recovery, held_by: str) -> tuple[UnitMemory,
     if held_by:
         note = Note("decision", {"what": "power-fail recovery", "plan": "HOLD", "rule": "R9", "why": f"held by {held_by}"})
         return unit._replace(recovery=None), (note,)
-    unit, notes = run.move(unit, Trigger.RESTART, f"power-fail recovery: {recovery.plan}")
+    unit, notes = standing.move(unit, Trigger.RESTART, f"power-fail recovery: {recovery.plan}")
     phase = PhaseMemory() if recovery.plan == "RESTART_SEGMENT" else unit.phase
     return unit._replace(recovery=recovery, phase=phase), notes
 
@@ -116,7 +116,7 @@ def _opened(unit: UnitMemory, by: str, estimate: Estimate | None) -> Recovery:
 
 
 def _told(unit: UnitMemory, recovery: Recovery, decision: Decision, process: Process, estimate: Estimate, proven: bool) -> Note:
-    phase = run.current(unit)
+    phase = standing.current(unit)
     return Note("decision", {
         "what": "power-fail recovery", "why": decision.why, "rule": decision.rule, "asked": decision.asked, "plan": decision.plan,
         "away": recovery.by, "outage_s": round(recovery.outage_s, 1) if recovery.known else None, "length": decision.length,

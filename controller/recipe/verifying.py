@@ -3,7 +3,7 @@
 from controller.errors import FileError
 from controller.recipe.approval import ApprovalSettings, NotApproved, verified
 from controller.recipe.reading import parse_recipe, sha256_of
-from controller.recipe.run import Batch
+from controller.recipe.standing import Batch
 
 
 def objection(settings: ApprovalSettings, batch: Batch) -> str:

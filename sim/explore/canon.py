@@ -31,13 +31,13 @@ from controller.interlocks.sensors import Believed
 from controller.interlocks.table import RULES, Effect, Reset
 from controller.memory import Memory
 from controller.prooftest import ProofTest
-from controller.recipe import run
+from controller.recipe import standing
 from controller.recipe.flow import Results
 from controller.recipe.look import PhaseMemory
 from controller.recipe.model import LeakTest
 from controller.recipe.recovery import DECIDE_S
 from controller.recipe.resuming import GO_S, OUTAGE_ROWS, SETTLE_S
-from controller.recipe.run import Batch, UnitMemory
+from controller.recipe.standing import Batch, UnitMemory
 from controller.recipe.states import UnitState
 from sim.explore.oven import AT_S, BOOT_ID
 
@@ -115,7 +115,7 @@ def _over(value: float, limits: tuple[float, ...]) -> float:
 
 def _unit(unit: UnitMemory) -> UnitMemory:
     batch, recovery, going_on = unit.batch, unit.recovery, unit.state in _GOING_ON
-    phase = run.current(unit) if going_on else None
+    phase = standing.current(unit) if going_on else None
     anew = phase is None or (isinstance(phase, LeakTest) and unit.state is not UnitState.RUNNING)
     return unit._replace(
         state_s=0.0, batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from controller.command import Command, Start
 from controller.memory import Memory, Settings
 from controller.prooftest import ProofTest
-from controller.recipe.run import Batch
+from controller.recipe.standing import Batch
 from controller.recipe.states import UnitState, Verb, allowed
 from controller.scan import power_return, scan
 from sim.explore.canon import canonical, key, whole

@@ -1,0 +1,72 @@
+"""The unit outside its recipe: stopping, aborted, ended.
+
+Safe states are not "all off": a hot chamber with solvent vapour needs inerting, exhaust and circulation, so every state that may follow
+heat keeps them (see ``_safe``).
+"""
+
+from typing import Final
+
+from controller.image import Atmosphere, Setpoints
+from controller.recipe.look import PhaseScan, gas_only
+from controller.recipe.standing import NOTHING, Note, UnitMemory, moved
+from controller.recipe.states import Trigger, UnitState
+from controller.units import ATMOSPHERE_MBAR
+
+SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
+COLD_C: Final = 60.0  # below it a load needs no N2 any more
+INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
+COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
+
+
+def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[Note, ...]]:
+    """Return the unit that rests, stops or has ended after this scan, what it waits for, and notes for the journal."""
+    state = memory.state
+    if state is UnitState.IDLE:
+        return memory._replace(setpoints=NOTHING._replace(door_release=True)), "", ()
+    if state is UnitState.COMPLETE:
+        return _complete(memory, scan), "", ()
+    setpoints = _safe(memory, scan)
+    memory = memory._replace(setpoints=setpoints)
+    if state is UnitState.STOPPING and setpoints.atmosphere is Atmosphere.OFF:
+        return moved(memory, Trigger.DONE, "cold and inert")
+    if state is UnitState.ABORTING and scan.inputs.main_contactor.value is False:
+        return moved(memory, Trigger.DONE, "heat contactor open")
+    return memory, _safe_waiting(state, scan), ()
+
+
+def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
+    """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off."""
+    hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
+    low, full = SAFE_MBAR
+    cold = not memory.was_heated or (hottest is not None and hottest < COLD_C)
+    if pressure is None:
+        return gas_only(Atmosphere.HOLD_CLOSED)
+    if pressure < low or (memory.setpoints.atmosphere is Atmosphere.BACKFILL and pressure < full):  # break the vacuum, with N2 only
+        return gas_only(Atmosphere.BACKFILL, full, scan.max_n2_flow_nm3_h)
+    if cold:
+        return NOTHING
+    return gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, COOL_FLOW_SHARE * scan.max_n2_flow_nm3_h)
+
+
+def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
+    """Return the unit that has ended as its recipe says: cooled with gas and off, kept inert, or off at once with the vacuum kept."""
+    end = None if memory.batch is None else memory.batch.recipe.phase[-1]
+    action, safe, hottest = getattr(end, "action", "COOL_GAS"), _safe(memory, scan), scan.process.hottest_c
+    if action == "OFF" and (not memory.was_heated or (hottest is not None and hottest < COLD_C)):
+        return memory._replace(setpoints=NOTHING)
+    if action == "INERT" and safe.atmosphere is Atmosphere.OFF:
+        kept = gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, INERT_FLOW_SHARE * scan.max_n2_flow_nm3_h)
+        return memory._replace(setpoints=kept, kept_inert=True)
+    return memory._replace(setpoints=safe._replace(door_release=True))
+
+
+def at_rest(memory: UnitMemory) -> bool:
+    """Return whether an ended unit may go to IDLE: cold, inert, at ambient pressure, and off unless the recipe's end keeps it inert."""
+    return memory.setpoints.atmosphere is Atmosphere.OFF or memory.kept_inert
+
+
+def _safe_waiting(state: UnitState, scan: PhaseScan) -> str:
+    hottest = scan.process.hottest_c
+    if state in (UnitState.STOPPING, UnitState.ABORTING):
+        return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
+    return "RESET"
