@@ -123,9 +123,8 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
     readings = read(memory, inputs)
     span_s = min(max(outage_s, 0.0), MAX_OUTAGE_S)
     before = unpack(memory.block)
-    carried = _carry(
-        members, before, memory.wall_k, readings, vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa), span_s
-    )
+    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, vapour.Gauges())
+    carried = _carry(members, before, memory.wall_k, readings, vapour_pa, span_s)
     unseen_kg = float((carried.left_kg + before.leaving_kg).mean())  # the window that was open is lost with it
     belief = carried.belief._replace(leaving_kg=np.zeros(MEMBERS))
     lost_s = outage_s if outage_s > MAX_OUTAGE_S or not readings.temperature else 0.0
@@ -153,7 +152,8 @@ def _update(
     """Return the memory after ``dt_s``; 0 only judges again, for another target."""
     members = members_of(settings, memory.load)
     readings = read(memory, inputs)
-    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa)
+    gauges = vapour.compared(memory.gauges, inputs, memory.estimate.film_max_c < COLD_C, dt_s)
+    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, gauges)
     carried = _carry(members, unpack(memory.block), memory.wall_k, readings, vapour_pa, dt_s)
     belief, window = carried.belief, memory.window
     leaving_kg_h = carried.left_kg * (3600 / dt_s) if dt_s > 0 else None
@@ -186,6 +186,7 @@ def _update(
         wall_k=readings.wall_k,
         pressure_pa=readings.pressure_pa,
         vapour_pa=carried.vapour_pa,
+        gauges=gauges,
         no_temperature_s=0.0 if readings.temperature else memory.no_temperature_s + dt_s,
         no_pressure_s=0.0 if readings.pressure else memory.no_pressure_s + dt_s,
         blind_s=memory.blind_s + (dt_s if memory.no_temperature_s > HOLD_S else 0.0),
