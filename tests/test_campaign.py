@@ -46,7 +46,7 @@ def cure_end(cure_s, residual, insoluble, spread=0.0, why="endpoint", valid=True
     one_residual, one_insoluble = (Believed(estimate=(x[1], x[0], x[2]), truth=x[3]) for x in (residual, insoluble))
     return CureEnd(
         at_s=3600.0 + cure_s, cure_s=cure_s, why=why, valid=valid, residual=one_residual, insoluble=one_insoluble,
-        insoluble_min=insoluble[3] - spread, insoluble_max=insoluble[3] + spread, residual_at={"core": one_residual},
+        insoluble_min=insoluble[3] - spread, insoluble_max=insoluble[3] + spread, unforeseeable=0.0, residual_at={"core": one_residual},
         insoluble_at={"core": one_insoluble},
     )  # fmt: skip
 

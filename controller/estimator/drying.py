@@ -35,9 +35,8 @@ DIFFUSION, ENERGY = range(2)
 _AXES: Final = ("diffusion", "energy", "swollen", "slope", "chi", "glass_dry", "predry", "oven")
 _SWOLLEN, _SLOPE, _CHI, _GLASS, _PREDRY, _OVEN = range(2, 8)
 
-# [assume] of a residual, coupon by coupon: part of a real film's solvent is bound and leaves by its own clock; film thickness 5 %, squared
-LAW_LN_SD: Final = 0.3
-TRANSFER_LN_SD: Final = 0.3  # [assume] of D, from the coupon to the wound roll; added to what coupons say, so that no belief is narrower
+LAW_LN_SD: Final = spread("drying_model_error")  # of a coupon's residual
+TRANSFER_LN_SD: Final = 0.1  # [assume] of D, from the coupon to the wound roll; added to what coupons say, so that no belief is narrower
 LEAST_LN_SD: Final = 0.02  # of the belief without the transfer
 SAMPLES: Final = 512
 ENOUGH: Final = 30.0  # effective samples

@@ -16,7 +16,7 @@ from controller.estimator import layers, schedule, walls
 from controller.estimator.belief import Belief, unpack
 from controller.estimator.curing import LIMIT, gel_fraction
 from controller.estimator.layers import Model, Slow, State, Trajectory
-from controller.estimator.members import Members, members_of
+from controller.estimator.members import Members, members_of, told
 from controller.estimator.model import EstimatorMemory, EstimatorSettings, Leg, LegKind, Target
 from controller.estimator.quantiles import intervals
 from controller.estimator.schedule import Schedule, Start
@@ -134,8 +134,9 @@ def _moments(began_s: float, end_s: float) -> Array:
 
 def _course(members: Members, chosen: slice, model: Model, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
     gel = gel_fraction(np.nan_to_num(seen.conversion) * LIMIT, members.polydispersity[chosen][:, None, None], members.scission_ratio)
+    worst = told(members, seen.residual, chosen).max(axis=2)
     return Course(
-        ahead_s, seen.temp_k, seen.residual.max(axis=2), gel.min(axis=2), gel.max(axis=2), gel @ model.shape.share, seen.evolution_kg_s,
+        ahead_s, seen.temp_k, worst, gel.min(axis=2), gel.max(axis=2), gel @ model.shape.share, seen.evolution_kg_s,
         seen.blister, driven,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 from controller.equipment import Strict
 from controller.estimator.parameters import spread, value
 from controller.estimator.pressure_rise import Leak, Rise
-from controller.estimator.vapour import Gauges
+from controller.estimator.vapour import UNSEEN, Gauges
 from controller.estimator.walls import EMPTY, Ledger
 from controller.image import Estimate, Forecast, Interval
 
@@ -175,7 +175,7 @@ class EstimatorMemory:
     cold_leak: Leak | None = None
     forecast: Forecast | None = None
     walls: Ledger = EMPTY  # what the oven itself has shown
-    gauges: Gauges = Gauges()
+    gauges: Gauges = UNSEEN
 
 
 NOTHING: Final = Interval(0.0, 0.0, 0.0)

@@ -123,7 +123,7 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
     readings = read(memory, inputs)
     span_s = min(max(outage_s, 0.0), MAX_OUTAGE_S)
     before = unpack(memory.block)
-    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, vapour.Gauges())
+    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, vapour.UNSEEN)
     carried = _carry(members, before, memory.wall_k, readings, vapour_pa, span_s)
     unseen_kg = float((carried.left_kg + before.leaving_kg).mean())  # the window that was open is lost with it
     belief = carried.belief._replace(leaving_kg=np.zeros(MEMBERS))

@@ -1,8 +1,9 @@
 """What hangs in the chamber's gas and leaves through the exhaust, as the instruments show it.
 
-In a vacuum two gauges tell the gas: a Pirani gauge sees how well it conducts heat, a capacitance gauge does not. Solvent vapour conducts better
-than N2 or air at these pressures, so that their ratio rises with the share of vapour; the ratio over the cold load, which gives off next to
-nothing, takes the gauges' own errors out. Without both gauges the chamber is taken to hold all the vapour that its coldest wall allows.
+In a vacuum two gauges tell the gas: a Pirani gauge sees how well it conducts heat, a capacitance gauge does not. Solvent vapour conducts
+better than N2 or air at these pressures, so that their ratio rises with the share of vapour; the ratio over the cold load, which gives off
+next to nothing, takes the gauges' own errors out. Without both gauges the chamber is taken to hold all the vapour that its coldest wall
+allows.
 """
 
 from math import exp, log
@@ -26,6 +27,9 @@ class Gauges(NamedTuple):
 
     dry_ln: float | None = None
     now_ln: float | None = None
+
+
+UNSEEN: Final = Gauges()
 
 
 def compared(gauges: Gauges, inputs: Inputs, cold: bool, dt_s: float) -> Gauges:
