@@ -3,6 +3,7 @@
 Everything that crosses the wire is encoded and decoded as on the wire: the image through the wiring file, the outputs as a command block.
 """
 
+import copy
 import hashlib
 import struct
 import time
@@ -34,6 +35,7 @@ from sim.softplc import SoftPlc
 
 MASTER: Final = 1
 PLC_SCAN_S: Final = 1.0  # the longest
+MAX_H: Final = 100.0  # a virtual batch that has not ended by then is broken off
 SETTLE_S: Final = 10.0  # before the start: the PLC sees its first blocks, the sensors their first gas
 _TRACED: Final = struct.Struct(f"<{blocks.REGISTERS}H3d")
 Hook = Callable[["Rig", float], None]
@@ -147,6 +149,22 @@ class Rig:
                 self.step()
         return self.memory.proof_test
 
+    def fork(self) -> "Rig":
+        """Return a rig that goes on from here by itself, without a journal; what never changes is shared."""
+        twin = copy.copy(self)
+        shared = {id(self.wiring): self.wiring}
+        twin.plc, twin.judge, twin._recorder = copy.deepcopy((self.plc, self.judge, self._recorder), shared)
+        twin.journal, twin._trace = None, self._trace.copy()
+        twin.commands, twin.notes, twin.unsafe, twin.own = [*self.commands], [*self.notes], [*self.unsafe], {**self.own}
+        return twin
+
+    def run_out(self, hook: Hook | None, max_h: float) -> None:
+        """Go on to a final state or to ``max_h`` hours; ``hook`` is called before every scan."""
+        while (self.record is None or self.record.unit_state not in FINAL) and self.at_s < max_h * 3600:
+            if hook is not None:
+                hook(self, self.at_s)
+            self.step()
+
     def trace_sha256(self) -> str:
         """Return the hash over every block and estimate so far."""
         return self._trace.hexdigest()
@@ -168,7 +186,7 @@ def roll_of(load: LoadRecord) -> Roll:
 
 
 def batch(recipe: SourcedRecipe, load: LoadRecord, wiring: Wiring, settings: Settings, seed: int, *, scan_s: float = 1.0,
-          max_h: float = 100.0, journal: Journal | None = None, hook: Hook | None = None) -> tuple[Result, Rig]:  # fmt: skip
+          max_h: float = MAX_H, journal: Journal | None = None, hook: Hook | None = None) -> tuple[Result, Rig]:  # fmt: skip
     """Run one batch from IDLE to a final state, or to ``max_h`` hours; ``hook`` is called before every scan (faults, commands)."""
     began_s = time.perf_counter()
     bench = rig(settings, wiring, load, seed, scan_s, journal)
@@ -179,13 +197,9 @@ def batch(recipe: SourcedRecipe, load: LoadRecord, wiring: Wiring, settings: Set
     if record.unit_state is UnitState.IDLE:
         refused = [content["answer"] for _, kind, content in bench.notes if kind == "command"]
         raise ValueError(f"start refused: {refused}")
-    truth_at_end: Truth | None = None
-    while record.unit_state not in FINAL and bench.at_s < max_h * 3600:
-        if hook is not None:
-            hook(bench, bench.at_s)
-        record = bench.step()
-    truth_at_end = bench.plc.plant.truth()
-    return _result(recipe, seed, bench, record, truth_at_end, time.perf_counter() - began_s), bench
+    bench.run_out(hook, max_h)
+    record = bench.record or record
+    return _result(recipe, seed, bench, record, bench.plc.plant.truth(), time.perf_counter() - began_s), bench
 
 
 def _result(recipe: SourcedRecipe, seed: int, bench: Rig, record: Record, truth: Truth, wall_s: float) -> Result:

@@ -3,6 +3,8 @@
 Nothing here looks into the plant: the coupons are what a laboratory would report, and the calibration is the controller's own.
 """
 
+import random
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,11 +22,17 @@ LADDERS: Final = ((((210.0, 1.0),), 1), (((240.0, 0.4), (240.0, 1.6)), 2), (((25
 ASSAY: Final = '{ method = "extraction and weighing", solvent = "NMP", extraction_c = 100.0, extraction_h = 2.0 }'
 DATE: Final = "2026-01-01"
 PREDRY_SD_WT_PCT: Final = 0.5  # [assume] of the coating line's own laboratory
+OVEN_SD_K: Final = 0.2  # [assume] of the laboratory oven's calibrated thermocouple: what its reports say, and the error that it has
 
 
 def coupons(lot: int) -> list[Coupon]:
-    """Return the six coupons of resin lot ``lot``."""
-    return [coupon for number, (steps, last) in enumerate(LADDERS) for coupon in ladder(lot, steps, 1000 * lot + number)[-last:]]
+    """Return the six coupons of resin lot ``lot``, with the temperatures that the laboratory believes its oven had."""
+    off_k = random.Random(f"oven {lot}").gauss(0.0, OVEN_SD_K)
+    found = []
+    for number, (steps, last) in enumerate(LADDERS):
+        treated = ladder(lot, [(temp_c + off_k, hours) for temp_c, hours in steps], 1000 * lot + number)[-last:]
+        found += [replace(coupon, temps_c=tuple(temp_c - off_k for temp_c in coupon.temps_c)) for coupon in treated]
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -43,7 +51,7 @@ def lab_file(lot: int, found: list[Coupon]) -> str:
         known = dict(zip(coupon.times_s, coupon.temps_c, strict=True))  # one step ends where the next begins
         points = ", ".join(f"[{at_s / 3600:.6g}, {temp_c:.6g}]" for at_s, temp_c in known.items())
         parts.append(
-            f'[[coupons]]\nname = "C{number + 1}"\nposition = "{coupon.position}"\nhistory = [{points}]\ntemperature_sd_c = 0.5\n'
+            f'[[coupons]]\nname = "C{number + 1}"\nposition = "{coupon.position}"\nhistory = [{points}]\ntemperature_sd_c = {OVEN_SD_K}\n'
             f"insoluble_pct = {100 * coupon.insoluble:.3f}\ninsoluble_sd_pct = {100 * coupon.insoluble_sd:.3f}\n"
             f"residual_wt_pct = {coupon.residual_wt_pct:.3f}\n"
             f"residual_sd_wt_pct = {RESIDUAL_SD_WT_PCT + RESIDUAL_SHARE_SD * coupon.residual_wt_pct:.4f}\n"

@@ -124,9 +124,9 @@ def test_the_posterior_is_that_of_plain_monte_carlo() -> None:
     given = [weighed(EARLY, 0.009, 5e-4), weighed(LATE, 0.0055, 5e-4), weighed(((0, 240), (1.6, 240)), 3e-4, 5e-4)]
     deviates = np.random.default_rng(7).standard_normal((8, 20_000))
     dried = drying.residuals(PRIOR, given, NMP, deviates)
-    log_weight = norm.logcdf((given[2].limit - dried[2]) / np.hypot(5e-4, 0.3 * dried[2]))
+    log_weight = norm.logcdf((given[2].limit - dried[2]) / np.hypot(5e-4, drying.LAW_LN_SD * dried[2]))
     for coupon, left in zip(given[:2], dried[:2], strict=True):
-        log_weight += norm.logpdf(coupon.residual, left, np.hypot(5e-4, 0.3 * left))
+        log_weight += norm.logpdf(coupon.residual, left, np.hypot(5e-4, drying.LAW_LN_SD * left))
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     theta = PRIOR.mean[:, None] + np.linalg.cholesky(PRIOR.covariance) @ deviates[:2]
@@ -163,7 +163,7 @@ def test_ninety_percent_of_the_truths_lie_inside_ninety_percent_intervals() -> N
     deviates = rng.standard_normal((8, 60))
     truths = PRIOR.mean[:, None] + np.linalg.cholesky(PRIOR.covariance) @ deviates[:2]
     plain = drying.residuals(PRIOR, [weighed(one, sd_k=0.5) for one in points], NMP, deviates)
-    seen = plain + np.hypot(5e-4, 0.3 * plain) * rng.standard_normal(plain.shape)
+    seen = plain + np.hypot(5e-4, drying.LAW_LN_SD * plain) * rng.standard_normal(plain.shape)
     away = []
     for i in range(60):
         given = [weighed(one, max(0.0, float(left)), 5e-4, sd_k=0.5) for one, left in zip(points, seen[:, i], strict=True)]
@@ -177,7 +177,7 @@ def test_ninety_percent_of_the_truths_lie_inside_ninety_percent_intervals() -> N
 def test_the_transfer_to_a_roll_keeps_the_covariance_and_never_gets_narrower_than_its_own_error() -> None:
     sharp = Belief(np.array([-32.0, 100.0]), np.array([[0.04, -1.5], [-1.5, 100.0]]))
     ln_sd, correlation = drying.transferred(sharp)
-    assert ln_sd == pytest.approx((0.2**2 + 0.3**2) ** 0.5)
+    assert ln_sd == pytest.approx((0.2**2 + drying.TRANSFER_LN_SD**2) ** 0.5)
     assert correlation * ln_sd * 10.0 == pytest.approx(-1.5)
     at_k, best_sd = drying.best_known_k(sharp)
     arms = [(1 / 473.15 - 1 / temp_k) / R * 1e3 for temp_k in (at_k - 1, at_k, at_k + 1)]
@@ -291,7 +291,7 @@ def test_weighed_coupons_move_and_narrow_the_belief_and_leave_the_cure_alone(tmp
     before, after = settled(tmp_path, CURED).parameters, settled(tmp_path, CURED + TWO).parameters
     for mean, was, sd in zip(after.posterior.mean, before.posterior.mean, before.posterior.sd, strict=True):
         assert mean == pytest.approx(was, abs=0.5 * sd)  # they tell the solvent on the way, which at 240 degC for 2 h is little
-    assert 0.3 <= after.estimator.diffusion_ln_sd < 0.75 * before.estimator.diffusion_ln_sd
+    assert drying.TRANSFER_LN_SD <= after.estimator.diffusion_ln_sd < 0.75 * before.estimator.diffusion_ln_sd
     assert after.estimator.diffusion_energy_sd_kj_mol < 0.85 * before.estimator.diffusion_energy_sd_kj_mol
     assert after.estimator.diffusion_energy_correlation < -0.2  # diffusion is known where the coupons were, above 200 degC
     assert 205 < after.drying.best_known_c < 250

@@ -13,7 +13,7 @@ from controller.estimator.members import members_of
 from controller.estimator.model import POSITIONS, Leg, LegKind
 from controller.estimator.schedule import Start
 from controller.memory import Memory, Settings
-from controller.plan import legs_of
+from controller.plan import cooled, legs_of
 from controller.recipe.reading import read_load, read_recipe
 from controller.units import kelvin
 from controller.wiring import load as wired
@@ -117,6 +117,35 @@ def test_a_cure_lasts_as_long_as_it_is_told_but_not_beyond_its_limit() -> None:
     there = start(150.0, 150.0, sp_c=150.0)
     ends = [schedule.follow((cure,), MODEL, LUMPED, STEADY, there, cure_s).ends_s[0] for cure_s in (0.0, 2 * H, 9 * H)]
     assert ends == pytest.approx([1200.0, 2 * H, 3 * H])
+
+
+def test_cooling_ends_by_what_the_thermocouples_read_not_by_the_film() -> None:
+    """A contact that takes 30 % of the wall reads 58 degC when the roll has 73.4: the closed form of a lumped body, that much sooner."""
+    leg = Leg(LegKind.COOL, 0.0, 40 * H, target_c=58.0, rate_c_per_min=5.0, pressure_mbar=1013.25)
+    begun = start(200.0, 22.0, sp_c=22.0)
+    plain, touched = (
+        schedule.follow((leg,), ONE, LUMPED, STEADY, begun._replace(contact=contact), 0.0).ends_s[0]
+        for contact in ((0.0, 0.0, 0.0), (0.9, 0.3, 0.3))
+    )
+    shown_k = 22.0 + (58.0 - 22.0) / 0.7 - 22.0
+    assert touched / plain == pytest.approx(np.log(178 / shown_k) / np.log(178 / 36), abs=0.03)
+    late = schedule.follow((leg,), ONE, LUMPED, STEADY, begun._replace(offset_k=(0.0, 5.0, 0.0)), 0.0).ends_s[0]
+    assert late / plain == pytest.approx(np.log(178 / 31) / np.log(178 / 36), abs=0.03)
+
+
+def test_cooling_goes_on_until_the_sites_reckoning_of_the_inner_layers_says_so() -> None:
+    recipe = read_recipe(ROOT / "recipes" / "trial-short.toml").recipe
+    legs = legs_of(recipe, STEADY)
+    reckoned = cooled(legs, 0.7)
+    assert [leg.inner_share for leg in reckoned] == [0.7 if leg.kind is LegKind.COOL else 0.0 for leg in legs]
+    assert [leg._replace(inner_share=0.0) for leg in reckoned] == list(legs)
+    assert 0.7 in [leg.inner_share for leg in reckoned]
+    cool = next(leg for leg in legs if leg.kind is LegKind.COOL)
+    plain, later = (
+        schedule.follow((one,), ONE, LUMPED, STEADY, start(200.0, 22.0, sp_c=22.0), 0.0).ends_s[0]
+        for one in cooled((cool,), 0.0) + cooled((cool,), 0.7)
+    )
+    assert later / plain == pytest.approx(np.log(178 * 1.7 / 36) / np.log(178 / 36), abs=0.03)  # (1 + share)(T - wall) = 36 K
 
 
 def test_pressure_follows_the_pump_and_flowing_nitrogen_is_ambient() -> None:

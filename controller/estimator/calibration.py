@@ -34,7 +34,7 @@ NAMES: Final = ("ln_gel_time_h", "activation_energy_kj_mol", "polydispersity", "
 TIME, ENERGY, WIDTH, ORDER, OFFSET = range(5)
 _ROWS: Final = tuple(PARAMETERS[name] for name in ("gel_time_240c", "activation_energy", "polydispersity", "order", "vitrification_offset"))
 
-LAW_LN_SD: Final = 0.06  # [assume] of the rate, coupon by coupon of one ladder: foil, film thickness, place in the oven
+LAW_LN_SD: Final = 0.03  # [calc] of the rate, coupon by coupon: foil, place in the oven, and what the law gets wrong; see ``lots``
 TRANSFER_LN_SD: Final = spread("cure_model_error")  # of the rate in another kind of history: depletion and vitrification as in no law
 WET_SHARE: Final = 0.35  # [assume] of ln rate by solvent: how much there is, 0.3, and what it does to the glass transition, Fox or another
 FLOOR: Final = 0.005  # of the insoluble fraction: what the gel equation leaves out (scission, loops)

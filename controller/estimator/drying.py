@@ -35,9 +35,8 @@ DIFFUSION, ENERGY = range(2)
 _AXES: Final = ("diffusion", "energy", "swollen", "slope", "chi", "glass_dry", "predry", "oven")
 _SWOLLEN, _SLOPE, _CHI, _GLASS, _PREDRY, _OVEN = range(2, 8)
 
-# [assume] of a residual, coupon by coupon: part of a real film's solvent is bound and leaves by its own clock; film thickness 5 %, squared
-LAW_LN_SD: Final = 0.3
-TRANSFER_LN_SD: Final = 0.3  # [assume] of D, from the coupon to the wound roll; added to what coupons say, so that no belief is narrower
+LAW_LN_SD: Final = spread("drying_model_error")  # of a coupon's residual
+TRANSFER_LN_SD: Final = 0.1  # [assume] of D, from the coupon to the wound roll; added to what coupons say, so that no belief is narrower
 LEAST_LN_SD: Final = 0.02  # of the belief without the transfer
 SAMPLES: Final = 512
 ENOUGH: Final = 30.0  # effective samples
@@ -86,6 +85,7 @@ class Learnt(NamedTuple):
     effective: float  # samples that carried weight in the last round
     deviates: Array  # (8, samples) of the last round
     weight: Array  # (samples,) theirs
+    courses: tuple[tuple[Weighed, Array], ...]  # each coupon's residual on its way, (samples, ``_moments``), in the last round
     told: float  # 0-1: by what share the belief's area (determinant of the covariance) shrank
 
 
@@ -120,7 +120,8 @@ def update(prior: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENT
     deviates = _design(samples)
     log_proposal = -0.5 * (deviates**2).sum(axis=0)
     for turn in range(_ROUNDS):
-        dried = residuals(prior, coupons, solvent, deviates)
+        courses = _courses(prior, coupons, solvent, deviates)
+        dried = _ends(courses)
         each = _log_likelihoods(coupons, dried)
         before = -0.5 * (deviates**2).sum(axis=0) - log_proposal
         weight = _weights(each.sum(axis=0) + before)
@@ -135,7 +136,7 @@ def update(prior: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENT
     told = 1 - float(np.linalg.det(belief.covariance) / np.linalg.det(prior.covariance))
     predicted = np.array([_quantile(row, weight, 0.5) for row in dried])
     z = _deviations(coupons, dried, each, before)
-    return Learnt(belief, predicted, z, _effective(weight), deviates, weight, max(0.0, told))
+    return Learnt(belief, predicted, z, _effective(weight), deviates, weight, tuple(zip(coupons, courses, strict=True)), max(0.0, told))
 
 
 def foretold(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENTS["NMP"], samples: int = SAMPLES) -> Array:
@@ -152,8 +153,18 @@ def wetted(prior: Belief, learnt: Learnt | None, coupons: Sequence[Weighed], sol
     """
     deviates = _design(SAMPLES) if learnt is None else learnt.deviates
     weight = np.full(deviates.shape[1], 1 / deviates.shape[1]) if learnt is None else learnt.weight
-    uncertain, slow = _films(prior, deviates)
-    return [_wetted(coupon, _course(coupon, solvent, uncertain, slow, deviates, _moments(coupon)), weight) for coupon in coupons]
+    films = _films(prior, deviates)
+    found = []
+    for coupon in coupons:
+        known = None if learnt is None else next((course for one, course in learnt.courses if _same_way(one, coupon)), None)
+        course = _course(coupon, solvent, *films, deviates, _moments(coupon)) if known is None else known
+        found.append(_wetted(coupon, course, weight))
+    return found
+
+
+def _same_way(one: Weighed, other: Weighed) -> bool:
+    """Return whether two coupons dried alike: what the laboratory read off them has no part in it."""
+    return one.history is other.history and one[1:5] == other[1:5]
 
 
 def _wetted(coupon: Weighed, course: Array, weight: Array) -> History:
@@ -177,10 +188,18 @@ def residuals(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent, devi
 
     ``deviates`` (8, samples) are standard normal; the first two move along ``belief``, the others over the priors of ``parameters``.
     """
-    uncertain, slow = _films(belief, deviates)
-    ends = [coupon.history.at_s[-1:] - coupon.history.at_s[0] for coupon in coupons]
-    found = [_course(coupon, solvent, uncertain, slow, deviates, end_s)[:, -1] for coupon, end_s in zip(coupons, ends, strict=True)]
-    return np.array(found)
+    return _ends(_courses(belief, coupons, solvent, deviates))
+
+
+def _courses(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent, deviates: Array) -> list[Array]:
+    """Return each coupon's residual at its ``_moments``, (samples, moments)."""
+    films = _films(belief, deviates)
+    return [_course(coupon, solvent, *films, deviates, _moments(coupon)) for coupon in coupons]
+
+
+def _ends(courses: Sequence[Array]) -> Array:
+    """Return the residual that ``courses`` end with, (coupons, samples)."""
+    return np.array([course[:, -1] for course in courses])
 
 
 def _films(belief: Belief, deviates: Array) -> tuple[Uncertain, Slow]:

@@ -5,17 +5,18 @@ whole model. The endpoint is the recipe's own: enough of the members dry and ins
 aim. Takes tens of milliseconds, so that it is made beside the scan and handed to it.
 """
 
+from math import hypot
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.equipment import Equipment
-from controller.estimator import layers, schedule
-from controller.estimator.belief import unpack
+from controller.estimator import layers, schedule, walls
+from controller.estimator.belief import Belief, unpack
 from controller.estimator.curing import LIMIT, gel_fraction
 from controller.estimator.layers import Model, Slow, State, Trajectory
-from controller.estimator.members import Members, members_of
+from controller.estimator.members import Members, members_of, told
 from controller.estimator.model import EstimatorMemory, EstimatorSettings, Leg, LegKind, Target
 from controller.estimator.quantiles import intervals
 from controller.estimator.schedule import Schedule, Start
@@ -32,7 +33,8 @@ _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapou
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
 _NO_SP_K: Final = 0.0
 _FEWEST: Final = 5  # members that must be solved for a fan
-_TAIL_SD: Final = 0.1  # [assume] half width of 90 % of what follows the cure, relative: losses, cooling water, winding
+_TAIL_SD: Final = 0.04  # [assume] half width of 90 % of what follows the cure, relative, beside the oven's own spread: winding, gas
+_POINT_95: Final = 1.645
 
 
 class Course(NamedTuple):
@@ -63,20 +65,30 @@ def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMem
         return None
     members = members_of(settings, memory.load)
     belief = unpack(memory.block)
-    start = Start(np.nanmedian(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, kelvin(sp_c) if sp_c > 0 else _NO_SP_K)
+    sp_k = kelvin(sp_c) if sp_c > 0 else _NO_SP_K
+    start = Start(np.nanmedian(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, sp_k, *_sensors(belief))
     chosen = slice(EVERY // 2, None, EVERY)
     state = State(np.ascontiguousarray(belief.state.block[chosen]), belief.state.positions)
     slow = Slow(*(scale[chosen] for scale in belief.slow))
-    return _forecast(members, chosen, slow, state, equipment, start, legs, target, memory.at_s)
+    oven = walls.oven(memory.walls, equipment)
+    learnt = equipment.model_copy(update={"wall_kj_k": oven.wall_kj_k, "loss_w_k": oven.loss_w_k})
+    unsure = hypot(_POINT_95 * oven.cooling_ln_sd, _TAIL_SD)
+    return _forecast(members, chosen, slow, state, learnt, start, legs, target, memory.at_s, unsure)
+
+
+def _sensors(belief: Belief) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return contact and offset of the load thermocouples, the members' medians."""
+    contact, offset_k = (np.median(one, axis=0).tolist() for one in (belief.contact, belief.offset_k))
+    return (contact[0], contact[1], contact[2]), (offset_k[0], offset_k[1], offset_k[2])
 
 
 def _forecast(
     members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], target: Target,
-    at_s: float,
+    at_s: float, unsure: float,
 ) -> Forecast | None:  # fmt: skip
     cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), None)
     if cure is None:
-        return _without_cure(members, chosen, slow, state, equipment, start, legs, at_s)
+        return _without_cure(members, chosen, slow, state, equipment, start, legs, at_s, unsure)
     course = run(members, chosen, slow, state, equipment, start, legs[: cure + 1])
     began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
     solved = course.solved()
@@ -93,12 +105,13 @@ def _forecast(
     middle_k = np.median(course.temp_k[solved], axis=0)
     temps_k = np.array([np.interp(end_s, course.at_s, one_k) for one_k in middle_k.T])
     goal_k = kelvin(legs[cure].target_c)
-    tail = _tail(members, slow, equipment, Start(temps_k, goal_k, _pressure_pa(legs[cure]), goal_k), legs[cure + 1 :])
+    cured = start._replace(temps_k=temps_k, wall_k=goal_k, pressure_pa=_pressure_pa(legs[cure]), sp_k=goal_k)
+    tail = _tail(members, slow, equipment, cured, legs[cure + 1 :])
     rest_s = tail.ends_s[-1] if tail is not None else 0.0
     kept = course.at_s <= max(end_s, 1.0)
     fan = _fan(course, solved, kept)
     span = Interval(limit_s, float(spread[0]), limit_s) if endpoint is None else endpoint
-    finish = Interval(span.value + rest_s, span.low + (1 - _TAIL_SD) * rest_s, span.high + (1 + _TAIL_SD) * rest_s)
+    finish = Interval(span.value + rest_s, span.low + (1 - unsure) * rest_s, span.high + (1 + unsure) * rest_s)
     return _put(at_s, finish, endpoint, p_endpoint, fan, tail, end_s)
 
 
@@ -121,8 +134,9 @@ def _moments(began_s: float, end_s: float) -> Array:
 
 def _course(members: Members, chosen: slice, model: Model, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
     gel = gel_fraction(np.nan_to_num(seen.conversion) * LIMIT, members.polydispersity[chosen][:, None, None], members.scission_ratio)
+    worst = told(members, seen.residual, chosen).max(axis=2)
     return Course(
-        ahead_s, seen.temp_k, seen.residual.max(axis=2), gel.min(axis=2), gel.max(axis=2), gel @ model.shape.share, seen.evolution_kg_s,
+        ahead_s, seen.temp_k, worst, gel.min(axis=2), gel.max(axis=2), gel @ model.shape.share, seen.evolution_kg_s,
         seen.blister, driven,
     )  # fmt: skip
 
@@ -163,8 +177,9 @@ def _tail(members: Members, slow: Slow, equipment: Equipment, start: Start, legs
 
 
 def _without_cure(
-    members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], at_s: float
-) -> Forecast | None:
+    members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], at_s: float,
+    unsure: float,
+) -> Forecast | None:  # fmt: skip
     course = run(members, chosen, slow, state, equipment, start, legs)
     solved = course.solved()
     if solved.sum() < _FEWEST:
@@ -172,7 +187,7 @@ def _without_cure(
     end_s = course.schedule.ends_s[-1]
     return _put(
         at_s,
-        Interval(end_s, (1 - _TAIL_SD) * end_s, (1 + _TAIL_SD) * end_s),
+        Interval(end_s, (1 - unsure) * end_s, (1 + unsure) * end_s),
         None,
         1.0,
         _fan(course, solved, course.at_s <= end_s),

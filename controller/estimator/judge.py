@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from controller.estimator import layers
 from controller.estimator.belief import Belief
 from controller.estimator.curing import LIMIT, gel_fraction
-from controller.estimator.members import MEMBERS, SENSORS, Members
+from controller.estimator.members import MEMBERS, SENSORS, Members, told
 from controller.estimator.model import POSITIONS, EstimatorMemory
 from controller.estimator.quantiles import intervals, point
 from controller.image import Estimate, Interval, ZoneEstimate
@@ -39,8 +39,8 @@ class Said(NamedTuple):
 
 
 def say(members: Members, belief: Belief) -> Said:
-    """Return residual solvent (weight fraction) and insoluble content (fraction) of every member."""
-    residual = layers.mean_residual(members.model, belief.state)
+    """Return residual solvent (weight fraction) and insoluble content (fraction) of every member, the drying law's error in the former."""
+    residual = told(members, layers.mean_residual(members.model, belief.state))
     gel = gel_fraction(belief.state.conversion * LIMIT, members.polydispersity[:, None], members.scission_ratio)
     return Said(residual, residual.max(axis=1), gel, gel @ members.model.shape.share)
 

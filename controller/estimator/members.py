@@ -39,6 +39,7 @@ _DIMENSIONS: Final = (
         "order",
         "polydispersity",
         "vitrification_offset",
+        "drying_model_error",  # new ones stand at the end: those before keep their deviates
     ),
 )
 _SEED: Final = 20000
@@ -53,6 +54,7 @@ class Members(NamedTuple):
     polydispersity: Array
     scission_ratio: float
     residual: Array  # weight fraction at the start
+    drying_error: Array  # what a film really holds over what the member's law says
     slow: Slow  # scales at the start
     log_gain: Array  # logarithm of what the flux instruments show per kg, at the start
     offset_k: Array  # (MEMBERS, 3) of the load thermocouples, at the start
@@ -117,6 +119,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         polydispersity=varied("polydispersity", settings.polydispersity, settings.polydispersity_sd, width),
         scission_ratio=settings.scission_ratio,
         residual=np.clip(wet, 0.002, 0.6),
+        drying_error=varied("drying_model_error"),
         slow=Slow(
             log_dry=design("diffusion_dry") * settings.diffusion_ln_sd,
             log_swollen=design("diffusion_swollen") * spread("diffusion_swollen"),
@@ -129,6 +132,16 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),
         contact=np.stack([varied(f"contact_{sensor}") for sensor in SENSORS], axis=1),
     )
+
+
+def told(members: Members, residual: Array, chosen: slice = slice(None)) -> Array:
+    """Return the weight fraction that a film really holds where a member's law says ``residual``, (members ``chosen``, ...).
+
+    At the start the laboratory has told it; the law's error comes in as the film dries.
+    """
+    column = (-1,) + (1,) * (residual.ndim - 1)
+    start, error = members.residual[chosen].reshape(column), members.drying_error[chosen].reshape(column)
+    return np.asarray(residual * error ** np.maximum(0.0, 1 - residual / start), dtype=np.float64)
 
 
 def _tied(pairs: tuple[float, ...]) -> Array:

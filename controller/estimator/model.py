@@ -11,6 +11,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 from controller.equipment import Strict
 from controller.estimator.parameters import spread, value
 from controller.estimator.pressure_rise import Leak, Rise
+from controller.estimator.vapour import UNSEEN, Gauges
+from controller.estimator.walls import EMPTY, Ledger
 from controller.image import Estimate, Forecast, Interval
 
 POSITIONS: Final = ("core", "middle", "upper", "outer", "edge")  # of the deep model
@@ -172,6 +174,8 @@ class EstimatorMemory:
     rise: Rise = NO_RISE
     cold_leak: Leak | None = None
     forecast: Forecast | None = None
+    walls: Ledger = EMPTY  # what the oven itself has shown
+    gauges: Gauges = UNSEEN
 
 
 NOTHING: Final = Interval(0.0, 0.0, 0.0)

@@ -39,12 +39,14 @@ class Schedule(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where the oven stands: the roll's nodes (``POSITIONS`` of the model), wall, pressure and set point."""
+    """Where the oven stands: the roll's nodes (``POSITIONS`` of the model), wall, pressure and set point; how the thermocouples sit."""
 
     temps_k: Array
     wall_k: float
     pressure_pa: float
     sp_k: float  # below 0 degC: none
+    contact: tuple[float, float, float] = (0.0, 0.0, 0.0)  # share of the wall in what the thermocouples outer, edge and core read
+    offset_k: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def follow(legs: tuple[Leg, ...], model: Model, slow: Slow, equipment: Equipment, start: Start, cure_s: float) -> Schedule:
@@ -64,7 +66,8 @@ def follow(legs: tuple[Leg, ...], model: Model, slow: Slow, equipment: Equipment
         equipment.max_rate_c_per_min, equipment.cascade_lead_c, kelvin(equipment.max_c),
     ])  # fmt: skip
     temps = np.array(start.temps_k, dtype=np.float64)
-    knots, ends, last, late = _drive(table, member, model.shape, oven, temps, start.wall_k, start.pressure_pa, start.sp_k)
+    touch = np.array([start.contact, start.offset_k])
+    knots, ends, last, late = _drive(table, member, model.shape, oven, temps, touch, start.wall_k, start.pressure_pa, start.sp_k)
     return Schedule(_thinned(knots), tuple(ends.tolist()), last, tuple(np.flatnonzero(late).tolist()))
 
 
@@ -108,13 +111,13 @@ def _keep(knots: Array) -> NDArray[np.bool_]:
 
 @compiled
 def _drive(
-    legs: Array, member: Member, shape: Shape, oven: Array, temps: Array, wall: float, pressure: float, sp: float
+    legs: Array, member: Member, shape: Shape, oven: Array, temps: Array, touch: Array, wall: float, pressure: float, sp: float
 ) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
     knots = np.empty((_MOST_STEPS + 1, 3))
     knots[0, 0], knots[0, 1], knots[0, 2] = 0.0, wall, pressure
     ends = np.zeros(legs.shape[0])
     late = np.zeros(legs.shape[0], np.bool_)
-    count, at_s, outer, edge = 0, 0.0, shape.positions - 2, shape.positions - 1
+    count, at_s = 0, 0.0
     lu = np.zeros((4, shape.positions))
     for number in range(legs.shape[0]):
         leg = legs[number]
@@ -125,7 +128,7 @@ def _drive(
             sp = wall
         elapsed_s = counted_s = 0.0
         while count < _MOST_STEPS:
-            coldest, hottest = min(temps[0], temps[outer], temps[edge]), max(temps[0], temps[outer], temps[edge])  # where thermocouples are
+            coldest, hottest = _read(member, shape, temps, touch, wall, pressure)
             inner = hottest + leg[8] * max(0.0, hottest - wall)  # as the recipe's own end of a COOL reckons
             if _done(kind, leg, elapsed_s, counted_s, sp, max(inner, wall)):
                 break
@@ -146,6 +149,18 @@ def _drive(
             knots[count, 0], knots[count, 1], knots[count, 2] = at_s, wall, pressure
         ends[number] = at_s
     return knots[: count + 1].copy(), ends, temps, late
+
+
+@compiled
+def _read(member: Member, shape: Shape, temps: Array, touch: Array, wall: float, pressure: float) -> tuple[float, float]:
+    """Return the coldest and the hottest reading of the load thermocouples; the outer one lies on the surface of the outermost turn."""
+    _, h, skin = conductances(member, shape, Drive(wall, pressure, 0.0))
+    outer, edge, core = temps[shape.positions - 2], temps[shape.positions - 1], temps[0]
+    outer += (1.0 - skin / (h * shape.skin_m2)) * (wall - outer)
+    outer += touch[0, 0] * (wall - outer) + touch[1, 0]
+    edge += touch[0, 1] * (wall - edge) + touch[1, 1]
+    core += touch[0, 2] * (wall - core) + touch[1, 2]
+    return min(outer, edge, core), max(outer, edge, core)
 
 
 @compiled

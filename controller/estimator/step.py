@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator import flux, layers, learning, pressure_rise, vapour
+from controller.estimator import flux, layers, learning, pressure_rise, vapour, walls
 from controller.estimator.belief import Belief, fresh, pack, unpack
 from controller.estimator.curing import LIMIT
 from controller.estimator.judge import CONFLICT_LIMIT, HOLD_S, judge
@@ -45,6 +45,7 @@ class Carried(NamedTuple):
 
     belief: Belief
     left_kg: Array  # (MEMBERS,) solvent that left
+    roll_j: float  # heat that the roll took up, by warmth and evaporation, mean of the members
     crosslinks_h: Array  # (MEMBERS,) per chain and hour, mean over the roll
     unsolved: int
     film_pa: Array  # (MEMBERS, positions) solvent's pressure at the foil
@@ -122,9 +123,8 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
     readings = read(memory, inputs)
     span_s = min(max(outage_s, 0.0), MAX_OUTAGE_S)
     before = unpack(memory.block)
-    carried = _carry(
-        members, before, memory.wall_k, readings, vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa), span_s
-    )
+    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, vapour.UNSEEN)
+    carried = _carry(members, before, memory.wall_k, readings, vapour_pa, span_s)
     unseen_kg = float((carried.left_kg + before.leaving_kg).mean())  # the window that was open is lost with it
     belief = carried.belief._replace(leaving_kg=np.zeros(MEMBERS))
     lost_s = outage_s if outage_s > MAX_OUTAGE_S or not readings.temperature else 0.0
@@ -139,6 +139,7 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
         window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), unseen_kg, 0),
         looked_at_s=inputs.at_s,
         unsolved=carried.unsolved,
+        walls=walls.paused(memory.walls),
         rise=pressure_rise.Rise(leak=memory.rise.leak),
         forecast=None,
     )
@@ -151,12 +152,15 @@ def _update(
     """Return the memory after ``dt_s``; 0 only judges again, for another target."""
     members = members_of(settings, memory.load)
     readings = read(memory, inputs)
-    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa)
+    gauges = vapour.compared(memory.gauges, inputs, memory.estimate.film_max_c < COLD_C, dt_s)
+    vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, gauges)
     carried = _carry(members, unpack(memory.block), memory.wall_k, readings, vapour_pa, dt_s)
     belief, window = carried.belief, memory.window
     leaving_kg_h = carried.left_kg * (3600 / dt_s) if dt_s > 0 else None
     if dt_s > 0:
-        memory, belief = _warmth(members, memory, belief, inputs)
+        wall_k = readings.wall_k if readings.temperature else None
+        ledger = walls.note(memory.walls, inputs, memory.wall_k, wall_k, readings.pressure_pa, carried.roll_j, dt_s)
+        memory, belief = _warmth(members, replace(memory, walls=ledger), belief, inputs)
         window = flux.observe(
             window,
             members.solvent,
@@ -182,6 +186,7 @@ def _update(
         wall_k=readings.wall_k,
         pressure_pa=readings.pressure_pa,
         vapour_pa=carried.vapour_pa,
+        gauges=gauges,
         no_temperature_s=0.0 if readings.temperature else memory.no_temperature_s + dt_s,
         no_pressure_s=0.0 if readings.pressure else memory.no_pressure_s + dt_s,
         blind_s=memory.blind_s + (dt_s if memory.no_temperature_s > HOLD_S else 0.0),
@@ -194,11 +199,20 @@ def _carry(members: Members, belief: Belief, wall_k: float, readings: Readings, 
     film_pa, rubbery = _at_foil(members, belief)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=1).mean()))  # the film is its only source
     if dt_s <= 0:
-        return Carried(belief, np.zeros(MEMBERS), np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa)
+        return Carried(belief, np.zeros(MEMBERS), 0.0, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa)
     drive = Drive(wall_k, readings.wall_k, readings.pressure_pa, vapour_pa)
     after = layers.advance(members.model, belief.slow, belief.state, drive, dt_s)
     crosslinks_h = (after.state.conversion - belief.state.conversion) @ members.model.shape.share * (LIMIT * 3600 / dt_s)
-    return Carried(belief._replace(state=after.state), after.left_kg, crosslinks_h, int(after.failed.sum()), film_pa, rubbery, vapour_pa)
+    carried = belief._replace(state=after.state)
+    roll_j = _taken_j(members, belief, carried, after.left_kg)
+    return Carried(carried, after.left_kg, roll_j, crosslinks_h, int(after.failed.sum()), film_pa, rubbery, vapour_pa)
+
+
+def _taken_j(members: Members, before: Belief, after: Belief, left_kg: Array) -> float:
+    """Return the heat in J that the roll took up on the way from ``before`` to ``after``, mean of the members."""
+    shape, polymer_kg = members.model.shape, members.model.polymer_kg
+    warmer_k = (np.add.reduce(after.state.temps, axis=0) - np.add.reduce(before.state.temps, axis=0)) / MEMBERS
+    return float(warmer_k @ (1 / shape.capacity_inverse)) + float(left_kg.mean()) * shape.heat_rate_j / polymer_kg
 
 
 def _at_foil(members: Members, belief: Belief) -> tuple[Array, NDArray[np.bool_]]:

@@ -59,7 +59,8 @@ def summary(runs: Sequence[Run], recipe: str, end: Endpoint, load: LoadRecord) -
         stops = policies.stops(traced, end, load)
         found["fixed_time_h"] = None if stops["fixed"][0].never else _hours(stops["fixed"][0].cure_s)
         found["policies"] = {name: policy(traced, ends, stops["oracle"], end) for name, ends in stops.items()}
-        found["shorter_than_fixed_pct"] = shorter(traced, stops)
+        found["shorter_than_fixed_pct"] = shorter(traced, stops, "own")
+        found["oracle_shorter_than_fixed_pct"] = shorter(traced, stops, "oracle")
     return found
 
 
@@ -100,11 +101,11 @@ def batch_h(run: Run, stop: Stop) -> float | None:
     return (run.trace.began_s + stop.cure_s + run.batch_s - run.cure_end.at_s) / 3600
 
 
-def shorter(runs: Sequence[Run], stops: dict[str, list[Stop]]) -> dict[str, float] | None:
-    """Return how much shorter the batches were than with the fixed time, in percent of the batch with it; None without a fixed time."""
+def shorter(runs: Sequence[Run], stops: dict[str, list[Stop]], name: str) -> dict[str, float] | None:
+    """Return how much shorter ``name``'s batches were than with the fixed time, percent of the batch with it; None without a fixed time."""
     saved = [
         100 * (1 - own_h / same_h)
-        for run, own, same in zip(runs, stops["own"], stops["fixed"], strict=True)
+        for run, own, same in zip(runs, stops[name], stops["fixed"], strict=True)
         if not own.never and not same.never and (own_h := batch_h(run, own)) is not None and (same_h := batch_h(run, same)) is not None
     ]
     return {"median": round(median(saved), 2), "mean": round(fmean(saved), 2), "of": len(saved)} if saved else None
@@ -135,6 +136,7 @@ def estimator(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
         "residual_where_telling": _judged([one for one in residual if one.truth >= TELLING]),
         "residual_below_2_wt_pct": errors_pct([one.error for one in residual if one.truth < WET]),
         "insoluble": _judged(insoluble),
+        "insoluble_bound": errors_pct([one.unforeseeable for one in ended]),
         "insoluble_where_aim_is_high": errors_pct([one.error for one in insoluble]) if end.insoluble_aim_pct >= HIGH_AIM_PCT else None,
         "residual_by_position": {place: _judged([one.residual_at[place] for one in ended]) for place in by_place},
         "insoluble_by_position": {place: _judged([one.insoluble_at[place] for one in ended]) for place in by_place},

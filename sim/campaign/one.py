@@ -1,9 +1,10 @@
 """One seed of a campaign: a resin lot and a plant drawn anew, the controller calibrated with the lot's coupons, and two batches.
 
-A is the batch as it would run. B is the same batch with an endpoint that never comes; until A's endpoint it is the same to the last bit,
-because the rule that is altered is looked at only in the scan that would end the cure.
+A is the batch as it would run. B is forked from it in the first scan of the CURE and has an endpoint that never comes; until A's endpoint
+it is the same to the last bit, because the rule that is altered is looked at only in the scan that would end the cure.
 """
 
+import copy
 import time
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +18,7 @@ from controller.errors import FileError, Problem
 from controller.memory import Settings
 from controller.recipe.check import check_load
 from controller.recipe.model import Cure, LoadRecord, Recipe
-from controller.recipe.reading import SourcedRecipe, read_load, read_recipe, sha256_of
+from controller.recipe.reading import SourcedRecipe, read_load, read_recipe
 from sim import bench, lot
 from sim.bench import Rig
 from sim.campaign.outcome import Run, Trace
@@ -99,9 +100,12 @@ def run(campaign: Campaign, seed: int) -> Run:
     ahead = foretell(campaign, settings)
     strike = Strike(campaign.fault, seed, ahead.duration_s) if campaign.fault else None
     watch, operator = Watch(), Operator(strike)
+    forked: list[tuple[Rig, Operator]] = []
 
     def hook(rig: Rig, _: float) -> None:
         watch.look(rig)
+        if strike is None and watch.cured and not forked:
+            forked.append((rig.fork(), copy.copy(operator)))
         operator.look(rig)
         if strike is not None:
             strike.look(rig)
@@ -110,7 +114,7 @@ def run(campaign: Campaign, seed: int) -> Run:
     if strike is not None:
         _go_on(rig, AFTER_S)
     cured_s = 0.0 if watch.cure_end is None else watch.cure_end.cure_s
-    trace = None if strike is not None or not watch.cured else endless(campaign, settings, seed, cured_s)
+    trace = endless(campaign, *forked[0], cured_s) if forked else None
     found = Run(
         seed=seed,
         recipe_sha256=campaign.recipe.sha256,
@@ -160,27 +164,29 @@ def foretell(campaign: Campaign, settings: Settings) -> Ahead:
     return Ahead(3600 * receipt.duration_h.value, endpoint_s, endpoint_s - began_s)
 
 
-def endless(campaign: Campaign, settings: Settings, seed: int, least_s: float) -> Trace | None:
-    """Return the trace of the batch whose cure does not end by itself, at least to ``least_s`` in CURE."""
-    sourced = unending(campaign.recipe)
-    rare = settings.model_copy(update={"estimator": settings.estimator.model_copy(update={"forecast_s": RARE_FORECAST_S})})
+def endless(campaign: Campaign, rig: Rig, operator: Operator, least_s: float) -> Trace | None:
+    """Return the trace of the batch of ``rig``, in CURE, from here on with a cure that does not end by itself, at least to ``least_s``."""
+    rare = rig.settings.estimator.model_copy(update={"forecast_s": RARE_FORECAST_S})
+    rig.settings = rig.settings.model_copy(update={"estimator": rare})
+    batch = rig.memory.unit.batch
+    assert batch is not None
+    batch = batch._replace(recipe=unending(batch.recipe))
+    rig.memory = rig.memory._replace(unit=rig.memory.unit._replace(batch=batch))
     tracer = Tracer(campaign.cure, campaign.recipe.recipe.endpoint, campaign.recipe.recipe.material.solvent, least_s)
-    operator = Operator(None)
 
     def hook(rig: Rig, _: float) -> None:
         tracer.look(rig)
         operator.look(rig)
 
-    bench.batch(sourced, campaign.load, wirings.load(campaign.wiring), rare, seed, scan_s=campaign.scan_s, hook=hook)
+    rig.run_out(hook, bench.MAX_H)
     return tracer.trace()
 
 
-def unending(sourced: SourcedRecipe) -> SourcedRecipe:
+def unending(recipe: Recipe) -> Recipe:
     """Return the recipe with a CURE that would take ``NEVER_MIN`` in band before its endpoint or its time recipe counts."""
     longer = {"min_min": NEVER_MIN, "fallback_min": NEVER_MIN, "timeout_min": TIMEOUT_MIN}
-    phases = tuple(phase.model_copy(update=longer) if isinstance(phase, Cure) else phase for phase in sourced.recipe.phase)
-    recipe = sourced.recipe.model_copy(update={"phase": phases})
-    return sourced._replace(recipe=recipe, sha256=sha256_of(recipe))
+    phases = tuple(phase.model_copy(update=longer) if isinstance(phase, Cure) else phase for phase in recipe.phase)
+    return recipe.model_copy(update={"phase": phases})
 
 
 def _go_on(rig: Rig, seconds: float) -> None:

@@ -41,6 +41,7 @@ class CureEnd(Strict):
     insoluble: Believed  # mean of the roll
     insoluble_min: float  # truth, over the whole roll
     insoluble_max: float
+    unforeseeable: float  # of the mean, by the batch's own rate, see ``bound``
     residual_at: dict[str, Believed]  # by position
     insoluble_at: dict[str, Believed]
 

@@ -11,6 +11,7 @@ from controller.recipe.states import UnitState, Verb
 from controller.solvents import SOLVENTS, Solvent
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
 from sim.bench import Rig
+from sim.campaign.bound import unforeseeable
 from sim.campaign.outcome import CureEnd, Foreseen, Trace, Triple, believed, rounded, triple
 from sim.plant.history import PLACES
 
@@ -80,6 +81,7 @@ def _cure_end(rig: Rig, at_s: float, cure_s: float) -> CureEnd:
         insoluble=believed(estimate.insoluble, truth.insoluble_mean),
         insoluble_min=rounded(truth.insoluble_min),
         insoluble_max=rounded(truth.insoluble_max),
+        unforeseeable=rounded(unforeseeable(rig.plc.plant)),
         residual_at={zone.name: believed(zone.residual_solvent, truth.residuals[PLACES[zone.name]]) for zone in estimate.zones},
         insoluble_at={zone.name: believed(zone.insoluble, truth.insolubles[PLACES[zone.name]]) for zone in estimate.zones},
     )

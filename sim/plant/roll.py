@@ -6,6 +6,7 @@ see the walls by radiation and convection.
 
 from dataclasses import dataclass
 from math import log, pi, sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,12 @@ class RollHeat:
         self.film_c: Array = self.temps_c[1:].reshape(-1)  # a view: the film nodes, layer after layer
         self.walls_w = [0.0, 0.0, 0.0]
         self._radial_w_k, self._ends_w_k, self._side_w_k = np.zeros((LAYERS, ACROSS)), np.zeros(LAYERS + 1), np.zeros(ACROSS)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        """Take over what a copy was made from; its films look at its own temperatures."""
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        self.film_c = self.temps_c[1:].reshape(-1)
 
     def conduct(self, walls_c: list[float], pressure_mbar: float, fan: float) -> None:
         """Find the conductances for this pressure and temperature; they change slowly, so not in every step."""
