@@ -1,4 +1,4 @@
-"""HistoryRead over the journal's samples: raw values page by page, and processed values of intervals (``aggregates``).
+"""HistoryRead over the journal's samples: raw values page by page, values at given times and of intervals (``aggregates``).
 
 A continuation point holds the place itself and is signed with a key of this process, so that the server keeps nothing for a client.
 """
@@ -65,8 +65,22 @@ class History:
             await self._raw(details, wanted, variable, result)
         elif isinstance(details, ua.ReadProcessedDetails):
             await self._processed(details, variable, place, result)
+        elif isinstance(details, ua.ReadAtTimeDetails):
+            await self._at_times(details, variable, result)
         else:
             raise _Fault(_S.BadHistoryOperationUnsupported)
+
+    async def _at_times(self, details: Any, variable: Variable, result: ua.HistoryReadResult) -> None:
+        times = [_ns(time) for time in details.ReqTimes or []]
+        if len(times) > PAGE:
+            raise _Fault(_S.BadTooManyOperations)
+        if not times or any(at is None for at in times):
+            raise _Fault(_S.BadInvalidTimestampArgument)
+        wanted = [at for at in times if at is not None]
+        start, end = min(wanted), max(wanted) + 1
+        points = await asyncio.to_thread(self._some, variable.column, start, end)
+        points = await asyncio.to_thread(self._around, variable.column, points, start, end)
+        result.HistoryData = ua.HistoryData(DataValues=aggregates.at_times(variable, points, wanted, details.UseSimpleBounds))
 
     async def _raw(self, details: Any, wanted: ua.HistoryReadValueId, variable: Variable, result: ua.HistoryReadResult) -> None:
         start, end = _ns(details.StartTime), _ns(details.EndTime)
