@@ -157,6 +157,11 @@ def alarms(record: Record) -> list[Alarm]:
     return found
 
 
+def edits(record: Record) -> list[dict[str, Any]]:
+    """Return the edits of the control recipe, oldest first: by them it deviates from what was approved."""
+    return [fields for stored in record.of("decision") if (fields := stored.fields()).get("what") == "EDIT"]
+
+
 def alarm_figures(record: Record) -> Statistics:
     """Return rates, floods and chattering of the batch's alarms."""
     return statistics(stood(record.of("alarm")), record.start.at_s, record.end_s)

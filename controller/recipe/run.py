@@ -10,6 +10,7 @@ from controller.image import Atmosphere, Setpoints
 from controller.recipe import flow, guard, isolation
 from controller.recipe.approval import Approval
 from controller.recipe.cold import cycle_purge, flow_purge
+from controller.recipe.editing import Edit
 from controller.recipe.flow import Leak, Results, Way
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
 from controller.recipe.model import LeakTest, LoadRecord, Phase, Recipe, ThermalPhase, Vent
@@ -44,6 +45,7 @@ class Batch(NamedTuple):
     master_sha256: str = ""  # of the recipe as it was started; "" while nobody has edited the control recipe
     text: str = ""  # of the recipe as it was approved, with those it calls
     approval: Approval | None = None
+    edits: tuple[Edit, ...] = ()  # since it was started, oldest first: they lead from the master to the control recipe
 
 
 class Manual(NamedTuple):

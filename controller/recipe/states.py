@@ -46,6 +46,7 @@ class Verb(StrEnum):
     IN_SERVICE = "IN_SERVICE"
     LAB_RESULT = "LAB_RESULT"
     COMMENT = "COMMENT"
+    RETIRE = "RETIRE"
 
 
 class Trigger(StrEnum):
