@@ -139,6 +139,25 @@ async def test_before_the_first_sample_nothing_is_known_and_behind_the_last_one_
                 assert found.StatusCode.value == code
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 100])
+async def test_bounds_are_the_samples_next_to_the_ends_whatever_the_pages(opcua_site: Site, most: int) -> None:
+    async with opcua_site.connected("vera") as client:
+        with opcua_site.oven.silent():
+            times = [ns for ns, _ in stored(opcua_site, "load_core_c")]
+            middle = [datetime.fromtimestamp((times[at] + times[at + 1]) / 2e9, UTC) for at in (3, 6)]  # between two samples each
+            for start, end, wanted in (
+                (*middle, times[3:8]),
+                (*reversed(middle), list(reversed(times[3:8]))),
+                (FOREVER[0], middle[0], [None, *times[:5]]),
+                (middle[1], FOREVER[0], [*reversed(times[:8]), None]),
+            ):
+                details = raw(start, end, most)
+                details.ReturnBounds = True
+                found = await pages(client, "Process.load_core_c", details)
+                told = [None if one.StatusCode.name == "BadBoundNotFound" else micro(one.SourceTimestamp) for one in found]
+                assert told == [ns and pytest.approx(ns // 1000, abs=1) for ns in wanted]
+
+
 async def test_a_value_at_a_time_is_the_stored_one_there_and_on_the_line_between_two_elsewhere(opcua_site: Site) -> None:
     async with opcua_site.connected("vera") as client:
         with opcua_site.oven.silent():

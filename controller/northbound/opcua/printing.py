@@ -51,7 +51,7 @@ The server reads the journal and posts commands to the core's mailbox; it has no
   absolute and in percent of the EURange, from the value last sent; Republish until a message is acknowledged; a subscription is
   transferred to another session of the same person and application. Not offered, BadServiceUnsupported: SetTriggering, Query, Cancel;
   NodeManagement is BadUserAccessDenied to all.
-* **History**: raw, forwards and backwards, with continuation points; at given times, at most {page}; aggregates {aggregates}.
+* **History**: raw, forwards and backwards, with bounds and continuation points; at given times, at most {page}; aggregates {aggregates}.
 * **Recipes**: draft, submitted, approved, retired; a draft can be removed. Revisions only grow, approval needs another user than the author
   and is signed with Ed25519; text, hash and signature are checked at every start, and by the core again at each phase and after a
   restart. What is retired the core refuses by its own list, which it keeps over restarts, so that a library restored from a copy brings
