@@ -107,6 +107,8 @@ def _refusal(moment: Moment, command: Command) -> str:
 def _start_refusal(moment: Moment, start: Start) -> str:
     """Return what keeps ``start`` from beginning now."""
     settings, memory, verdict, *_ = moment
+    if gone := retiring.objection(memory, start.recipe.id, start.recipe.revision):
+        return gone
     if not verdict.start:
         rows = permissives.rows(Effect.NO_START | Effect.ABORT, settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
         return "start is blocked by " + ", ".join(map(str, rows))
