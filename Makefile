@@ -9,7 +9,7 @@ NODE_STAMP := tests/interop/node_modules/.complete
 SYSTEM := mosquitto:mosquitto mosquitto_sub:mosquitto-clients mbpoll:mbpoll systemd-analyze:systemd node:nodejs npm:npm
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test check bench campaign kills attacks quiet mutants setup system interop constraints clean
+.PHONY: demo test check bench campaign kills attacks quiet mutants setup system interop constraints interop-lock clean
 
 # PLC=tcp, tls, rtu or opcua: the wire to the soft PLC.
 PLC ?= tcp
@@ -68,9 +68,9 @@ $(STAMP): pyproject.toml deploy/constraints.txt
 # node-opcua, an OPC UA client and server that share no line with the product. Without it its tests are skipped (with CI=true they fail).
 interop: $(NODE_STAMP)
 
-$(NODE_STAMP): tests/interop/package.json | system
+$(NODE_STAMP): tests/interop/package.json tests/interop/package-lock.json | system
 	@if ! command -v npm >/dev/null; then echo "no npm: tests with node-opcua are skipped"; \
-	elif cd tests/interop && npm install --silent; then touch node_modules/.complete; \
+	elif cd tests/interop && npm ci --silent; then touch node_modules/.complete; \
 	else echo "node-opcua could not be installed: its tests are skipped"; fi
 
 # The broker, an independent Modbus client, systemd's checker and node. Without them the demo runs on an embedded broker, and their tests
@@ -88,6 +88,12 @@ system:
 constraints:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet \
 	  pyproject.toml --extra dev --extra demo --extra rtu -o deploy/constraints.txt
+
+# Pins every package below node-opcua with its integrity, which `npm ci` checks; the file names no host.
+interop-lock:
+	cd tests/interop && rm -f package-lock.json && npm install --package-lock-only --silent && node -e 'const fs = require("fs"), \
+	  lock = JSON.parse(fs.readFileSync("package-lock.json")); for (const one of Object.values(lock.packages)) delete one.funding; \
+	  fs.writeFileSync("package-lock.json", JSON.stringify(lock, null, 2) + "\n")'
 
 clean:
 	rm -rf $(VENV) var *.egg-info tests/interop/node_modules

@@ -3,7 +3,7 @@
 from typing import Final
 
 from controller import estimator, permissives, prooftest
-from controller.actions import ACTIONS, Moment, delayed
+from controller.actions import ACTIONS, Moment, delayed, retiring
 from controller.actions.operating import allows
 from controller.command import Command, Start
 from controller.errors import Problem
@@ -107,6 +107,8 @@ def _refusal(moment: Moment, command: Command) -> str:
 def _start_refusal(moment: Moment, start: Start) -> str:
     """Return what keeps ``start`` from beginning now."""
     settings, memory, verdict, *_ = moment
+    if gone := retiring.objection(memory, start.recipe.id, start.recipe.revision):
+        return gone
     if not verdict.start:
         rows = permissives.rows(Effect.NO_START | Effect.ABORT, settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
         return "start is blocked by " + ", ".join(map(str, rows))
@@ -117,8 +119,10 @@ def _start_refusal(moment: Moment, start: Start) -> str:
 
 
 def _unfit(moment: Moment, start: Start) -> str:
-    """Return what is wrong with the recipe's approval, with the recipe for this oven and with the load for the recipe."""
+    """Return what is wrong: the recipe is retired, not approved, or unfit for this oven; the load is unfit for the recipe."""
     settings, recipe = moment.settings, start.recipe
+    if gone := retiring.objection(moment.memory, recipe.id, recipe.revision):
+        return gone
     if start.verified is None and settings.approval.required:
         return f"the approval of {recipe.id} rev {recipe.revision} was not verified; this oven runs approved recipes only"
     signed = start.verified is not None and bool(start.verified.key)

@@ -75,3 +75,4 @@ class Memory(NamedTuple):
     alarms: AlarmMemory = AlarmMemory()
     proof_test: ProofTest = ProofTest()
     started: tuple[tuple[str, int], ...] = ()  # newest revision of each approved recipe that was started here
+    retired: tuple[tuple[str, int], ...] = ()  # revisions that may not be started any more

@@ -1,6 +1,6 @@
 """The oven as the OPC UA server sees it: the journal to read, the mailbox to ask; a connection per call, so that nothing is held open."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from controller.journal import samples
 from controller.journal.entry import Stored
 from controller.journal.mailbox import post
 from controller.journal.reader import JournalReader
-from controller.northbound.opcua.port import AlarmNews, Answer, News, Point, Seen
+from controller.northbound.opcua.port import AlarmNews, Answer, News, Point, Seen, Waiting
 from controller.roles import Role
 from controller.tags import Quality
 
@@ -39,13 +39,14 @@ class JournalOven:
             sample = reader.last("sample")
             seen = self._seen(reader, sample) if sample is not None and sample.seq > after_seq else None
             if after_seq == 0:
-                alarms = [_standing(one, sample.wall_ns if sample else 0) for one in told.standing(reader)]
+                alarms = [_standing(one, sample.wall_ns if sample else 0, sample.at_s if sample else 0.0) for one in told.standing(reader)]
             else:
                 entries = reader.after(after_seq, _MOST_ALARMS, ("alarm",))
                 alarms = [_alarm(stored) for stored in entries]
                 if len(entries) == _MOST_ALARMS:  # the rest comes with the next call
                     last_seq = entries[-1].seq
-            return News(last_seq, seen, {kind: stored.fields() for kind, stored in found.items()}, tuple(alarms))
+            waiting = _waiting(reader.between(after_seq + 1, last_seq, ("decision",)))
+            return News(last_seq, seen, {kind: stored.fields() for kind, stored in found.items()}, tuple(alarms), waiting)
 
     def history(self, columns: Sequence[str], from_ns: int, to_ns: int, after_seq: int, limit: int) -> Mapping[str, list[Point]]:
         """Return per column at most ``limit`` samples with from <= time < to behind ``after_seq``, oldest first. Raises JournalError."""
@@ -123,14 +124,29 @@ class JournalOven:
         return low
 
 
+def _waiting(decisions: Iterable[Stored]) -> Waiting | None:
+    """Return the newest word of a delayed start among ``decisions``."""
+    found = None
+    for stored in decisions:
+        fields = stored.fields()
+        if str(fields.get("what", "")).startswith("delayed start"):
+            found = Waiting(stored.seq, str(fields["what"]).endswith("armed"), str(fields.get("why", "")))
+    return found
+
+
 def _alarm(stored: Stored) -> AlarmNews:
     fields: dict[str, Any] = stored.fields()
     return AlarmNews(
         str(fields.get("rule", "")), told.state_after(fields), str(fields.get("priority", "")), str(fields.get("effect", "")),
         str(fields.get("text", "")), str(fields.get("event", "")), str(fields.get("user") or ""), str(fields.get("reason") or ""),
-        fields.get("first_out") is True, stored.wall_ns,
+        fields.get("first_out") is True, stored.wall_ns, _left(fields.get("until_s"), stored.at_s),
     )  # fmt: skip
 
 
-def _standing(one: told.Listed, wall_ns: int) -> AlarmNews:
-    return AlarmNews(one.rule, State(one.state), one.priority, one.effect, one.text, "stands", one.user, one.reason, one.first_out, wall_ns)
+def _standing(one: told.Listed, wall_ns: int, at_s: float) -> AlarmNews:
+    return AlarmNews(one.rule, State(one.state), one.priority, one.effect, one.text, "stands", one.user, one.reason, one.first_out, wall_ns,
+                     _left(one.until_s, at_s))  # fmt: skip
+
+
+def _left(until_s: float | None, at_s: float) -> float:
+    return 0.0 if until_s is None else max(0.0, until_s - at_s)

@@ -4,14 +4,14 @@ import base64
 from typing import Any
 
 from tests.node import Node
-from tests.opcua_rig import PASSWORD, RECIPE
+from tests.opcua_rig import PASSWORD, RECIPE, Site
 from tests.works import Works
 
 
 class Client:
     """node-opcua with the sessions of several people."""
 
-    def __init__(self, node: Node, site: Works) -> None:
+    def __init__(self, node: Node, site: Works | Site) -> None:
         self.node, self.site = node, site
 
     async def come(self, person: str, session: str = "", password: str = PASSWORD, **way: str) -> Any:

@@ -135,6 +135,9 @@ class Site:
         assert self.server is not None
         return self.server.port
 
+    async def until(self, true: Callable[[], Any]) -> Any:
+        return await until(true)
+
     def forgive(self) -> None:
         """Forget failed logins, so that one test does not slow down the next."""
         assert self.server is not None

@@ -11,7 +11,7 @@ from controller.__main__ import app
 from controller.actions.alarming import ROWS
 from controller.alarms import annunciate, operate, statistics
 from controller.alarms.annunciate import Signal
-from controller.alarms.rationalisation import TABLE, off_delay_s, priority
+from controller.alarms.rationalisation import TABLE, TO_CONFIRM, off_delay_s, priority
 from controller.alarms.states import EVENTS, AlarmMemory, AlarmSettings, Priority, State, find, state_of
 from controller.alarms.statistics import Stood
 from controller.alarms.suppression import SUPPRESSED_BY
@@ -33,6 +33,7 @@ from controller.scan import power_return, scan
 from tests.images import bare, image
 
 SETTINGS = bare()
+STOP_PRESSED = {"estop_ok": False}  # I2: trips, hard-wired, reset by hand; to be confirmed
 ROOM_LOW = {"room_o2_pct": 19.0}  # I20W: warns, clears by itself, 5 s delay, 10 s off-delay
 LOCAL = {"remote": False}  # I28L: holds, keeps a latch, no delay
 N2_VALVE = {"n2_valve_open": True}  # C1N: holds, keeps a latch, 5 s delay
@@ -74,6 +75,16 @@ class Oven:
         return state_of(find(self.memory.alarms, rule))
 
 
+def tripped():
+    """Return an oven whose emergency stop was pressed, acknowledged, released and reset."""
+    oven = Oven()
+    oven.run(2, **STOP_PRESSED)
+    oven.run(1, oven.ask(Verb.ACKNOWLEDGE, rule="I2"), **STOP_PRESSED)
+    oven.run(1)
+    oven.run(2, oven.ask(Verb.RESET))
+    return oven
+
+
 # --- The tables ---------------------------------------------------------------------------------------------------------------------------
 
 
@@ -102,6 +113,12 @@ def test_priorities_are_spread_so_that_the_urgent_ones_stand_out():
     assert counts[Priority.CRITICAL] + counts[Priority.HIGH] <= 0.3 * total
 
 
+def test_every_row_that_trips_is_to_be_confirmed_and_none_that_may_be_hidden_or_goes_by_itself():
+    trips = {rule.id for rule in RULES if rule.effect & Effect.ABORT}
+    assert trips <= TO_CONFIRM <= ROWS.never_hidden & ROWS.latching
+    assert not TO_CONFIRM & set(SUPPRESSED_BY)
+
+
 def test_what_stops_a_batch_is_announced():
     silent = [rule.id for rule in RULES if rule.effect & STOPS and priority(rule.id) is Priority.JOURNAL]
     assert silent == []
@@ -126,6 +143,55 @@ def test_suppression_names_rows_never_hides_a_trip_and_has_no_circle():
 
 
 # --- States -------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_trip_stays_until_its_cause_is_confirmed_by_a_person_who_says_what_it_was():
+    oven = Oven()
+    refused = []
+    for state, seconds, asked, changed in (
+        (State.UNACK, 2, (), STOP_PRESSED),
+        (State.ACK, 1, (Verb.ACKNOWLEDGE,), STOP_PRESSED),
+        (State.LATCHED_ACK, 2, (), {}),
+        (State.UNCONFIRMED, 2, (Verb.RESET,), {}),
+    ):
+        oven.run(seconds, *(oven.ask(verb) for verb in asked), **changed)
+        assert oven.state("I2") is state
+        if state is not State.UNCONFIRMED:
+            oven.run(1, oven.ask(Verb.CONFIRM_ALARM, rule="I2"), **changed)
+            refused.append(oven.answer())
+    assert {accepted for accepted, _ in refused} == {False}
+    assert [answer.split(":")[0] for _, answer in refused] == ["I2 is UNACK", "I2 is ACK", "I2 is LATCHED_ACK"]
+    oven.run(1, oven.ask(Verb.CONFIRM_ALARM, role=Role.VIEWER, rule="I2"))
+    assert not oven.answer()[0]
+    done = oven.run(1, oven.ask(Verb.CONFIRM_ALARM, role=Role.OPERATOR, user="otto", reason="button tested", rule="I2"))
+    assert (done, oven.answer()) == ([("I2", "confirm", "NORMAL")], (True, "confirmed: I2"))
+    assert [oven.notes[-1].content[key] for key in ("user", "reason")] == ["otto", "button tested"]
+    oven.run(1, oven.ask(Verb.CONFIRM_ALARM, rule="I2"))
+    assert oven.answer() == (False, "I2 is NORMAL: only what is gone and acknowledged can be confirmed")
+    oven.run(1, oven.ask(Verb.CONFIRM_ALARM))
+    assert oven.answer() == (False, "nothing waits to be confirmed")
+    oven.run(1, oven.ask(Verb.CONFIRM_ALARM, rule="I28L"))
+    assert oven.answer() == (False, "I28L needs no confirmation")
+
+
+def test_a_trip_that_comes_again_is_confirmed_once_when_it_is_gone():
+    oven = tripped()
+    assert oven.run(2, **STOP_PRESSED)[0] == ("I2", "raise", "UNACK")
+    oven.run(1)
+    oven.run(2, oven.ask(Verb.RESET))
+    oven.run(1, oven.ask(Verb.CONFIRM_ALARM))
+    assert (oven.answer(), oven.state("I2")) == ((True, "confirmed: I2"), State.NORMAL)
+
+
+def test_what_is_unconfirmed_survives_a_restart_of_the_core_and_blocks_nothing():
+    oven = tripped()
+    oven.memory, _ = power_return(MEMORY.validate_json(MEMORY.dump_json(oven.memory)), image(at_s=oven.at_s + 60), SETTINGS, 60.0)
+    oven.at_s += 60
+    oven.run(2)
+    assert oven.state("I2") is State.UNCONFIRMED
+    assert "I2" not in oven.memory.interlocks.active
+    oven.run(1, oven.ask(Verb.CONFIRM_ALARM, rule="I2"))
+    assert oven.state("I2") is State.NORMAL
 
 
 def test_an_alarm_that_goes_by_itself_waits_to_be_seen():

@@ -1,5 +1,6 @@
 """Approved recipes on the core's side: verified at START, at each phase and after a restart; whatever was changed is refused or held."""
 
+import asyncio
 import json
 import time
 
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from controller.__main__ import app
+from controller.actions import retiring
 from controller.clock import wall_ns
 from controller.command import Command, Start
 from controller.intake import command_of
@@ -17,9 +19,11 @@ from controller.journal.store import Journal
 from controller.memory import Memory, Settings
 from controller.recipe import verifying
 from controller.recipe.approval import Approval, ApprovalSettings, sign
+from controller.recipe.editing import Edit
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import UnitState, Verb
 from controller.recorder import MEMORY, checkpoint_entry, restore
+from controller.roles import Role
 from controller.verifier import Verifier
 from tests.opcua_rig import RECIPE, SAMPLE
 from tests.rigs import ROOT
@@ -164,6 +168,63 @@ def test_a_delayed_start_keeps_its_approval_until_its_time_comes():
     assert oven.memory.started == ((SOURCED.recipe.id, SOURCED.recipe.revision),)
 
 
+def asked_to(oven, verb, number, role=Role.ENGINEER, **args):
+    oven.commands.append(Command(f"id-{number}", "emma", verb, None, number, reason="too hot", args=args, role=role))
+    oven.step()
+    return answers(oven)[-1]
+
+
+THIS = {"recipe": SOURCED.recipe.id, "revision": SOURCED.recipe.revision}
+
+
+def test_the_core_itself_keeps_what_is_retired_and_starts_it_no_more():
+    oven = rig(settings())
+    assert asked_to(oven, Verb.RETIRE, 2, Role.OPERATOR, **THIS)[1].startswith("RETIRE needs the role engineer")
+    for place, wrong in enumerate(({}, {"recipe": "", "revision": 1}, {"recipe": "x", "revision": True}, {"recipe": "x", "revision": 0})):
+        assert not asked_to(oven, Verb.RETIRE, 10 + place, **wrong)[0]
+    done, said = asked_to(oven, Verb.RETIRE, 3, **THIS)
+    assert (done, "cannot be started any more" in said) == (True, True)
+    assert asked_to(oven, Verb.RETIRE, 4, **THIS) == (True, f"{SOURCED.recipe.id} rev {SOURCED.recipe.revision} is retired already")
+    why = [content for _, kind, content in oven.notes if kind == "decision" and content["what"] == "recipe retired"]
+    assert [(one["user"], one["revision"], "too hot" in one["why"]) for one in why] == [("emma", SOURCED.recipe.revision, True)]
+    oven.memory = MEMORY.validate_json(MEMORY.dump_json(oven.memory))
+    oven.commands.append(command_of(row(RECIPE, approved(), number=5), wall_ns(), SITE))
+    oven.step()
+    assert answers(oven)[-1] == (False, retiring.objection(oven.memory, *THIS.values()))
+    assert oven.memory.unit.state is UnitState.IDLE
+    oven.commands.append(command_of(row(NEWER, approved(NEWER), number=6), wall_ns(), SITE))
+    oven.step()
+    assert oven.memory.unit.state is UnitState.RUNNING
+
+
+def test_an_armed_start_of_a_retired_revision_does_not_begin_and_a_batch_that_runs_goes_on():
+    oven = rig(settings())
+    asked = row(RECIPE, approved())
+    oven.commands.append(command_of(asked._replace(args={**asked.args, "start_in_min": 0.1}), wall_ns(), SITE))
+    oven.step()
+    assert oven.memory.delayed is not None
+    assert asked_to(oven, Verb.RETIRE, 2, **THIS)[0]
+    while oven.memory.delayed is not None:
+        oven.step()
+    assert oven.memory.unit.state is UnitState.IDLE
+    assert "was retired here" in [content for _, kind, content in oven.notes if kind == "decision"][-1]["why"]
+    oven.memory = oven.memory._replace(retired=())
+    oven.commands.append(command_of(row(RECIPE, approved(), number=3), wall_ns(), SITE))
+    oven.step()
+    assert asked_to(oven, Verb.RETIRE, 4, **THIS)[0]
+    for _ in range(5):
+        oven.step()
+    assert oven.memory.unit.state is UnitState.RUNNING
+    assert verifying.objection(SITE, oven.memory.unit.batch) == ""
+
+
+def test_retirements_are_bounded_and_none_is_ever_dropped():
+    oven = rig(settings())
+    oven.memory = oven.memory._replace(retired=tuple(("old", number) for number in range(1, retiring.MOST_RETIRED + 1)))
+    assert not asked_to(oven, Verb.RETIRE, 2, **THIS)[0]
+    assert len(oven.memory.retired) == retiring.MOST_RETIRED
+
+
 def running():
     oven = rig(settings())
     oven.commands.append(command_of(row(RECIPE, approved()), wall_ns(), SITE))
@@ -185,6 +246,13 @@ def test_a_batch_is_what_was_approved_also_with_a_formula_value_and_after_an_edi
     edited = oven.memory.unit.batch
     assert edited.recipe_sha256 != batch.recipe_sha256, answers(oven)
     assert verifying.objection(SITE, edited) == ""
+    again = MEMORY.validate_json(MEMORY.dump_json(oven.memory)).unit.batch
+    assert (again.edits, verifying.objection(SITE, again)) == ((Edit(later, "timeout_min", 119.0),), "")
+    assert "recorded edits" in verifying.objection(SITE, edited._replace(edits=()))
+    oven.settings = settings(edits=False)
+    oven.commands.append(Command("more", "emma", Verb.EDIT, None, 4, reason="slower", args={**args, "value": 118.0}))
+    oven.step()
+    assert answers(oven)[-1] == (False, "this oven runs approved recipes unedited (settings.approval.edits); approve a new revision")
 
 
 def hotter(batch):
@@ -203,6 +271,8 @@ def consistent(batch):
 TAMPERED = {
     "control recipe": (lambda one: one._replace(recipe=hotter(one)), SITE, "was changed outside of the core"),
     "control recipe and its hash": (consistent, SITE, "it was changed after approval"),
+    "control recipe and both hashes": (lambda one: consistent(one)._replace(master_sha256=one.recipe_sha256), SITE, "recorded edits"),
+    "an edit that nobody has made": (lambda one: one._replace(edits=(Edit(99, "target_c", 1.0),)), SITE, "recorded edits"),
     "text": (lambda one: one._replace(text=one.text.replace("title = ", "title = 'x' # ", 1)), SITE, "it was changed after approval"),
     "text no recipe": (lambda one: one._replace(text=one.text[:200]), SITE, "is no recipe of this release"),
     "text gone": (lambda one: one._replace(text=""), SITE, "holds no recipe text"),
@@ -261,10 +331,11 @@ def decisions(oven, what):
     return [fields["why"] for _, fields in oven.entries("decision") if fields["what"] == what]
 
 
-async def test_the_core_refuses_a_mailbox_row_that_was_tampered_with_and_starts_the_approved_one(tmp_path):
+async def test_the_core_refuses_a_mailbox_row_that_was_tampered_with_or_is_retired_and_starts_the_approved_one(tmp_path, monkeypatch):
     from controller.journal.mailbox import post
 
     async with site(tmp_path) as oven:
+        oven.config.write_text(oven.config.read_text() + '[core.roles]\notto = "engineer"\nemma = "engineer"\n')
         believing(oven)
         async with killed_at_the_end(await oven.start()):
             args = {"recipe": RECIPE.replace("title = ", "title = 'x' # ", 1), "load": LOAD, "formula": {}}
@@ -274,8 +345,32 @@ async def test_the_core_refuses_a_mailbox_row_that_was_tampered_with_and_starts_
             said = [fields["answer"] for _, fields in oven.entries("command")]
             assert "carries no approval" in said[0]
             assert "was changed after approval" in said[1]
+            await retired_by_command(oven, monkeypatch)
             await start_signed(oven)
             assert decisions(oven, "recipe not verified") == []
+
+
+async def retired_by_command(oven, monkeypatch):
+    """Retire the next revision at the command line; from then on the core refuses it, also when its approval comes by itself."""
+    from controller.journal.mailbox import post
+    from controller.northbound.opcua import pki
+    from controller.northbound.opcua.pki import Pki
+
+    monkeypatch.setenv("OVENCTL_CONFIG", str(oven.config))
+    await asyncio.to_thread(pki.init, Pki(oven.folder / "var" / "gateway" / "pki"), "urn:test", "localhost")
+    (oven.folder / "next.toml").write_text(NEWER)
+    name = f"{SOURCED.recipe.id}/{SOURCED.recipe.revision + 1}"
+    for verb, what, user in (("upload", oven.folder / "next.toml", "otto"), ("submit", name, "otto"), ("approve", name, "emma"),
+                             ("retire", name, "emma")):  # fmt: skip
+        done = await asyncio.to_thread(run, verb, what, "--user", user)
+        assert done.exit_code == 0, (verb, done.output, done.exception)
+    assert "cannot be started any more" in done.output
+    assert "retired" in (await asyncio.to_thread(run, "list")).output
+    known = len(oven.entries("command"))
+    args = {"recipe": NEWER, "load": LOAD, "formula": {}, "approval": approved(NEWER)._asdict()}
+    post(oven.mailbox, "anna", "START", args, "IDLE")
+    await oven.until(lambda: len(oven.entries("command")) > known)
+    assert "was retired here" in oven.entries("command")[-1][1]["answer"]
 
 
 @pytest.mark.parametrize("what", ["checkpoint", "key"])
@@ -346,7 +441,8 @@ def test_the_library_at_the_command_line_keeps_roles_and_two_persons_and_its_app
     asked = MailboxRow(1, "id", "anna", "START", args, None, wall_ns(), 60.0, "operator")
     command = command_of(asked, wall_ns(), believed)
     assert (command.refusal, command.start.verified.said) == ("", "recipe approved by emma, key gateway")
-    assert run("retire", name, "--user", "emma").exit_code == 0
+    assert run("retire", name, "--user", "emma").exit_code != 0  # without a core that keeps it nothing is retired
+    assert brought(load(box / "controller.toml"), name, {}, None)["recipe"] == RECIPE
 
 
 def test_a_signed_file_starts_with_the_approval_beside_it(box):

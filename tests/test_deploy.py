@@ -1,6 +1,7 @@
 """What an installation is made of: the units, the broker's configuration, the contract for the PLC programmer."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -289,3 +290,14 @@ def test_the_structured_texts_crc_is_the_blocks_crc(payload: bytes) -> None:
         for _ in range(16):
             crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
     assert crc == block.crc16(payload)
+
+
+def test_every_package_of_the_independent_client_is_pinned_with_its_integrity_and_no_host_is_named() -> None:
+    folder = Path(__file__).parent / "interop"
+    text = (folder / "package-lock.json").read_text()
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    assert packages.pop("")["dependencies"] == wanted
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert [name for name, one in packages.items() if not one.get("integrity", "").startswith("sha512-") or not one["version"]] == []

@@ -7,6 +7,11 @@ from asyncua import ua
 
 from controller.journal import samples
 from controller.journal.reader import JournalReader
+from controller.northbound.opcua import aggregates
+from controller.northbound.opcua.history import PAGE
+from controller.northbound.opcua.nodes import BY_ID
+from controller.northbound.opcua.port import Point
+from controller.tags import Quality
 from tests.opcua_rig import Site, node, until
 
 FOREVER = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -134,6 +139,49 @@ async def test_before_the_first_sample_nothing_is_known_and_behind_the_last_one_
                 assert found.StatusCode.value == code
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 100])
+async def test_bounds_are_the_samples_next_to_the_ends_whatever_the_pages(opcua_site: Site, most: int) -> None:
+    async with opcua_site.connected("vera") as client:
+        with opcua_site.oven.silent():
+            times = [ns for ns, _ in stored(opcua_site, "load_core_c")]
+            middle = [datetime.fromtimestamp((times[at] + times[at + 1]) / 2e9, UTC) for at in (3, 6)]  # between two samples each
+            for start, end, wanted in (
+                (*middle, times[3:8]),
+                (*reversed(middle), list(reversed(times[3:8]))),
+                (FOREVER[0], middle[0], [None, *times[:5]]),
+                (middle[1], FOREVER[0], [*reversed(times[:8]), None]),
+            ):
+                details = raw(start, end, most)
+                details.ReturnBounds = True
+                found = await pages(client, "Process.load_core_c", details)
+                told = [None if one.StatusCode.name == "BadBoundNotFound" else micro(one.SourceTimestamp) for one in found]
+                assert told == [ns and pytest.approx(ns // 1000, abs=1) for ns in wanted]
+
+
+async def test_a_value_at_a_time_is_the_stored_one_there_and_on_the_line_between_two_elsewhere(opcua_site: Site) -> None:
+    async with opcua_site.connected("vera") as client:
+        with opcua_site.oven.silent():
+            (one, first), (two, second), *_ = stored(opcua_site, "z1_tc_a_c")[-5:]
+            one, two = one // 1000, two // 1000  # the wire has tenths of a microsecond, Python's times a whole one
+            times = [datetime.fromtimestamp(us / 1e6, UTC) for us in (two, one, (one + two) // 2, one - 10**12)]
+            for simple in (False, True):
+                details = ua.ReadAtTimeDetails(ReqTimes=times, UseSimpleBounds=simple)
+                found = (await read(client, "Process.z1_tc_a_c", details)).HistoryData.DataValues
+                assert [micro(value.SourceTimestamp) for value in found] == [micro(time) for time in times]
+                assert [value.Value.Value for value in found[:3]] == pytest.approx([second, first, (first + second) / 2], abs=1e-3)
+                assert found[3].StatusCode.name == "BadNoData"
+                assert all(value.StatusCode.is_good() for value in found[:3])
+
+
+def test_simple_bounds_do_not_step_over_a_bad_sample() -> None:
+    variable = BY_ID["Oven.Process.z1_tc_a_c"]
+    good, bad = Quality.GOOD, Quality.BAD_SENSOR
+    points = [Point(1, 10, 1.0, good), Point(2, 20, None, bad), Point(3, 30, 3.0, good), Point(4, 40, 5.0, good)]
+    over, simple = (aggregates.at_times(variable, points, [10, 15, 25, 35], each) for each in (False, True))
+    assert [one.Value and one.Value.Value for one in over] == [1.0, 1.5, 2.5, 4.0]
+    assert [one.Value and one.Value.Value for one in simple] == [1.0, None, None, 4.0]
+
+
 async def test_what_is_too_much_or_unknown_is_refused(opcua_site: Site) -> None:
     minimum = ua.NodeId(ua.ObjectIds.AggregateFunction_Minimum)
     start = datetime.now(UTC) - timedelta(hours=1)
@@ -145,7 +193,9 @@ async def test_what_is_too_much_or_unknown_is_refused(opcua_site: Site) -> None:
             ("Process.z1_tc_a_c", many, "BadTooManyOperations"),
             ("Process.z1_tc_a_c", strange, "BadAggregateNotSupported"),
             ("Process.z1_tc_a_c", none, "BadAggregateListMismatch"),
-            ("Process.z1_tc_a_c", ua.ReadAtTimeDetails(), "BadHistoryOperationUnsupported"),
+            ("Process.z1_tc_a_c", ua.ReadAtTimeDetails(), "BadInvalidTimestampArgument"),
+            ("Process.z1_tc_a_c", ua.ReadAtTimeDetails(ReqTimes=[start] * (PAGE + 1)), "BadTooManyOperations"),
+            ("Process.z1_tc_a_c", ua.ReadEventDetails(), "BadHistoryOperationUnsupported"),
             ("Unit.Phase", raw(*FOREVER, 1), "BadHistoryOperationUnsupported"),
             ("Security.Sessions", raw(*FOREVER, 1), "BadUserAccessDenied"),
         ):

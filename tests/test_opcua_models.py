@@ -3,11 +3,13 @@
 import json
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from asyncua import ua
 
 from controller.northbound.opcua import prescan
+from controller.northbound.opcua.jobforms import STATUS_EVENT
 from controller.northbound.opcua.joborders import MOST_JOBS, Job, JobOrders
 from controller.northbound.opcua.mapping import JOB_STATES, MAPPING, PACKML_NODES
 from controller.recipe.states import UnitState
@@ -145,6 +147,64 @@ async def _is(client, name, wanted):
 
 async def _shows(client, wanted):
     return await packml(client) == wanted
+
+
+class Heard:
+    def __init__(self):
+        self.states = []
+
+    def event_notification(self, event):
+        self.states.append((event.JobOrder.JobOrderID, event.JobState[0].StateText.Text, event.EventType.Identifier))
+
+
+async def test_an_order_with_a_start_time_ahead_waits_for_it_is_revoked_updated_and_tells_its_states(opcua_site):
+    await ready(opcua_site)
+    await idle(opcua_site)
+    async with opcua_site.connected("otto") as otto:
+        await otto.load_data_type_definitions()
+        heard = Heard()
+        mine = await otto.create_subscription(100, heard)
+        await mine.subscribe_events(evtypes=otto.get_node(ua.NodeId(STATUS_EVENT, 2)))
+        later = order("L-1")
+        later.StartTime = datetime.now(UTC) + timedelta(hours=3)
+        assert await job(otto, "Store", later) == DONE
+        assert await job(otto, "RevokeStart", "L-1") == MISPLACED
+        assert await job(otto, "Update", order("nobody")) == UNKNOWN
+        assert await job(otto, "Update", order("L-1", Foil="thin")) == INVALID
+        changed = order("L-1", ResinLot="another lot")
+        changed.StartTime = later.StartTime
+        assert await job(otto, "Update", changed) == DONE
+        assert await job(otto, "Start", "L-1") == DONE
+        assert await state_of(otto, "L-1") == "AllowedToStart"
+        assert opcua_site.oven.rig.memory.delayed.load.resin_lot == "another lot"
+        assert opcua_site.oven.rig.memory.unit.state is UnitState.IDLE
+        for method in ("Update", "StoreAndStart"):
+            assert await job(otto, method, changed) == MISPLACED
+        for method in ("Cancel", "Pause", "Abort", "Start", "Clear"):
+            assert await job(otto, method, "L-1") == MISPLACED, method
+        assert await job(otto, "StoreAndStart", order("L-2")) == REFUSED  # one start is armed
+        assert await job(otto, "RevokeStart", "L-1") == DONE
+        assert opcua_site.oven.rig.memory.delayed is None
+        assert await state_of(otto, "L-1") == "NotAllowedToStart"
+        assert await job(otto, "Start", "L-1") == DONE
+        accepted, _, _ = await call(otto, "Batch.Reset", "", "")  # whatever cancels the start takes the order back
+        assert accepted
+        await until(lambda: _is(otto, "L-1", "NotAllowedToStart"))
+        assert await job(otto, "Start", "L-1") == DONE
+        opcua_site.oven.change(
+            lambda rig: setattr(
+                rig, "memory", rig.memory._replace(delayed=rig.memory.delayed._replace(at_s=rig.memory.delayed.at_s - 10_800))
+            )
+        )
+        await until(lambda: _is(otto, "L-1", "Running"))
+        assert await job(otto, "Stop", "L-1") == DONE
+        await until(lambda: _is(otto, "L-1", "Ended"))
+        states = ["NotAllowedToStart", *["AllowedToStart", "NotAllowedToStart"] * 2, "AllowedToStart", "Running", "Ended"]
+        await until(lambda: [state for name, state, _ in heard.states if name == "L-1"] == states)
+        assert {kind for *_, kind in heard.states} == {STATUS_EVENT}
+        await mine.delete()
+        assert await job(otto, "Clear", "L-1") == DONE
+        assert await job(otto, "Cancel", "L-2") == DONE
 
 
 async def test_abort_of_a_job_order_aborts_its_batch(opcua_site):

@@ -145,6 +145,8 @@ def course(batch_id: int) -> list[tuple[float, str, dict[str, object]]]:
     warning = {"effect": "WARN", "text": "zone 2 more than 10 °C above its set point", "value": 11.25, "first_out": False}
     missing = {"from_s": START_S + 6.9 * 3600, "to_s": START_S + 7.05 * 3600, "count": 540, "cause": "the core was not running"}
     evidence = {"p_insoluble_in_window": 0.934, "p_solvent_ok": 0.951, "persisted_s": 120.0}
+    edit = {"phase": 3, "key": "soak_min", "from": 60.0, "to": 75.0, "user": "emma", "reason": "wet <b>lot</b>",
+            "recipe_sha256": ["5f" * 32, "6e" * 32], "master_sha256": "5f" * 32}  # fmt: skip
     return [
         (0.0, "command", {"id": "c1", "user": "anna", "verb": "START"} | accepted),
         (0.0, "batch_start", {"batch_id": batch_id, "load": LOAD, "user": "anna <script>alert(2)</script>"} | recipe),
@@ -152,9 +154,11 @@ def course(batch_id: int) -> list[tuple[float, str, dict[str, object]]]:
         (2.1, "alarm", {"rule": "I23", "event": "raise"} | warning),
         (2.2, "alarm", {"rule": "I23", "event": "clear"}),
         (2.3, "alarm", {"rule": "I23", "event": "ack", "user": "bert"}),
+        (2.4, "alarm", {"rule": "I23", "event": "confirm", "user": "bert", "reason": "sensor exchanged"}),
         (5.0, "intent", {"number": 1, "changes": {"vac_throttle_pct": [40.0, 55.0]}}),
         (5.0, "outcome", {"number": 1, "ok": True, "after_s": 1.5, "why": ""}),
         (5.1, "intent", {"number": 2, "changes": {"roots": [False, True]}}),
+        (5.2, "decision", {"what": "EDIT", "why": "EDIT by emma: wet lot"} | edit),
         (5.1, "outcome", {"number": 2, "ok": False, "after_s": 5.0, "why": "no run feedback"}),
         (6.5, "clock", {"step_s": 3600.0}),
         (6.9, "plc", {"event": "lost", "seen": "timeout after 0.4 s"}),
@@ -283,7 +287,9 @@ def test_it_says_what_was_made_from_what_by_whom_and_how_it_ended(page: str) -> 
         "2:54:00 guard begins RAMP: guard: B 0.83 3:06:00 guard ends SOAK: guard: B 0.74 8:54:00 pressure-rise test CURE: isolated",
         "9:00:00 120 0.05 0.002 0.12 ± 0.03 yes –",
         "11:24:00 120 0.05 0.002 0.12 ± 0.03 NO the coldest wall was below the dew point",
-        "I23 WARN zone 2 more than 10 °C above its set point 11.25 2:06:00 2:12:00 2:18:00 bert",
+        "I23 WARN zone 2 more than 10 °C above its set point (confirmed by bert: sensor exchanged) 11.25 2:06:00 2:12:00 2:18:00 bert",
+        "Deviation the control recipe deviates from the approved one by 1 edit: phase 3 soak_min 60 → 75 by emma (wet <b>lot</b>). "
+        f"Control recipe SHA-256 {'6e' * 32}",
         "7:06:00 bert VENT refused the load is at 198 °C; venting is allowed below 60 °C reason: curious",
         "11:30:00 CURE ended endpoint p insoluble in window: 0.934; p solvent ok: 0.951; persisted (s): 120",
         "state IDLE → RUNNING START by anna",

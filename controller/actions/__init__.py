@@ -10,9 +10,20 @@ from controller.actions.operating import OPERATING
 from controller.actions.proving import PROVING
 from controller.actions.recording import RECORDING
 from controller.actions.remarking import REMARKING
+from controller.actions.retiring import RETIRING
 from controller.actions.tuning import TUNING
 from controller.recipe.states import Verb
 
-ACTIONS: Final[dict[Verb, Action]] = {**ALARMING, **BYPASSING, **LABORATORY, **OPERATING, **PROVING, **RECORDING, **REMARKING, **TUNING}
+ACTIONS: Final[dict[Verb, Action]] = {
+    **ALARMING,
+    **BYPASSING,
+    **LABORATORY,
+    **OPERATING,
+    **PROVING,
+    **RECORDING,
+    **REMARKING,
+    **RETIRING,
+    **TUNING,
+}
 
 __all__ = ["ACTIONS", "Action", "Moment"]

@@ -11,8 +11,8 @@ from typing import Final
 from controller.actions.action import Action, Moment
 from controller.alarms import annunciate, operate
 from controller.alarms.annunciate import Rows, Signal
-from controller.alarms.rationalisation import priority
-from controller.alarms.states import AlarmMemory, Event, Priority, find
+from controller.alarms.rationalisation import TO_CONFIRM, priority
+from controller.alarms.states import AlarmMemory, Event, Priority, find, state_of
 from controller.command import Command
 from controller.interlocks.evaluate import BY_ID, Change, InterlockMemory
 from controller.interlocks.table import RULES, Effect, Reset, Rule
@@ -91,6 +91,24 @@ def _acknowledge(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, 
     left = sorted(latched if rule is None else latched & {rule}, key=ROWS.rank.__getitem__)
     answer = f"acknowledged: {', '.join(event.rule for event in events)}" if events else "nothing was unacknowledged"
     return _with(moment.memory, alarms, events, answer + (f"; still latched or standing: {', '.join(left)}" if left else ""))
+
+
+def _refuse_confirm(moment: Moment, command: Command) -> str:
+    rule = command.args.get("rule")
+    if refused := "" if rule is None else _unknown(rule):
+        return refused
+    if operate.to_confirm(moment.memory.alarms, rule):
+        return ""
+    state = state_of(find(moment.memory.alarms, str(rule)))
+    why = (
+        "nothing waits to be confirmed" if rule is None else f"{rule} is {state.name}: only what is gone and acknowledged can be confirmed"
+    )
+    return why if rule is None or rule in TO_CONFIRM else f"{rule} needs no confirmation"
+
+
+def _confirm(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
+    alarms, events = operate.confirm(moment.memory.alarms, command.args.get("rule"), command.user, command.reason.strip())
+    return _with(moment.memory, alarms, events, f"confirmed: {', '.join(event.rule for event in events)}")
 
 
 def hidable(rule: Rule) -> str:
@@ -183,6 +201,7 @@ def _with(memory: Memory, alarms: AlarmMemory, events: tuple[Event, ...], answer
 _RULE: Final = frozenset({"rule"})
 ALARMING: Final[dict[Verb, Action]] = {
     Verb.ACKNOWLEDGE: Action(Role.OPERATOR, _RULE, _refuse_acknowledge, _acknowledge),
+    Verb.CONFIRM_ALARM: Action(Role.OPERATOR, _RULE, _refuse_confirm, _confirm),
     Verb.SHELVE: Action(Role.OPERATOR, _RULE | {"minutes"}, _refuse_shelve, _shelve),
     Verb.UNSHELVE: Action(Role.OPERATOR, _RULE, _refuse_unshelve, _unshelve),
     Verb.OUT_OF_SERVICE: Action(Role.ENGINEER, _RULE, _refuse_out, _out),

@@ -8,14 +8,13 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from controller.actions.action import Action, Moment
 from controller.command import Command
 from controller.errors import Problem
 from controller.memory import Memory
-from controller.recipe import flow, standing
+from controller.recipe import editing, flow, standing
 from controller.recipe.check import check_recipe
+from controller.recipe.editing import Edit
 from controller.recipe.holding import HOLD_HEAT_S
 from controller.recipe.model import Endpoint, Operator, Phase, Recipe, ThermalPhase
 from controller.recipe.pausing import wrong_answer
@@ -24,16 +23,10 @@ from controller.recipe.recovery import PURGES, hot, proves_for
 from controller.recipe.standing import Batch, Manual, Note, UnitMemory
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
-from controller.validation import problems_of
 
 PROOFS: Final = ("LEAK_TEST", *PURGES)
 LOWEST_C: Final = 20.0
 _AT_WORK: Final = (UnitState.RUNNING, UnitState.HELD)
-# Not parameters but the recipe's shape, its texts and its permissions.
-_FIXED: Final = frozenset({
-    "kind", "name", "comment", "label", "at", "turn", "atmosphere", "allow_hold", "allow_skip", "allow_edit", "text", "entry",
-    "choices", "tag",
-})  # fmt: skip
 
 
 def allows(phase: Phase, permission: str) -> bool:
@@ -168,34 +161,26 @@ def _refuse_edit(moment: Moment, command: Command) -> str:
     unit = moment.memory.unit
     if refused := _common(moment, command):
         return refused
+    if moment.settings.approval.required and not moment.settings.approval.edits:
+        return "this oven runs approved recipes unedited (settings.approval.edits); approve a new revision"
     edited = _edited(unit, command)
     if isinstance(edited, str):
         return edited
-    problems = check_recipe(edited, moment.settings.equipment, moment.settings.proving)
+    problems = check_recipe(edited[0], moment.settings.equipment, moment.settings.proving)
     return "; ".join(str(problem) for problem in problems)
 
 
-def _edited(unit: UnitMemory, command: Command) -> Recipe | str:
-    """Return the control recipe with one parameter changed, or why that cannot be."""
+def _edited(unit: UnitMemory, command: Command) -> tuple[Recipe, Edit] | str:
+    """Return the control recipe with one parameter changed, and the change, or why that cannot be."""
     batch, _ = _parts(unit)
-    recipe, where, name, value = batch.recipe, command.args.get("phase"), command.args.get("key"), command.args.get("value")
+    where, name = command.args.get("phase"), command.args.get("key")
     if not isinstance(name, str):
         return str(Problem("key", name, "the name of one parameter"))
-    part = _part(unit, recipe, where)
-    if isinstance(part, str):
+    if isinstance(part := _part(unit, batch.recipe, where), str):
         return part
-    keys = [key for key in type(part).model_fields if key not in _FIXED]
-    if name not in keys:
-        return str(Problem("key", name, f"one of {', '.join(keys)}"))
-    if getattr(part, name) == value:
-        return f"{name} is {value!r} already"
-    try:
-        changed = type(part).model_validate({**part.model_dump(), name: value})
-    except ValidationError as error:
-        return "; ".join(str(problem) for problem in problems_of(error, tuple(keys)))
-    if isinstance(changed, Endpoint):
-        return recipe.model_copy(update={"endpoint": changed})
-    return recipe.model_copy(update={"phase": (*recipe.phase[:where], changed, *recipe.phase[where + 1 :])})  # type: ignore[operator]
+    edit = Edit("endpoint" if isinstance(part, Endpoint) else int(where or 0), name, command.args.get("value"))
+    found = editing.edited(batch.recipe, edit)
+    return found if isinstance(found, str) else (found, edit)
 
 
 def _part(unit: UnitMemory, recipe: Recipe, where: object) -> Phase | Endpoint | str:
@@ -215,13 +200,14 @@ def _part(unit: UnitMemory, recipe: Recipe, where: object) -> Phase | Endpoint |
 def _edit(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
     memory, unit = moment.memory, moment.memory.unit
     batch, _ = _parts(unit)
-    recipe = _edited(unit, command)
-    if isinstance(recipe, str):
+    found = _edited(unit, command)
+    if isinstance(found, str):
         raise AssertionError("the refusal comes first")
-    where, name, value = command.args["phase"], str(command.args["key"]), command.args["value"]
-    before: Any = getattr(batch.recipe.endpoint if where == "endpoint" else batch.recipe.phase[where], name)
-    sha256 = sha256_of(recipe)
-    edited = batch._replace(recipe=recipe, recipe_sha256=sha256, master_sha256=batch.master_sha256 or batch.recipe_sha256)
+    recipe, edit = found
+    where, name, value = edit
+    before: Any = getattr(editing.part_of(batch.recipe, where), name)
+    sha256, master = sha256_of(recipe), batch.master_sha256 or batch.recipe_sha256
+    edited = batch._replace(recipe=recipe, recipe_sha256=sha256, master_sha256=master, edits=(*batch.edits, edit))
     note = Note("decision", {
         "what": "EDIT", "why": f"EDIT by {command.user}: {command.reason.strip()}", "phase": where, "key": name, "from": before,
         "to": value, "user": command.user, "reason": command.reason.strip(), "master_sha256": edited.master_sha256,

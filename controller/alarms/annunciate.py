@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from controller.alarms.rationalisation import off_delay_s, priority
+from controller.alarms.rationalisation import TO_CONFIRM, off_delay_s, priority
 from controller.alarms.states import HIDDEN, Alarm, AlarmMemory, Event, Priority, of_rows, state_of
 from controller.alarms.suppression import SUPPRESSED_BY, suppressor
 
@@ -56,7 +56,8 @@ def _one(alarm: Alarm, rows: Rows, signal: Signal, at_s: float) -> tuple[Alarm, 
     standing = alarm.rule in signal.standing
     if alarm.rule in signal.active:
         if not alarm.active:
-            alarm = alarm._replace(active=True, raised_s=at_s, first_out=signal.first_out == alarm.rule, unacknowledged=_announced(alarm))
+            alarm = alarm._replace(active=True, raised_s=at_s, first_out=signal.first_out == alarm.rule, unacknowledged=_announced(alarm),
+                                   unconfirmed=alarm.rule in TO_CONFIRM)  # fmt: skip
             events.append(_event(alarm, "raise"))
         elif standing != alarm.standing and alarm.rule in rows.latching:
             alarm = alarm._replace(unacknowledged=_announced(alarm)) if standing else alarm

@@ -1,7 +1,7 @@
 """What a person does to alarms. Each function gives the alarms afterwards and the events; who may do it is judged above."""
 
 from controller.alarms.annunciate import taken_back
-from controller.alarms.states import UNSEEN, AlarmMemory, AlarmSettings, Event, find, of_rows, put, state_of
+from controller.alarms.states import UNSEEN, AlarmMemory, AlarmSettings, Event, State, find, of_rows, put, state_of
 
 
 def acknowledge(memory: AlarmMemory, rule: str | None, user: str, reason: str = "") -> tuple[AlarmMemory, tuple[Event, ...]]:
@@ -9,6 +9,18 @@ def acknowledge(memory: AlarmMemory, rule: str | None, user: str, reason: str = 
     seen = [alarm for alarm in memory.rows if state_of(alarm) in UNSEEN and rule in (None, alarm.rule)]
     after = {alarm.rule: alarm._replace(unacknowledged=False) for alarm in seen}
     events = tuple(Event(name, "ack", state_of(alarm), user, reason) for name, alarm in after.items())
+    return of_rows(after.get(alarm.rule, alarm) for alarm in memory.rows), events
+
+
+def to_confirm(memory: AlarmMemory, rule: str | None = None) -> list[str]:
+    """Return what can be confirmed: ``rule``, or everything, that is gone and seen and was not confirmed yet."""
+    return [alarm.rule for alarm in memory.rows if state_of(alarm) is State.UNCONFIRMED and rule in (None, alarm.rule)]
+
+
+def confirm(memory: AlarmMemory, rule: str | None, user: str, reason: str = "") -> tuple[AlarmMemory, tuple[Event, ...]]:
+    """Confirm ``rule``, or everything that can be; ``reason`` is what the person found and did."""
+    after = {name: find(memory, name)._replace(unconfirmed=False) for name in to_confirm(memory, rule)}
+    events = tuple(Event(name, "confirm", state_of(alarm), user, reason) for name, alarm in after.items())
     return of_rows(after.get(alarm.rule, alarm) for alarm in memory.rows), events
 
 

@@ -19,6 +19,7 @@ class Rationale(NamedTuple):
     action: str
     respond_min: float
     off_delay_s: float = 0.0  # how long the row must be quiet before its alarm is gone; only rows that stop nothing have one
+    confirm: bool = False  # gone and seen is not enough: a person says that its cause was found and dealt with; rows that trip
 
 
 _J, _L, _M, _H, _C = Priority.JOURNAL, Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL
@@ -27,20 +28,20 @@ _WARN_OFF_S: Final = 10.0
 _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I1", _H, "element or SSR stuck on, circulation lost, limiter set too low",
               "batch aborted; heating on would overheat film and oven",
-              "leave the main contactor open, find the heater that stuck; reset at the device, then RESET", 10),
+              "leave the main contactor open, find the heater that stuck; reset at the device, then RESET", 10, confirm=True),
     Rationale("I2", _H, "somebody pressed the emergency stop, or a limit of the chain opened", "batch aborted, heat off by hardware",
-              "look after people first; find the open contact, release it, RESET", 10),
+              "look after people first; find the open contact, release it, RESET", 10, confirm=True),
     Rationale("I3", _J, "door open for loading", "no start, no heat", "close the door when loading is done", 0),
     Rationale("I3N", _J, "door open for loading", "N2 stays shut so that nobody suffocates", "close the door before purging", 0),
     Rationale("I3L", _J, "lock not engaged", "no heat", "close the door fully; look at the lock's switch", 0),
     Rationale("I3T", _H, "lock failed, or the door was forced", "batch aborted; air reaches a warm roll and solvent vapour",
-              "keep people away, do not close in haste; wait until it is cold and inert, then RESET", 5),
+              "keep people away, do not close in haste; wait until it is cold and inert, then RESET", 5, confirm=True),
     Rationale("I3U", _M, "lock or its switch worn", "batch held without heat", "check the lock and its wire; acknowledge and RESTART",
               15),
     Rationale("I4W", _M, "exhaust blocked, N2 flow too high", "the relief lifts and the batch is aborted",
               "look at exhaust valve and N2 flow", 5, _WARN_OFF_S),
     Rationale("I4", _H, "exhaust blocked, N2 regulator failed, vapour burst", "batch aborted; solvent vapour leaves through the relief",
-              "keep people away from the vent line; find what blocked the exhaust; RESET", 5),
+              "keep people away from the vent line; find what blocked the exhaust; RESET", 5, confirm=True),
     Rationale("I4G", _M, "gauge dirty with condensate, gas composition, wire", "batch held; a wrong pressure would count as a proof",
               "compare with the local gauge; clean or replace the wrong one; acknowledge and RESTART", 15),
     Rationale("I4F", _M, "gauge frozen or isolated, N2 leaks elsewhere, pump line open", "batch held; a frozen gauge proves nothing",
@@ -52,11 +53,11 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I6", _H, "leak, door seal, pump weak", "air may reach hot vapour; heat is off, N2 is let in",
               "watch that N2 fills the chamber; find the leak; RESET, RESTART", 5),
     Rationale("I6T", _C, "no N2, N2 valve shut, large leak", "a hot chamber with vapour stays open to air",
-              "open the N2 bypass by hand, keep the door shut, keep people away", 2),
+              "open the N2 bypass by hand, keep the door shut, keep people away", 2, confirm=True),
     Rationale("I7W", _M, "seal leaks, N2 flow low", "O2 reaches the abort limit", "raise the N2 flow, check seals and analyser", 10,
               _WARN_OFF_S),
     Rationale("I7", _C, "large leak, N2 lost, door seal", "flammable mixture possible; batch aborted, full purge runs",
-              "see that N2 flows, keep ignition sources away, keep the door shut", 2),
+              "see that N2 flows, keep ignition sources away, keep the door shut", 2, confirm=True),
     Rationale("I8W", _L, "small leak, N2 quality", "bare copper tarnishes",
               "check the N2 dew point and O2 of the supply; note it for the lot", 60),
     Rationale("I8", _M, "small leak, N2 quality", "batch held so that copper does not tarnish",
@@ -64,7 +65,7 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I9", _M, "no sample flow, analyser warming, calibration due", "sequence waits, no heat",
               "restore the sample flow; look at the analyser's status", 15),
     Rationale("I9T", _M, "analyser out of order for long", "batch aborted", "cool down under N2; repair the analyser; acknowledge, RESET",
-              30),
+              30, confirm=True),
     Rationale("I10", _J, "volumes not through yet", "no heat", "let the purge go on", 0),
     Rationale("I11W", _M, "bottle bank or tank low, regulator", "N2 fails: sequence waits, later no emergency purge",
               "change over the supply", 30, _WARN_OFF_S),
@@ -73,10 +74,11 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I11", _H, "supply empty or shut", "sequence waits without heat; no purge if it fails", "change over the supply at once",
               10),
     Rationale("I11T", _H, "reserve below one emergency purge while hot", "batch aborted while there is N2 left for it",
-              "bring N2 before anything else; keep the chamber shut", 10),
+              "bring N2 before anything else; keep the chamber shut", 10, confirm=True),
     Rationale("I12", _M, "leak, wet load, pump weak, cold trap full", "batch held, cold",
               "look at pump, trap and seals; acknowledge and RESTART, or STOP", 30),
-    Rationale("I12T", _M, "the hold for missing vacuum was left alone", "batch aborted, cold", "cure the vacuum, RESET, start again", 0),
+    Rationale("I12T", _M, "the hold for missing vacuum was left alone", "batch aborted, cold",
+              "cure the vacuum, RESET, start again", 0, confirm=True),
     Rationale("I13", _M, "door seal, valve seat, fitting", "batch held before heat", "clean the seal, close again, repeat the leak test",
               30),
     Rationale("I13W", _L, "seal wears, fitting works loose", "a leak test fails one day and the batch with it",
@@ -86,11 +88,12 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I15P", _J, "services not started yet", "no heat", "the sequence starts them", 0),
     Rationale("I15", _H, "motor protection, chiller alarm, belt", "vapour collects; batch held, heat off; aborted later",
               "restore exhaust, condenser or circulation; acknowledge and RESTART", 5),
-    Rationale("I15T", _M, "service not restored in time", "batch aborted, cool-down under N2", "repair; keep N2 on; RESET when cold", 30),
+    Rationale("I15T", _M, "service not restored in time", "batch aborted, cool-down under N2",
+              "repair; keep N2 on; RESET when cold", 30, confirm=True),
     Rationale("I16", _H, "condenser warm, ramp too fast, exhaust low", "mixture towards the LFL; batch held, heat off",
               "check condenser and exhaust; wait until it has fallen; RESET, RESTART", 5),
     Rationale("I16T", _C, "condenser lost while solvent boils off", "mixture near the LFL outside the chamber; batch aborted",
-              "no switching, no open flame; clear the room, ventilate", 1),
+              "no switching, no open flame; clear the room, ventilate", 1, confirm=True),
     Rationale("I17", _L, "trap not emptied", "no start", "empty and weigh the trap", 240, _WARN_OFF_S),
     Rationale("I17B", _M, "wet load, trap not emptied before", "the trap fills within this batch: hold, heat off",
               "slow the ramp, or hold and empty the trap", 30, 60.0),
@@ -108,7 +111,7 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I20W", _H, "N2 leaks into the room, ventilation off", "people lose consciousness without a warning",
               "leave the room, start the ventilation, measure before entering", 2, _WARN_OFF_S),
     Rationale("I20", _C, "N2 leaks into the room, ventilation off", "asphyxiation; N2 is shut, batch held",
-              "evacuate; nobody enters without a measurement; RESET outside", 1),
+              "evacuate; nobody enters without a measurement; RESET outside", 1, confirm=True),
     Rationale("I21W", _L, "thermocouple open, drifting or loose", "the zone runs on two; one more fails: heat off",
               "replace it after this batch", 480, 60.0),
     Rationale("I21V", _L, "loose contact, drift, a stuck input", "the zone runs on two; one more fails: heat off",
@@ -130,13 +133,13 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I23W", _M, "exotherm, tuning, SSR leaking", "the zone reaches the abort limit",
               "watch the output; hold the batch if it goes on rising", 5, 30.0),
     Rationale("I23", _M, "exotherm, SSR shorted", "batch aborted, film too hot",
-              "see that it falls; check SSR and contactor; acknowledge, RESET", 10),
+              "see that it falls; check SSR and contactor; acknowledge, RESET", 10, confirm=True),
     Rationale("I23R", _L, "tuning, exotherm, element weak, gas changed", "the product sees another course than the recipe means",
               "compare with the recipe's reason for the band; hold the batch if it stays", 30),
     Rationale("I23L", _L, "element weak, wet load, tuning", "the recipe waits for the oven; the batch takes longer",
               "look at the zone's output and current", 60, 60.0),
     Rationale("I24", _C, "SSR shorted or contactor welded", "the zone heats without control; batch aborted",
-              "switch off the main isolator if it goes on heating", 2),
+              "switch off the main isolator if it goes on heating", 2, confirm=True),
     Rationale("I25W", _L, "element open, fuse, one phase missing", "the recipe does not get on; held later", "check fuses and currents",
               30, 60.0),
     Rationale("I25", _M, "element open, fuse, one phase missing", "batch held", "check fuses and elements; acknowledge and RESTART", 30),
@@ -180,13 +183,14 @@ _TABLE: Final[tuple[Rationale, ...]] = (
               "shut the air line by hand; check limit switches", 5),
     Rationale("C1E", _M, "valve stuck, no compressed air, switch", "batch held; over-pressure possible",
               "check compressed air and limit switches; acknowledge and RESTART", 10),
-    Rationale("C2", _C, "contactor welded", "heat cannot be switched off; batch aborted", "switch off the main isolator", 2),
+    Rationale("C2", _C, "contactor welded", "heat cannot be switched off; batch aborted", "switch off the main isolator", 2, confirm=True),
     Rationale("C3", _M, "the PLC's own permissive is missing", "batch held without heat",
               "read the PLC's reason; cure it; acknowledge and RESTART", 15),
 )  # fmt: skip
 TABLE: Final[dict[str, Rationale]] = {row.rule: row for row in _TABLE}
 _PRIORITY: Final = {row.rule: row.priority for row in _TABLE}
 _OFF_S: Final = {row.rule: row.off_delay_s for row in _TABLE}
+TO_CONFIRM: Final = frozenset(row.rule for row in _TABLE if row.confirm)
 
 
 def priority(rule: str) -> Priority:

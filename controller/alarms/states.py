@@ -18,6 +18,7 @@ class State(StrEnum):
     RETURNED_UNACK = "RETURNED_UNACK"  # D: gone, nobody had seen it
     LATCHED_UNACK = "LATCHED_UNACK"  # E: the cause is gone, the latch stands, nobody has seen it
     LATCHED_ACK = "LATCHED_ACK"  # F: the cause is gone, the latch waits for its reset
+    UNCONFIRMED = "UNCONFIRMED"  # gone and seen; nobody has said yet that its cause was dealt with (OPC UA part 9; A in ISA-18.2)
     SHELVED = "SHELVED"  # G: put aside by a person, for a time
     SUPPRESSED = "SUPPRESSED"  # H: by design, while another alarm explains it
     OUT_OF_SERVICE = "OUT_OF_SERVICE"  # I: until an engineer takes it back
@@ -61,6 +62,7 @@ class Alarm(NamedTuple):
     suppressed_by: str = ""
     user: str = ""  # who shelved it or took it out of service
     reason: str = ""
+    unconfirmed: bool = False  # nobody has said yet that its cause was dealt with; only of rows that are to be confirmed
 
 
 class AlarmMemory(NamedTuple):
@@ -89,6 +91,7 @@ EVENTS: Final[dict[str, str]] = {
     "recur": "the cause is back while the latch stood",
     "clear": "it is no longer active",
     "ack": "a person has seen it",
+    "confirm": "a person has found its cause and dealt with it",
     "shelve": "put aside for a time",
     "unshelve": "taken back, by a person or because the time is over",
     "suppress": "hidden by design while another alarm explains it",
@@ -107,7 +110,7 @@ def state_of(alarm: Alarm) -> State:
     if alarm.suppressed_by:
         return State.SUPPRESSED
     if not alarm.active:
-        return State.RETURNED_UNACK if alarm.unacknowledged else State.NORMAL
+        return State.RETURNED_UNACK if alarm.unacknowledged else State.UNCONFIRMED if alarm.unconfirmed else State.NORMAL
     if alarm.standing or alarm.clears_at_s is not None:
         return State.UNACK if alarm.unacknowledged else State.ACK
     return State.LATCHED_UNACK if alarm.unacknowledged else State.LATCHED_ACK

@@ -68,6 +68,13 @@ def acknowledge(rule: Annotated[str | None, typer.Argument(help="one alarm; all 
 
 
 @app.command()
+def confirm(rule: Annotated[str | None, typer.Argument(help="one alarm; all without")] = None, reason: _Reason = "",
+            user: Asker = None, config: ConfigPath = None) -> None:  # fmt: skip
+    """Confirm that the cause of a trip was found and dealt with, when its alarm is gone and acknowledged."""
+    ask(configured(config), Verb.CONFIRM_ALARM, user, {"reason": reason} | ({} if rule is None else {"rule": rule}), None)
+
+
+@app.command()
 def shelve(rule: _Rule, minutes: float, reason: _Reason, user: Asker = None, config: ConfigPath = None) -> None:
     """Put an alarm aside for some minutes; what its row does to the oven stays."""
     ask(configured(config), Verb.SHELVE, user, {"rule": rule, "minutes": minutes, "reason": reason}, None)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from controller.cli.asking import Asker, ConfigPath, configured, console
+from controller.cli.asking import Asker, ConfigPath, accepted, configured, console
 from controller.cli.recipe import app
 from controller.clock import wall_ns
 from controller.config import Config
 from controller.errors import FileError, Problem
+from controller.recipe.states import Verb
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -52,8 +53,16 @@ def submit(revision: _Revision, reason: _Reason = "", user: Asker = None, config
 
 @app.command()
 def retire(revision: _Revision, reason: _Reason = "", user: Asker = None, config: ConfigPath = None) -> None:
-    """Let an approved revision be started no more (engineer)."""
-    _move(revision, "RETIRED", reason, user, config)
+    """Let an approved revision be started no more (engineer): the core keeps that itself, then the library."""
+    from controller.northbound.library import Status
+
+    settings, (recipe, number) = configured(config), _named(revision)
+    library, who = _library(settings), _engineer(settings, user)
+    library.may_move(recipe, number, Status.RETIRED)
+    if not accepted(settings, Verb.RETIRE, who, {"recipe": recipe, "revision": number, "reason": reason}, None):
+        raise typer.Exit(1)
+    library.move(recipe, number, Status.RETIRED, who, reason)
+    _say(f"{revision} is retired")
 
 
 @app.command()

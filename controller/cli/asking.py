@@ -29,7 +29,12 @@ def configured(path: Path | None) -> configs.Config:
 
 
 def ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, Any], expected: str | None) -> None:
-    """Post a command and wait for the core's answer in the journal."""
+    """Post a command, wait for the core's answer in the journal and end with it."""
+    raise typer.Exit(0 if accepted(config, verb, user, args, expected) else 1)
+
+
+def accepted(config: configs.Config, verb: Verb, user: str | None, args: dict[str, Any], expected: str | None) -> bool:
+    """Post a command, show the core's answer and return whether it was carried out; without an answer end with 2."""
     from controller.journal.mailbox import post
     from controller.journal.reader import JournalReader
 
@@ -41,7 +46,7 @@ def ask(config: configs.Config, verb: Verb, user: str | None, args: dict[str, An
             answer = reader.outcome_of(command_id)
             if answer is not None:
                 console.print(f"{verb.value}: {'accepted' if answer.accepted else 'REFUSED'}: {answer.text}")
-                raise typer.Exit(0 if answer.accepted else 1)
+                return answer.accepted
             pause(0.1)
     console.print(f"{verb.value}: no answer within 10 s; is the core running? (the command expires by itself)")
     raise typer.Exit(2)

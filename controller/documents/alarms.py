@@ -18,7 +18,11 @@ controller/alarms/suppression.py; a test keeps it fresh. The texts are defaults 
 them. Nothing here changes what a row does to the oven; that stands in CAUSE-EFFECT.md.
 
 * **States** after ISA-18.2: NORMAL, UNACK, ACK, RETURNED_UNACK (gone before anybody saw it), LATCHED_UNACK and LATCHED_ACK (the cause
-  is gone, the latch waits for its reset), SHELVED, SUPPRESSED (by design), OUT_OF_SERVICE.
+  is gone, the latch waits for its reset), UNCONFIRMED (gone and seen, and to be confirmed), SHELVED, SUPPRESSED (by design),
+  OUT_OF_SERVICE.
+* **Confirm**: rows that trip stay in the list until somebody has said, after acknowledging and after the reset, that the cause was found
+  and dealt with (`ovenctl alarms confirm`, OPC UA `Confirm`): any operator, with what was found as the reason. It is a record; it
+  blocks nothing.
 * **Priority** is the urgency of what a person has to do, not the strength of what the oven did by itself. JOURNAL is recorded and
   neither announced nor acknowledged.
 * **On-delay** is the row's own delay, **off-delay** keeps an alarm announced until the row has been quiet that long. Deadbands are part
@@ -43,7 +47,7 @@ def alarm_list() -> str:
 
 
 _HEADER = ("alarm", "condition", "priority", "probable cause", "consequence", "action", "time to respond", "on / off delay", "effect",
-           "goes away", "suppressed by", "shelving")  # fmt: skip
+           "goes away", "suppressed by", "shelving", "confirm")  # fmt: skip
 
 
 def _row(rule: Rule, why: Rationale) -> tuple[str, ...]:
@@ -51,7 +55,7 @@ def _row(rule: Rule, why: Rationale) -> tuple[str, ...]:
     return (
         name_of(rule), rule.text, why.priority.value, why.cause, why.consequence, why.action,
         f"{why.respond_min:g} min" if why.respond_min else "-", f"{delay_s(rule):g} / {why.off_delay_s:g} s", effects_of(rule),
-        RESETS[rule.reset], ", ".join(SUPPRESSED_BY.get(rule.id, ())) or "-", shelving,
+        RESETS[rule.reset], ", ".join(SUPPRESSED_BY.get(rule.id, ())) or "-", shelving, "yes" if why.confirm else "-",
     )  # fmt: skip
 
 

@@ -22,4 +22,4 @@ def opcua_server() -> str:
 
     orders = jobs.Jobs(JobOrders(nowhere), asking, library, oven, nothing)
     kept = files.Files(library, lambda *_: None)
-    return printing.document((*batch.table(asking, library), *recipes.table(library), *files.table(kept), *orders.table()))
+    return printing.document((*batch.table(asking, library), *recipes.table(library, asking), *files.table(kept), *orders.table()))

@@ -10,7 +10,8 @@ from controller.journal.entry import Stored
 from controller.journal.reader import JournalReader
 
 _SHOWING: Final = frozenset({"raise", "recur", "unsuppress", "unshelve", "in_service"})  # events that may announce an alarm to people
-_ORDER: Final = {State.UNACK: 0, State.LATCHED_UNACK: 1, State.RETURNED_UNACK: 2, State.ACK: 3, State.LATCHED_ACK: 4}
+_ORDER: Final = {State.UNACK: 0, State.LATCHED_UNACK: 1, State.RETURNED_UNACK: 2, State.ACK: 3, State.LATCHED_ACK: 4,
+                 State.UNCONFIRMED: 5}  # fmt: skip
 
 
 class Listed(NamedTuple):

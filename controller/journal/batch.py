@@ -51,7 +51,7 @@ class Alarm(NamedTuple):
     acknowledged_s: float | None
     user: str
     priority: str = ""
-    remark: str = ""  # how it was hidden meanwhile: suppressed by which, shelved by whom and why
+    remark: str = ""  # how it was hidden meanwhile: suppressed by which, shelved by whom and why; who confirmed it
 
 
 class Intent(NamedTuple):
@@ -146,11 +146,20 @@ def alarms(record: Record) -> list[Alarm]:
             if event == "ack" and found[i].acknowledged_s is None:
                 found[i] = found[i]._replace(acknowledged_s=stored.at_s, user=str(fields.get("user", "")))
                 break
+            if event == "confirm":
+                said = f"confirmed by {fields.get('user', '')}" + (f": {fields['reason']}" if fields.get("reason") else "")
+                found[i] = found[i]._replace(remark="; ".join(filter(None, (found[i].remark, said))))
+                break
             if event in _HIDING:
                 said = "; ".join(filter(None, (found[i].remark, _hidden(fields))))
                 found[i] = found[i]._replace(remark=said)
                 break
     return found
+
+
+def edits(record: Record) -> list[dict[str, Any]]:
+    """Return the edits of the control recipe, oldest first: by them it deviates from what was approved."""
+    return [fields for stored in record.of("decision") if (fields := stored.fields()).get("what") == "EDIT"]
 
 
 def alarm_figures(record: Record) -> Statistics:

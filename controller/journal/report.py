@@ -76,7 +76,8 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
         rates=facts.alarm_figures(record), intents=intents, failed=[one for one in intents if one.ok is not True],
         beside=[_beside(record, one) for one in lab.coupons], drawing=Markup(drawing), believed=Believed.of(record, reference),
-        followed=tracking(record), chain=verify(journal_path), journal=Path(journal_path).name, printed=wall_ns(),
+        followed=tracking(record), edits=facts.edits(record), chain=verify(journal_path), journal=Path(journal_path).name,
+        printed=wall_ns(),
     )  # fmt: skip
 
 

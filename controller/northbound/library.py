@@ -176,10 +176,7 @@ class Library:
             LibraryError: it does not stand where it would have to, or the author would approve.
         """
         with self._open() as store:
-            text, sha256, author = _row(store, recipe, revision)
-            status, _ = _status(store, recipe, revision)
-            if status is not _AFTER[to]:
-                raise LibraryError(f"{recipe}/{revision} is {status}; only what is {_AFTER[to]} can be {to}")
+            text, sha256, author = _able(store, recipe, revision, to)
             signature, at_ns = b"", wall_ns()
             if to is Status.APPROVED:
                 if self._key is None:
@@ -189,6 +186,11 @@ class Library:
                 self._check_text(recipe, revision, text, sha256)
                 signature = bytes.fromhex(approval.sign(self._key, recipe, revision, sha256, author, user, at_ns).signature)
             _step(store, recipe, revision, to, user, signature, why, at_ns)
+
+    def may_move(self, recipe: str, revision: int, to: Status) -> None:
+        """Return when a revision stands where it would have to for ``move``. Raises LibraryError."""
+        with self._open() as store:
+            _able(store, recipe, revision, to)
 
     def approved(self, recipe: str, revision: int) -> Approved:
         """Return an approved revision, its hash and its signature verified; the core verifies both again.
@@ -293,6 +295,14 @@ def _row(store: sqlite3.Connection, recipe: str, revision: int) -> tuple[str, st
         known = [f"{one}/{number}" for one, number in store.execute("SELECT recipe, revision FROM revision ORDER BY wall_ns DESC LIMIT 10")]
         raise LibraryError(f"{recipe}/{revision} is not in the library; the newest: {', '.join(known) or 'none'}")
     return str(found[0]), str(found[1]), str(found[2])
+
+
+def _able(store: sqlite3.Connection, recipe: str, revision: int, to: Status) -> tuple[str, str, str]:
+    row = _row(store, recipe, revision)
+    status, _ = _status(store, recipe, revision)
+    if status is not _AFTER[to]:
+        raise LibraryError(f"{recipe}/{revision} is {status}; only what is {_AFTER[to]} can be {to}")
+    return row
 
 
 def _status(store: sqlite3.Connection, recipe: str, revision: int) -> tuple[Status, str]:

@@ -172,8 +172,8 @@ reach the oven over MQTT. Losing the broker has no effect on a batch.
 |---|---|---|---|---|
 {rows}
 
-`state` of an alarm is NORMAL, UNACK, ACK, RETURNED_UNACK, LATCHED_UNACK, LATCHED_ACK, SHELVED, SUPPRESSED or OUT_OF_SERVICE; `event` is one
-of {events}. What each alarm is and what to do about it stands in `ALARMS.md`.
+`state` of an alarm is NORMAL, UNACK, ACK, RETURNED_UNACK, LATCHED_UNACK, LATCHED_ACK, UNCONFIRMED, SHELVED, SUPPRESSED or
+OUT_OF_SERVICE; `event` is one of {events}. What each alarm is and what to do about it stands in `ALARMS.md`.
 
 Every message is one JSON object and carries, besides its own keys:
 

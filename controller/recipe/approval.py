@@ -29,6 +29,9 @@ class ApprovalSettings(Strict):
     unsigned: Annotated[
         bool | None, Field(description="recipes without an approval may be started; without this key: only while there are no keys")
     ] = None
+    edits: Annotated[
+        bool, Field(description="true: an engineer may edit the control recipe of an approved one; each edit is recorded and checked")
+    ] = True
     older: Annotated[bool, Field(description="true: an approved revision below one that was started may be started again")] = False
 
     @property

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from controller.image import Atmosphere, Setpoints
 from controller.recipe.approval import Approval
+from controller.recipe.editing import Edit
 from controller.recipe.flow import Leak, Results
 from controller.recipe.look import PhaseMemory, gas_only
 from controller.recipe.model import LoadRecord, Phase, Recipe
@@ -26,6 +27,7 @@ class Batch(NamedTuple):
     master_sha256: str = ""  # of the recipe as it was started; "" while nobody has edited the control recipe
     text: str = ""  # of the recipe as it was approved, with those it calls
     approval: Approval | None = None
+    edits: tuple[Edit, ...] = ()  # since it was started, oldest first: they lead from the master to the control recipe
 
 
 class Manual(NamedTuple):

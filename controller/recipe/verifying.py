@@ -2,6 +2,7 @@
 
 from controller.errors import FileError
 from controller.recipe.approval import ApprovalSettings, NotApproved, verified
+from controller.recipe.editing import replayed
 from controller.recipe.reading import parse_recipe, sha256_of
 from controller.recipe.standing import Batch
 
@@ -9,8 +10,8 @@ from controller.recipe.standing import Batch
 def objection(settings: ApprovalSettings, batch: Batch) -> str:
     """Return why ``batch`` must not run on, "" when its recipe is the one that was started and approved.
 
-    The control recipe must have its own hash, the signed text with the formula's values must give what was started, and the approval must
-    verify for that text. Takes some milliseconds.
+    The control recipe must have its own hash, the signed text with the formula's values must give what was started, the recorded edits must
+    lead from there to the control recipe, and the approval must verify for that text. Takes some milliseconds.
     """
     if sha256_of(batch.recipe) != batch.recipe_sha256:
         return f"the control recipe is not the one with SHA-256 {batch.recipe_sha256[:16]}: it was changed outside of the core"
@@ -25,6 +26,9 @@ def objection(settings: ApprovalSettings, batch: Batch) -> str:
     wanted = batch.master_sha256 or batch.recipe_sha256
     if started.sha256 != wanted:
         return f"the batch's recipe text gives SHA-256 {started.sha256[:16]}, started was {wanted[:16]}: it was changed after approval"
+    control = replayed(started.recipe, batch.edits)
+    if isinstance(control, str) or sha256_of(control) != batch.recipe_sha256:
+        return f"the control recipe is not what was started with its {len(batch.edits)} recorded edits: it was changed outside of the core"
     try:
         verified(settings, master.recipe.id, master.recipe.revision, master.sha256, batch.approval)
     except NotApproved as found:

@@ -15,20 +15,22 @@ const store = new certificates.OPCUACertificateManager({ rootFolder: folder, aut
 const own = { certificateFile: `${folder}/client.pem`, privateKeyFile: store.privateKey };
 const sessions = new Map(); // name -> {client, session, subscriptions}
 
-function plain(value) {
+function plain(value, bare = false) { // bare: structures by their own fields, not as the library would print them
+
   if (value === null || value === undefined) return null;
   if (Buffer.isBuffer(value)) return { bytes: value.toString("base64") };
   if (value instanceof Date) return value.toISOString();
   if (ArrayBuffer.isView(value)) return Array.from(value);
-  if (Array.isArray(value)) return value.map(plain);
+  if (Array.isArray(value)) return value.map((one) => plain(one, bare));
+  if (bare && typeof value?.isGood === "function") return value.name;
   if (value instanceof NodeId || value?.constructor?.name === "ConstantStatusCode") return value.toString();
   if (typeof value?.isGood === "function") return value.name;
   if (value instanceof opcua.LocalizedText) return value.text;
   if (value instanceof opcua.QualifiedName) return value.toString();
   if (value instanceof opcua.Variant) return plain(value.value);
   if (typeof value === "object") {
-    const fields = typeof value.toJSON === "function" ? value.toJSON() : value;
-    return Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, plain(one)]));
+    const fields = typeof value.toJSON === "function" && !bare ? value.toJSON() : value;
+    return Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, plain(one, bare)]));
   }
   return value;
 }
@@ -244,6 +246,39 @@ const operations = {
   async comment({ session, node, event, comment }) {
     const status = await at(session).session.addCommentCondition(node, Buffer.from(event, "base64"), comment);
     return status.name;
+  },
+
+  async confirm({ session, node, event, comment }) {
+    const status = await at(session).session.confirmCondition(node, Buffer.from(event, "base64"), comment);
+    return status.name;
+  },
+
+  // Any service by the name of its request; what the library itself would not ask for too.
+  async service({ session, request, fields, details }) {
+    if (details) fields.historyReadDetails = new opcua[details]({ ...fields.details, reqTimes: fields.details.reqTimes?.map((one) => new Date(one)) });
+    if (fields.filter) fields.itemsToModify[0].requestedParameters.filter = new opcua.DataChangeFilter(fields.filter);
+    return new Promise((resolve) => {
+      at(session).session.performMessageTransaction(new opcua[request](fields), (error, response) => resolve(error
+        ? { service: error.response?.responseHeader.serviceResult.name ?? error.message }
+        : { ...plain(response, true), responseHeader: undefined, service: response.responseHeader.serviceResult.name }));
+    });
+  },
+
+  async items({ session, subscription }) {
+    const { mine } = at(session).subscriptions.get(subscription);
+    return { id: mine.subscriptionId, items: Object.values(mine.monitoredItems).map((one) => one.monitoredItemId) };
+  },
+
+  async register({ session, nodes }) {
+    const { session: mine } = at(session);
+    const found = await mine.registerNodes(nodes);
+    const values = await mine.read(found.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })));
+    await mine.unregisterNodes(found);
+    return { nodes: found.map(String), values: values.map(told) };
+  },
+
+  async servers({ url }) {
+    return (await opcua.findServers(url)).servers.map((one) => ({ uri: one.applicationUri, urls: one.discoveryUrls }));
   },
 
   async history({ session, node, start, end, most, point }) {

@@ -80,10 +80,30 @@ def interpolated(variable: Variable, points: Sequence[Point], span: Span) -> lis
     ``points`` reach beyond both ends of ``span`` by one sample, where there is one. A bad sample between two good ones, and an end that is
     not followed by a good sample, make the value uncertain; before the first good sample there is none.
     """
+    return at_times(variable, points, [span.start + at * span.step_ns for at in range(span.intervals)])
+
+
+def at_times(variable: Variable, points: Sequence[Point], wanted: Sequence[int], simple: bool = False) -> list[ua.DataValue]:
+    """Return the value at each of the times ``wanted``, ns, in their order, as ``interpolated`` does.
+
+    ``simple`` takes the samples next to a time as bounds, good or not: beside a bad one there is no value.
+    """
     known = [(point.wall_ns, value) for point in points if (value := _good(variable, point)) is not None]
     bad = [point.wall_ns for point in points if _good(variable, point) is None]
     times = [at for at, _ in known]
-    return [_between(variable, known, times, bad, span.start + at * span.step_ns) for at in range(span.intervals)]
+    return [
+        _told(None, _S.BadNoData, at) if simple and _beside(bad, times, at) else _between(variable, known, times, bad, at) for at in wanted
+    ]
+
+
+def _beside(bad: Sequence[int], good: Sequence[int], at: int) -> bool:
+    """Return whether the sample before (or at) a time, or the next one behind it, is bad."""
+    before_bad, before_good = bisect_right(bad, at), bisect_right(good, at)
+    if before_good and good[before_good - 1] == at:
+        return False
+    left = before_bad > 0 and (before_good == 0 or bad[before_bad - 1] > good[before_good - 1])
+    right = before_bad < len(bad) and (before_good == len(good) or bad[before_bad] < good[before_good])
+    return left or right
 
 
 def _between(variable: Variable, known: list[tuple[int, float]], times: list[int], bad: list[int], at: int) -> ua.DataValue:

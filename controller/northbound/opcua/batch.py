@@ -97,6 +97,8 @@ def table(asking: Asking, library: Library) -> tuple[Method, ...]:
         ), ANSWER, _lab(asking)),
         Method("Alarms.Acknowledge", "say that the alarm was seen; with an empty rule all of them", (_RULE, _REASON), ANSWER,
                lambda person, values: asking.ask(person, Verb.ACKNOWLEDGE, _named(values))),
+        Method("Alarms.Confirm", "say that the cause of a trip was found and dealt with; with an empty rule of all that wait for it",
+               (_RULE, _REASON), ANSWER, lambda person, values: asking.ask(person, Verb.CONFIRM_ALARM, _named(values))),
         Method("Alarms.Shelve", "put an alarm aside for a time", (_RULE, Arg("Minutes", "Double", "how long", 0.1, 480), _REASON), ANSWER,
                lambda person, values: asking.ask(person, Verb.SHELVE, {**_named(values), "minutes": values["Minutes"]})),
         Method("Alarms.Unshelve", "take a shelved alarm back", (_RULE, _REASON), ANSWER,
@@ -118,8 +120,11 @@ def load_text(values: Values) -> str:
     return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in given.items())
 
 
-async def start(asking: Asking, library: Library, person: Person, values: Values) -> tuple[bool, str, str]:
-    """Return the core's answer to a START of an approved revision, or why the library does not hand it out. Raises Fault."""
+async def start(asking: Asking, library: Library, person: Person, values: Values, ahead_min: float = 0.0) -> tuple[bool, str, str]:
+    """Return the core's answer to a START of an approved revision, or why the library does not hand it out. Raises Fault.
+
+    Above 0 the batch is to begin after ``ahead_min``.
+    """
     names, numbers = values["FormulaNames"], values["FormulaValues"]
     if len(names) != len(numbers) or len(set(names)) != len(names):
         raise Fault(
@@ -132,6 +137,8 @@ async def start(asking: Asking, library: Library, person: Person, values: Values
         return False, str(error), ""
     formula = dict(zip(names, numbers, strict=True))
     args = {"recipe": found.text, "load": load, "formula": formula, "approval": found.approval._asdict()}
+    if ahead_min > 0:
+        args["start_in_min"] = ahead_min
     return await asking.ask(person, Verb.START, args, "IDLE")
 
 

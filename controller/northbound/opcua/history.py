@@ -1,4 +1,4 @@
-"""HistoryRead over the journal's samples: raw values page by page, and processed values of intervals (``aggregates``).
+"""HistoryRead over the journal's samples: raw values page by page, values at given times and of intervals (``aggregates``).
 
 A continuation point holds the place itself and is signed with a key of this process, so that the server keeps nothing for a client.
 """
@@ -65,8 +65,22 @@ class History:
             await self._raw(details, wanted, variable, result)
         elif isinstance(details, ua.ReadProcessedDetails):
             await self._processed(details, variable, place, result)
+        elif isinstance(details, ua.ReadAtTimeDetails):
+            await self._at_times(details, variable, result)
         else:
             raise _Fault(_S.BadHistoryOperationUnsupported)
+
+    async def _at_times(self, details: Any, variable: Variable, result: ua.HistoryReadResult) -> None:
+        times = [_ns(time) for time in details.ReqTimes or []]
+        if len(times) > PAGE:
+            raise _Fault(_S.BadTooManyOperations)
+        if not times or any(at is None for at in times):
+            raise _Fault(_S.BadInvalidTimestampArgument)
+        wanted = [at for at in times if at is not None]
+        start, end = min(wanted), max(wanted) + 1
+        points = await asyncio.to_thread(self._some, variable.column, start, end)
+        points = await asyncio.to_thread(self._around, variable.column, points, start, end)
+        result.HistoryData = ua.HistoryData(DataValues=aggregates.at_times(variable, points, wanted, details.UseSimpleBounds))
 
     async def _raw(self, details: Any, wanted: ua.HistoryReadValueId, variable: Variable, result: ua.HistoryReadResult) -> None:
         start, end = _ns(details.StartTime), _ns(details.EndTime)
@@ -76,19 +90,41 @@ class History:
         backwards = start is None or (end is not None and end < start)
         salt = repr((variable.id, start, end)).encode()
         seq = 0
+        values: list[ua.DataValue] = []
+        bounded = details.ReturnBounds and start is not None and end is not None
         if wanted.ContinuationPoint:
             seq, backwards = self._opened(bytes(wanted.ContinuationPoint), salt)
+        elif bounded and start is not None:
+            values = await asyncio.to_thread(self._bound, variable, start, backwards, True)
+        room = most - len(values)
         if backwards:
             low, high = end if start is not None else 0, start if start is not None else end
-            found = await asyncio.to_thread(self._oven.before, (variable.column,), (low or 0) - 1, high or _FAR_NS, seq, most + 1)
+            found = await asyncio.to_thread(self._oven.before, (variable.column,), (low or 0) - 1, high or _FAR_NS, seq, room + 1)
         else:
-            found = await asyncio.to_thread(self._oven.history, (variable.column,), start or 0, end or _FAR_NS, seq, most + 1)
+            found = await asyncio.to_thread(self._oven.history, (variable.column,), start or 0, end or _FAR_NS, seq, room + 1)
         points = found[variable.column]
-        result.HistoryData = ua.HistoryData(DataValues=[_value(variable, point) for point in points[:most]])
-        if len(points) > most:
-            result.ContinuationPoint = self._sealed(points[most - 1].seq, backwards, salt)
-        if not points:
+        values += [_value(variable, point) for point in points[:room]]
+        more = len(points) > room
+        if bounded and end is not None and not more:
+            last = await asyncio.to_thread(self._bound, variable, end, not backwards, backwards)
+            more = len(values) + len(last) > most
+            values += [] if more else last
+        result.HistoryData = ua.HistoryData(DataValues=values)
+        if more:
+            result.ContinuationPoint = self._sealed(points[:room][-1].seq if points[:room] else seq, backwards, salt)
+        if not values:
             result.StatusCode = ua.StatusCode(_S.GoodNoData)
+
+    def _bound(self, variable: Variable, at: int, later: bool, told: bool) -> list[ua.DataValue]:
+        """Return the sample behind ``at``, ns, or in front of it; none when one lies just there and is ``told`` as a value anyway."""
+        column = (variable.column,)
+        if told and self._oven.history(column, at, at + 1, 0, 1)[variable.column]:
+            return []
+        found = self._oven.history(column, at, _FAR_NS, 0, 1) if later else self._oven.before(column, -1, at - 1, 0, 1)
+        if points := found[variable.column]:
+            return [_value(variable, points[0])]
+        time = datetime.fromtimestamp(at / 1e9, UTC)
+        return [ua.DataValue(None, ua.StatusCode(_S.BadBoundNotFound), time, time)]
 
     async def _processed(self, details: Any, variable: Variable, place: int, result: ua.HistoryReadResult) -> None:
         start, end, step_ms = _ns(details.StartTime), _ns(details.EndTime), details.ProcessingInterval

@@ -26,6 +26,9 @@ class Caller(Protocol):
     async def call(self, session: GuardedSession, request: ua.CallMethodRequest) -> ua.CallMethodResult:
         """Return the answer to one call; the role is checked in here, because only here the method's name is known."""
 
+    def name_of(self, node: ua.NodeId) -> str | None:
+        """Return the name in the table of roles of a method's node, None for any other node."""
+
 
 Historian = Callable[[GuardedSession, ua.HistoryReadParameters], Awaitable[list[ua.HistoryReadResult]]]
 Audit = Callable[[str, str, str, bool], None]  # user, what, answer, whether it was done

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from controller.clock import wall_ns
 from controller.equipment import Strict
 from controller.northbound.opcua.mapping import FINAL_JOBS, MAPPING
+from controller.northbound.opcua.port import Waiting
 from controller.recipe.states import UnitState
 
 MOST_JOBS: Final = 50
@@ -28,6 +29,9 @@ class Job(Strict):
     description: Annotated[str, Field(max_length=400)] = ""
     state: Literal["NotAllowedToStart", "AllowedToStart", "Running", "Interrupted", "Ended", "Aborted"] = "NotAllowedToStart"
     batch: str = ""
+    begins_ns: int = 0  # the order's own StartTime
+    armed_seq: int = 0  # entry of the journal with which the core took it to be started at that time
+    armed_batch: str = ""  # number of the newest batch then
     started_ns: int = 0
     ended_ns: int = 0
     said: str = ""
@@ -63,12 +67,12 @@ class JobOrders:
         del self.jobs[name]
         self._save()
 
-    def told(self, latest: Mapping[str, Mapping[str, Any]], state: UnitState | None) -> bool:
+    def told(self, latest: Mapping[str, Mapping[str, Any]], state: UnitState | None, waiting: Waiting | None = None) -> bool:
         """Bring the orders up to date with the journal's news and the unit's state; return whether something changed."""
         batch = latest.get("batch_start", {}).get("batch_id")
         self.batch = str(batch) if batch is not None else self.batch
         end = latest.get("batch_end", {})
-        changed = False
+        changed = self._waited(waiting)
         for job in [one for one in self.jobs.values() if one.batch and one.state not in FINAL_JOBS]:
             if str(end.get("batch_id", "")) == job.batch:
                 after = "Ended" if end.get("result") in ("COMPLETE", "STOPPED") else "Aborted"
@@ -83,6 +87,20 @@ class JobOrders:
         if changed:
             self._save()
         return changed
+
+    def _waited(self, waiting: Waiting | None) -> bool:
+        """Look after the order that is allowed to start: its batch has begun, or the core has let go of it."""
+        for job in [one for one in self.jobs.values() if one.state == "AllowedToStart"]:
+            if int(self.batch or 0) > int(job.armed_batch or 0):  # no other start is possible beside it
+                update: dict[str, Any] = {"state": "Running", "batch": self.batch, "started_ns": wall_ns()}
+            elif waiting is not None and not waiting.armed and waiting.seq > job.armed_seq:
+                update = {"state": "NotAllowedToStart", "said": waiting.why[:400]}
+            else:
+                continue
+            self.jobs[job.id] = job.model_copy(update=update)
+            self._save()
+            return True
+        return False
 
     def runs(self, job: Job) -> bool:
         """Return whether the order's batch is the one in the oven; one that was just started may be ahead of the journal's news."""

@@ -87,6 +87,13 @@ class Methods:
         self._standard = standard
         self._running = 0
 
+    def name_of(self, node: ua.NodeId) -> str | None:
+        """Return the name in the table of roles of a method's node, of the oven or of a standard's type; None for any other node."""
+        if node.NamespaceIndex == 0:
+            return self._standard[node.Identifier][0] if node.Identifier in self._standard else None
+        found = self._by_type.get(node.Identifier) if node.NamespaceIndex == JOB_INDEX else self.table.get(str(node.Identifier))
+        return None if found is None else found.name
+
     async def call(self, session: GuardedSession, request: ua.CallMethodRequest) -> ua.CallMethodResult:
         """Return the answer to one call."""
         result, code, name, said = ua.CallMethodResult(), _S.Good, _name(request.MethodId), ""

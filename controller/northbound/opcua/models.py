@@ -10,6 +10,7 @@ from typing import Any, Final
 from asyncua import Server, ua
 from asyncua.server.internal_server import InternalServer
 
+from controller.northbound.opcua.jobforms import STATUS_EVENT
 from controller.northbound.opcua.mapping import MAPPING, PACKML_NODES
 from controller.northbound.opcua.methods import JOB_INDEX
 from controller.northbound.opcua.space import INDEX, Space, node_id
@@ -72,6 +73,7 @@ class Models:
         add(oven, "Oven.Jobs", ua.NodeId(1002, JOB_INDEX), ua.QualifiedName("JobOrderControl", JOB_INDEX), _Ids.HasComponent)
         add(oven, "Oven.JobResponses", ua.NodeId(1003, JOB_INDEX), ua.QualifiedName("JobOrderResults", JOB_INDEX), _Ids.HasComponent)
         self._arrays()
+        self._space.add_type(ua.NodeId(1006, JOB_INDEX), STATUS_EVENT, "state of a job order")
         await self.write("Oven.Jobs.MaxDownloadableJobOrders", ua.Variant(50, _T.UInt16))
 
     def _arrays(self) -> None:

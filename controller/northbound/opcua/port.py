@@ -31,6 +31,15 @@ class AlarmNews(NamedTuple):
     reason: str
     first_out: bool
     wall_ns: int
+    shelf_s: float = 0.0  # for which it was left on the shelf at that time, s
+
+
+class Waiting(NamedTuple):
+    """What was last decided of a start at a later time: it was armed, or (``armed`` is False) it was cancelled or has begun."""
+
+    seq: int
+    armed: bool
+    why: str
 
 
 class News(NamedTuple):
@@ -40,6 +49,7 @@ class News(NamedTuple):
     sample: Seen | None
     latest: Mapping[str, Mapping[str, Any]]
     alarms: tuple[AlarmNews, ...]
+    waiting: Waiting | None = None
 
 
 class Point(NamedTuple):

@@ -41,13 +41,24 @@ The server reads the journal and posts commands to the core's mailbox; it has no
 * **Answers**: a refused role is BadUserAccessDenied, wrong arguments are BadInvalidArgument with a code per argument, a core that does not
   answer is BadTimeout. What core or library refuse is a good call whose `Accepted` is false (`Verdict` REFUSED) and whose text says why.
 * **Alarms**: AlarmConditionType events on the Server object with the oven as SourceNode; severity 900 CRITICAL, 700 HIGH, 500 MEDIUM,
-  300 LOW; entries of journal priority are no events. Acknowledge, AddComment, TimedShelve and Unshelve of the standard work on the
-  conditions, ConditionRefresh once a second. Every call, login and denial is an audit event for engineers and admins, and stands in the
-  log.
-* **History**: raw, forwards and backwards, with continuation points; aggregates {aggregates}.
+  300 LOW; entries of journal priority are no events. Below each condition of `Oven.Alarms` stand the fields of its newest event, to be
+  read and monitored. Acknowledge, Confirm, AddComment, TimedShelve and Unshelve of the standard work on the conditions, ConditionRefresh
+  once a second. ConfirmedState becomes false with the acknowledgement of a row that trips (ALARMS.md, column confirm) and true by
+  Confirm, which needs the row gone and its latch reset (BadInvalidState before); Retain stays until then. Enable is
+  BadConditionAlreadyEnabled, Disable and OneShotShelve are BadNotSupported. Every call, login and denial is an audit event for engineers
+  and admins, and stands in the log.
+* **Subscriptions**: intervals of {low:g} to {high:g} ms, also by ModifySubscription; lifetime at least three keep-alives; deadbands
+  absolute and in percent of the EURange, from the value last sent; Republish until a message is acknowledged; a subscription is
+  transferred to another session of the same person and application. Not offered, BadServiceUnsupported: SetTriggering, Query, Cancel;
+  NodeManagement is BadUserAccessDenied to all.
+* **History**: raw, forwards and backwards, with bounds and continuation points; at given times, at most {page}; aggregates {aggregates}.
 * **Recipes**: draft, submitted, approved, retired; a draft can be removed. Revisions only grow, approval needs another user than the author
   and is signed with Ed25519; text, hash and signature are checked at every start, and by the core again at each phase and after a
-  restart. Refused uploads are kept, of those above {file_bytes} characters hash, size, user, time and head. Nothing is ever deleted.
+  restart. What is retired the core refuses by its own list, which it keeps over restarts, so that a library restored from a copy brings
+  nothing back; without the core's answer nothing is retired. An engineer's edit of the running control recipe is unsigned: it is recorded
+  with reason and hashes, the core proves at each phase that master and recorded edits give what runs (I34), the report shows it as a
+  deviation, and `settings.approval.edits = false` forbids it. Refused uploads are kept, of those above {file_bytes} characters
+  hash, size, user, time and head. Nothing is ever deleted.
 * **Files** (Part 20): open `Recipes.UploadFile` for writing (mode 6), write UTF-8, close: the content is taken or refused just as by
   `Recipes.Upload`. A refused file closes with BadConfigurationError; `Recipes.ReceiptFile`, opened for reading (mode 1), then holds
   one's own last receipt as JSON with the answers of `Recipes.Upload`. More than {file_bytes} bytes are BadRequestTooLarge at once and
@@ -59,8 +70,13 @@ The server reads the journal and posts commands to the core's mailbox; it has no
 * **Standard models** (types from the OPC Foundation's nodesets, pruned, MIT): OPC UA for Machinery (`Machines/Oven/Identification`),
   PackML's three nested state machines as a view without methods, ISA-95 Job Control V2 (`JobOrderControl`, `JobOrderResults`) over the
   same commands, roles and audit as `Batch`. A job order is a recipe's revision (`WorkMasterID[0].ID` = RECIPE/REVISION) and a load (its
-  parameters are the arguments of `Batch.Start`, and `Formula.NAME`). `Start` starts at once or is refused: an oven that heats by itself
-  when it has become free would surprise somebody. So no order is ever AllowedToStart; RevokeStart and Update are left out.
+  parameters are the arguments of `Batch.Start`, and `Formula.NAME`). `Start` of an order without a StartTime starts at once or is refused:
+  an oven that heats by itself when it has become free would surprise somebody. With a StartTime ahead, a week at most, the order is
+  AllowedToStart as the core's delayed start, and goes back to NotAllowedToStart by `RevokeStart`, by any HOLD, STOP, ABORT or RESET, by
+  a restart of the core, or when something blocks the start at its time. `Update` replaces an order that is NotAllowedToStart. Each change
+  of an order's state is an event of `JobOrderStatusEventType`, a subtype of the standard's abstract ISA95JobOrderStatusEventType.
+  Not offered: substates, `WorkMaster` lists (the library is `Recipes`), EndTime and Priority (one oven, one order at a time; ignored),
+  `Abort` of an order that does not run (`Cancel` it: ReturnStatus 8).
 """
 
 
@@ -72,6 +88,7 @@ def document(table: tuple[Method, ...]) -> str:
         raise AssertionError("an aggregate is missing from the document")
     head = _HEAD.format(
         namespace=NAMESPACE, frame=FRAME_BYTES, message=MESSAGE_BYTES, chunks=CHUNKS, plain=PLAIN_BYTES, page=PAGE,
+        low=bounds.INTERVAL_MS[0], high=bounds.INTERVAL_MS[1],
         connections=defaults.max_connections, address=defaults.max_per_address, activation=defaults.activation_s,
         sessions=bounds.MOST_SESSIONS, subscriptions=bounds.MOST_SUBSCRIPTIONS, items=bounds.MOST_ITEMS, nodes=bounds.MOST_NODES,
         calls=prescan.MOST_CALLS, arguments=prescan.MOST_ARGUMENTS, elements=methods.MOST_ELEMENTS, intervals=MOST_INTERVALS,

@@ -37,6 +37,11 @@ _CREATE: Final = ua.NodeId(_Ids.CreateSessionRequest_Encoding_DefaultBinary)
 _ACTIVATE: Final = ua.NodeId(_Ids.ActivateSessionRequest_Encoding_DefaultBinary)
 _BROWSE_NEXT: Final = ua.NodeId(_Ids.BrowseNextRequest_Encoding_DefaultBinary)
 _CALL: Final = ua.NodeId(_Ids.CallRequest_Encoding_DefaultBinary)
+# What nobody may do, and what there is not; the library would answer BadUserAccessDenied to both and tell nobody.
+_CLOSED: Final = {ua.NodeId(getattr(_Ids, f"{name}Request_Encoding_DefaultBinary")): name
+                  for name in ("AddNodes", "DeleteNodes", "AddReferences", "DeleteReferences", "HistoryUpdate")}  # fmt: skip
+_ABSENT: Final = frozenset(ua.NodeId(getattr(_Ids, f"{name}Request_Encoding_DefaultBinary"))
+                           for name in ("SetTriggering", "Cancel", "QueryFirst", "QueryNext"))  # fmt: skip
 
 
 class GuardedProcessor(UaProcessor):
@@ -56,6 +61,10 @@ class GuardedProcessor(UaProcessor):
             await self._check_activate(requesthdr, body, policy.peer_certificate)
         else:
             self._check_service(typeid, requesthdr, body)
+        if typeid in _ABSENT:
+            raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
+        if typeid in _CLOSED:
+            self.session.closed(_CLOSED[typeid])
         if typeid == _BROWSE_NEXT:  # the library does not know it
             response = ua.BrowseNextResponse()
             response.Parameters.Results = await self.session.browse_next(struct_from_binary(ua.BrowseNextParameters, body))

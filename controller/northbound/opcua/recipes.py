@@ -8,11 +8,13 @@ from controller.commands import problems_of
 from controller.errors import FileError, Problem
 from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError, Status, Stored
+from controller.northbound.opcua.batch import Asking
 from controller.northbound.opcua.methods import Arg, Method, Values, on_thread
 from controller.northbound.opcua.users import Person
 from controller.recipe.check import check_load
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.reading import MAX_BYTES, SourcedRecipe
+from controller.recipe.states import Verb
 
 REFUSED: Final = "REFUSED"
 MOST_RECEIVED: Final = 1_048_576  # characters of an upload that are looked at at all: the longest message
@@ -58,7 +60,7 @@ def largest(settings: Settings, recipe: Recipe) -> LoadRecord:
     )  # fmt: skip
 
 
-def table(library: Library) -> tuple[Method, ...]:
+def table(library: Library, asking: Asking) -> tuple[Method, ...]:
     """Return the methods of the library."""
 
     async def upload(person: Person, values: Values) -> tuple[str, int, str, str, str]:
@@ -87,6 +89,17 @@ def table(library: Library) -> tuple[Method, ...]:
 
         return move
 
+    async def retire(person: Person, values: Values) -> tuple[bool, str]:
+        """Have the core refuse it from now on, then say so in the library."""
+        recipe, revision = values["RecipeId"], values["Revision"]
+        try:
+            await on_thread(library.may_move, recipe, revision, Status.RETIRED)
+        except LibraryError as error:
+            return False, str(error)
+        args = {"recipe": recipe, "revision": revision, "reason": values["Reason"]}
+        accepted, answer, _ = await asking.ask(person, Verb.RETIRE, args)
+        return await step(Status.RETIRED)(person, values) if accepted else (False, answer)
+
     return (
         Method("Recipes.Upload", "take a recipe as a draft: read, checked against oven and claims, run on the model", (
             Arg("Name", "String", "of the file, for messages", most=120),
@@ -100,7 +113,8 @@ def table(library: Library) -> tuple[Method, ...]:
         Method("Recipes.Remove", "take a draft away", (*_ID, _WHY), _DONE, step(Status.REMOVED)),
         Method("Recipes.Submit", "ask for approval", (*_ID, _WHY), _DONE, step(Status.SUBMITTED)),
         Method("Recipes.Approve", "approve and sign; another user than the author", (*_ID, _WHY), _DONE, step(Status.APPROVED)),
-        Method("Recipes.Retire", "an approved revision may not be started any more", (*_ID, _WHY), _DONE, step(Status.RETIRED)),
+        Method("Recipes.Retire", "an approved revision may not be started any more, which the core keeps itself", (*_ID, _WHY), _DONE,
+               retire),
     )  # fmt: skip
 
 

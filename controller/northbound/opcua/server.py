@@ -17,10 +17,11 @@ from controller.errors import FileError, JournalError, Problem
 from controller.interlocks.table import RULES
 from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError
-from controller.northbound.opcua import batch, capabilities, files, jobs, methods, pki, recipes, users
+from controller.northbound.opcua import batch, capabilities, files, jobforms, jobs, methods, pki, recipes, users
 from controller.northbound.opcua.alarms import Conditions
 from controller.northbound.opcua.history import History
 from controller.northbound.opcua.inner import OvenServer, quiet
+from controller.northbound.opcua.instances import Instances
 from controller.northbound.opcua.joborders import JobOrders
 from controller.northbound.opcua.models import Models
 from controller.northbound.opcua.nodes import SECURITY
@@ -75,12 +76,14 @@ class OpcuaServer:
         self.library = Library(folder / settings.library_file, pki.signing_key(self._store), examine)
         self._server: OvenServer = OvenServer(settings, self._store, self._accounts)
         self._asking = batch.Asking(oven, settings.answer_s)
-        self._conditions = Conditions(self._server, self._asking)
         self._history = History(oven)
         self._space = Space(self._server)
+        self._instances = Instances(self._server, self._space)
+        self._conditions = Conditions(self._server, self._asking, self._instances, site.alarms.shelve_max_min)
         self._files = files.Files(self.library, self._audit)
         self._models = Models(self._server, self._space)
         self._orders = JobOrders(folder / "jobs.json")
+        self._job_states: dict[str, str] = {}
         self._state: UnitState | None = None
         self._audits: asyncio.Queue[tuple[str, str, str, bool]] = asyncio.Queue(_MOST_AUDITS)
         self._seq = 0
@@ -127,13 +130,17 @@ class OpcuaServer:
         await server.set_build_info("urn:ovenctl", "ovenctl", "ovenctl gateway", self._version, "", datetime.now(UTC))
         if await server.register_namespace(NAMESPACE) != INDEX:
             raise AssertionError("the oven's namespace is the first behind the application's own")
-        await self._space.build(rule.id for rule in RULES)
+        rules = [rule.id for rule in RULES]
+        await self._space.build(rules)
+        await self._instances.build(rules)
+        await self._conditions.begin(rules)
         await self._models.load(server)
         await self._models.build()
         await capabilities.tell(server)
         files.build(self._space)
         orders = jobs.Jobs(self._orders, self._asking, self.library, self._oven, self._show_jobs)
-        every = (*batch.table(self._asking, self.library), *recipes.table(self.library), *files.table(self._files), *orders.table())
+        asked = (*batch.table(self._asking, self.library), *recipes.table(self.library, self._asking))
+        every = (*asked, *files.table(self._files), *orders.table())
         table = methods.Methods(every, self._conditions.methods())
         for identifier, method in table.table.items():
             parent, name = identifier.rsplit(".", 1)
@@ -203,15 +210,19 @@ class OpcuaServer:
         if news.sample is not None and (code := news.sample.values.get("unit_state", float("nan"))) == code:
             self._state = UnitState(int(code))
         await self._models.show(self._state)
-        if self._orders.told(news.latest, self._state):
+        if self._orders.told(news.latest, self._state, news.waiting):
             await self._show_jobs()
 
     async def _show_jobs(self) -> None:
         """Write the lists of orders and responses."""
         kept = list(self._orders.jobs.values())
-        for name, found in (("Jobs.JobOrderList", [jobs.order_of(job) for job in kept]),
-                            ("JobResponses.JobOrderResponseList", [jobs.response(job) for job in kept])):  # fmt: skip
+        for name, found in (("Jobs.JobOrderList", [jobforms.order_of(job) for job in kept]),
+                            ("JobResponses.JobOrderResponseList", [jobforms.response(job) for job in kept])):  # fmt: skip
             await self._models.write(f"Oven.{name}", ua.Variant(found, ua.VariantType.ExtensionObject, is_array=True))
+        for job in kept:
+            if self._job_states.get(job.id) != job.state:
+                await self._server.subscription_service.trigger_event(jobforms.event(job))
+        self._job_states = {job.id: job.state for job in kept}
 
     async def _tell(self, alarm: AlarmNews) -> None:
         await self._conditions.tell(alarm)

@@ -1,12 +1,12 @@
 """Sessions that know who speaks: every service is checked for the person's role, per node and per method, before the library sees it."""
 
-from typing import Any
+from typing import NoReturn
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 
-from controller.northbound.opcua import access
-from controller.northbound.opcua.bounds import DENIED, MOST_HISTORY, OVEN_INDEX, bounded, names, plain
+from controller.northbound.opcua import access, ranges
+from controller.northbound.opcua.bounds import DENIED, MOST_HISTORY, bounded, names, plain
 from controller.northbound.opcua.subscribing import SubscribingSession
 
 
@@ -16,6 +16,8 @@ class GuardedSession(SubscribingSession):
     async def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
         """Read what the person may see; the rest is BadUserAccessDenied."""
         wanted = bounded(params.NodesToRead)
+        if not params.MaxAge >= 0:
+            raise ServiceError(ua.StatusCodes.BadMaxAgeInvalid)
         seen = [self.sees(value.NodeId) for value in wanted]
         params.NodesToRead = [value for value, may in zip(wanted, seen, strict=True) if may]
         found = iter(self.server.attribute_service.read(params))
@@ -23,11 +25,13 @@ class GuardedSession(SubscribingSession):
         if not all(seen):
             self.denied("Read " + names(value.NodeId for value, may in zip(wanted, seen, strict=True) if not may))
         for index, value in enumerate(wanted):
-            if seen[index] and value.AttributeId == ua.AttributeIds.UserExecutable and value.NodeId.NamespaceIndex == OVEN_INDEX:
-                name = str(value.NodeId.Identifier).removeprefix(f"{access.ROOT}.")
-                results[index] = ua.DataValue(ua.Variant(access.may_call(self.person.role, name), ua.VariantType.Boolean))
+            if seen[index] and value.AttributeId == ua.AttributeIds.UserExecutable and self.server.caller is not None:
+                if (name := self.server.caller.name_of(value.NodeId)) is not None:
+                    results[index] = ua.DataValue(ua.Variant(access.may_call(self.person.role, name), ua.VariantType.Boolean))
             elif seen[index] and value.AttributeId == ua.AttributeIds.Value and (own := self.server.personal(self, value.NodeId)):
                 results[index] = ua.DataValue(own)
+            if seen[index] and value.IndexRange:
+                results[index] = ranges.part(results[index], value.IndexRange)
         return results
 
     async def write(self, params: ua.WriteParameters) -> list[ua.StatusCode]:
@@ -91,20 +95,21 @@ class GuardedSession(SubscribingSession):
 
     async def add_nodes(self, params: list[ua.AddNodesItem]) -> list[ua.AddNodesResult]:
         """Refuse: the address space is made from the tables."""
-        return self._closed("AddNodes")
+        return self.closed("AddNodes")
 
     async def delete_nodes(self, params: ua.DeleteNodesParameters) -> list[ua.StatusCode]:
         """Refuse as ``add_nodes``."""
-        return self._closed("DeleteNodes")
+        return self.closed("DeleteNodes")
 
     async def add_references(self, params: list[ua.AddReferencesItem]) -> list[ua.StatusCode]:
         """Refuse as ``add_nodes``."""
-        return self._closed("AddReferences")
+        return self.closed("AddReferences")
 
     async def delete_references(self, params: list[ua.DeleteReferencesItem]) -> list[ua.StatusCode]:
         """Refuse as ``add_nodes``."""
-        return self._closed("DeleteReferences")
+        return self.closed("DeleteReferences")
 
-    def _closed(self, what: str) -> Any:
+    def closed(self, what: str) -> NoReturn:
+        """Refuse a service that nobody may use, and say so in the audit."""
         self.denied(what)
         raise ServiceError(ua.StatusCodes.BadUserAccessDenied)

@@ -29,7 +29,7 @@ STATUS: Final[Mapping[Quality, int]] = {
     Quality.BAD_SENSOR: _S.BadSensorFailure, Quality.BAD_RANGE: _S.BadOutOfRange, Quality.ABSENT: _S.BadNotConnected,
 }  # fmt: skip
 _STANDARD: Final = ("MachineryIdentification", "PackML", "Jobs", "JobResponses")  # made by ``models``
-_TEXT_OF: Final = {rule.id: rule.text for rule in RULES}
+TEXT_OF: Final = {rule.id: rule.text for rule in RULES}
 
 
 def node_id(identifier: str) -> ua.NodeId:
@@ -58,12 +58,12 @@ class Space:
             if count % 20 == 0:
                 await asyncio.sleep(0)
         for rule in rules:
-            self.add(node_id("Oven.Alarms"), f"Oven.Alarms.{rule}", _TEXT_OF.get(rule, ""), ua.ObjectIds.AlarmConditionType)
+            self.add(node_id("Oven.Alarms"), f"Oven.Alarms.{rule}", TEXT_OF.get(rule, ""), ua.ObjectIds.AlarmConditionType)
 
     def add(self, parent: ua.NodeId, identifier: str, text: str, type_: int = ua.ObjectIds.BaseObjectType,
-            reference: int = ua.ObjectIds.HasComponent) -> None:  # fmt: skip
-        """Add an object."""
-        self._add(parent, identifier, ua.NodeClass.Object, ua.ObjectAttributes(EventNotifier=0), text, type_, reference)
+            reference: int = ua.ObjectIds.HasComponent, index: int = INDEX) -> None:  # fmt: skip
+        """Add an object; ``index`` is the namespace of its name."""
+        self._add(parent, identifier, ua.NodeClass.Object, ua.ObjectAttributes(EventNotifier=0), text, type_, reference, index)
 
     def add_property(self, parent: str, name: str, value: ua.Variant) -> None:
         """Add a property that the standard names."""
@@ -79,6 +79,11 @@ class Space:
             if arguments:
                 value = ua.Variant(arguments, ua.VariantType.ExtensionObject)
                 self._property(identifier, which, value, ua.NodeId(ua.ObjectIds.Argument), index=0)
+
+    def add_type(self, above: ua.NodeId, identifier: str, text: str) -> None:
+        """Add an object type below one of a standard."""
+        attributes = ua.ObjectTypeAttributes(IsAbstract=False)
+        self._add(above, identifier, ua.NodeClass.ObjectType, attributes, text, None, ua.ObjectIds.HasSubtype)
 
     def place(self, parent: ua.NodeId, identifier: str, type_: ua.NodeId, browse: ua.QualifiedName, reference: int) -> None:
         """Add an object of a standard's type under a standard's browse name."""
@@ -178,7 +183,7 @@ def told(news: News) -> dict[str, tuple[object, int]]:
         values["Oven.Unit.Phase"] = (f"{phase.get('kind', '')} {phase.get('name', '')}".strip(), _S.Good)
     if (standing := latest.get("standing")) is not None:
         rows = [str(row) for row in standing.get("rows") or ()]
-        values["Oven.Unit.Waiting"] = ("; ".join(f"{row} {_TEXT_OF.get(row, '')}".strip() for row in rows), _S.Good)
+        values["Oven.Unit.Waiting"] = ("; ".join(f"{row} {TEXT_OF.get(row, '')}".strip() for row in rows), _S.Good)
         values["Oven.Unit.FirstOut"] = (str(standing.get("first_out") or ""), _S.Good)
     if (start := latest.get("batch_start")) is not None:
         load = start.get("load") or {}

@@ -1,14 +1,14 @@
 """Subscriptions of a session: one's own only, bounded, and of nothing that the person may not see."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
-from asyncua.server.monitored_item_service import MonitoredItemValues
 
-from controller.northbound.opcua import where
 from controller.northbound.opcua.bounds import INTERVAL_MS, MOST_ITEMS, MOST_SUBSCRIPTIONS, bounded, names
+from controller.northbound.opcua.items import Items, objection
 from controller.northbound.opcua.person import PersonSession
 
 
@@ -33,10 +33,12 @@ class SubscribingSession(PersonSession):
         """Make a subscription with an interval inside the bounds."""
         if len(self._mine()) >= MOST_SUBSCRIPTIONS:
             raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
-        low, high = INTERVAL_MS
-        asked = params.RequestedPublishingInterval
-        params.RequestedPublishingInterval = min(max(asked, low), high) if asked == asked else low
-        return await super().create_subscription(params, callback, request_callback)
+        params.RequestedPublishingInterval = _interval_ms(params.RequestedPublishingInterval)
+        params.RequestedLifetimeCount = max(params.RequestedLifetimeCount, 3 * params.RequestedMaxKeepAliveCount)
+        made = await super().create_subscription(params, callback, request_callback)
+        subscription = self.subscription_service.subscriptions[made.SubscriptionId]
+        subscription.monitored_item_srv = Items(subscription, self.aspace, self.person.role)
+        return made
 
     async def create_monitored_items(self, params: ua.CreateMonitoredItemsParameters) -> list[ua.MonitoredItemCreateResult]:
         """Monitor what the person may see; event filters are checked and evaluated with their types' ancestors."""
@@ -50,10 +52,8 @@ class SubscribingSession(PersonSession):
         service = self.subscription_service.subscriptions[params.SubscriptionId].monitored_item_srv
         for result in made:
             item = service._monitored_items.get(result.MonitoredItemId)
-            if item is not None:
-                item.mvalue = _Kept(item.mvalue)
             if item is not None and item.where_clause_evaluator is not None:
-                item.where_clause_evaluator = where.Evaluator(self.aspace, item.filter.WhereClause, self.person.role)
+                service.judge(item)
         found = iter(made)
         return [next(found) if code is None else ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(code)) for code in codes]
 
@@ -62,27 +62,15 @@ class SubscribingSession(PersonSession):
         if not self.sees(node.NodeId):
             self.denied("CreateMonitoredItems " + names((node.NodeId,)))
             return ua.StatusCodes.BadUserAccessDenied
-        if node.AttributeId == ua.AttributeIds.EventNotifier:
-            return ua.StatusCodes.BadEventFilterInvalid if where.unfit(asked) else None
         if isinstance(asked, ua.ExtensionObject):  # what the library makes of "no filter", and then trips over
             item.RequestedParameters.Filter = asked = None
-        if asked is not None and not isinstance(asked, ua.DataChangeFilter):
-            return ua.StatusCodes.BadMonitoredItemFilterUnsupported
-        return None
+        return objection(node, asked)
 
     async def modify_monitored_items(self, params: ua.ModifyMonitoredItemsParameters) -> list[ua.MonitoredItemModifyResult]:
-        """Change queue sizes of one's own items; a filter stays what it was."""
+        """Change queue, handle and filter of one's own items; they keep sampling as values come."""
         self._own(params.SubscriptionId)
-        for item in bounded(params.ItemsToModify):
-            item.RequestedParameters.Filter = None
-            item.RequestedParameters.QueueSize = min(item.RequestedParameters.QueueSize or 1, self.server.max_monitored_item_queue_size)
-        known = self.subscription_service.subscriptions[params.SubscriptionId].monitored_item_srv._monitored_items
-        unknown = ua.MonitoredItemModifyResult(StatusCode=ua.StatusCode(ua.StatusCodes.BadMonitoredItemIdInvalid))
-        mine = [item for item in params.ItemsToModify if item.MonitoredItemId in known]
-        ids = {item.MonitoredItemId for item in mine}
-        wanted, params.ItemsToModify = params.ItemsToModify, mine
-        found = iter(await super().modify_monitored_items(params))
-        return [next(found) if item.MonitoredItemId in ids else unknown for item in wanted]
+        bounded(params.ItemsToModify)
+        return await super().modify_monitored_items(params)
 
     async def set_monitoring_mode(self, params: ua.SetMonitoringModeParameters) -> list[ua.StatusCode]:
         """Set the mode of one's own items."""
@@ -91,22 +79,31 @@ class SubscribingSession(PersonSession):
 
     async def set_publishing_mode(self, params: ua.SetPublishingModeParameters) -> list[ua.StatusCode]:
         """Switch one's own subscriptions on or off."""
-        for subscription in bounded(params.SubscriptionIds):
-            self._own(subscription)
-        return await super().set_publishing_mode(params)
+        wanted = bounded(params.SubscriptionIds)
+        params.SubscriptionIds = mine = [one for one in wanted if self.owns(one)]
+        done = dict(zip(mine, await super().set_publishing_mode(params), strict=True))
+        return [done.get(one, ua.StatusCode(ua.StatusCodes.BadSubscriptionIdInvalid)) for one in wanted]
 
     def modify_subscription(self, params: ua.ModifySubscriptionParameters) -> ua.ModifySubscriptionResult:
-        """Answer with what the subscription has: the library cannot change it."""
+        """Change interval and counts of one's own subscription, inside the bounds; the answer says what they are."""
         self._own(params.SubscriptionId)
+        service, subscription = self.subscription_service, self.subscription_service.subscriptions[params.SubscriptionId]
+        kept, before_ms = subscription.data, subscription.data.RevisedPublishingInterval
+        kept.RevisedPublishingInterval = _interval_ms(params.RequestedPublishingInterval)
+        kept.RevisedMaxKeepAliveCount = service._clamp_keep_alive_count(params.RequestedMaxKeepAliveCount)
+        kept.RevisedLifetimeCount = service._clamp_lifetime_count(max(params.RequestedLifetimeCount, 3 * kept.RevisedMaxKeepAliveCount))
+        if kept.RevisedPublishingInterval != before_ms and subscription._task is not None:  # its loop has taken the interval at its start
+            subscription._task.cancel()
+            subscription._task = asyncio.create_task(subscription._subscription_loop(), name="subscription")
         return super().modify_subscription(params)
 
     def republish(self, params: ua.RepublishParameters) -> ua.NotificationMessage:
-        """Send a message of one's own subscription again. Raises ServiceError when it is not kept any more."""
+        """Send a message of one's own subscription again; it is kept until it is acknowledged. Raises ServiceError when it is not."""
         self._own(params.SubscriptionId)
-        message = super().republish(params)
-        if not message.SequenceNumber:
+        kept = self.subscription_service.subscriptions[params.SubscriptionId]._not_acknowledged_results
+        if (found := kept.get(params.RetransmitSequenceNumber)) is None:
             raise ServiceError(ua.StatusCodes.BadMessageNotAvailable)
-        return message
+        return found.NotificationMessage
 
     async def delete_monitored_items(self, params: ua.DeleteMonitoredItemsParameters) -> list[ua.StatusCode]:
         """Delete one's own items."""
@@ -124,15 +121,25 @@ class SubscribingSession(PersonSession):
     async def transfer_subscriptions(
         self, params: ua.TransferSubscriptionsParameters, callback: Callable[..., Any]
     ) -> list[ua.TransferResult]:
-        """Take over subscriptions of sessions of the same person and the same application."""
-        refused = ua.TransferResult(StatusCode=ua.StatusCode(ua.StatusCodes.BadUserAccessDenied))
+        """Take over subscriptions of sessions of the same person and the same application; the old session is told."""
         wanted = bounded(params.SubscriptionIds)
         mine = [one for one in wanted if self._was_mine(one)]
+        if len(self._mine()) + len([one for one in mine if not self.owns(one)]) > MOST_SUBSCRIPTIONS:
+            raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
         params.SubscriptionIds = mine
+        for one in mine:
+            await _let_go(self.subscription_service.subscriptions[one], callback)
         moved = dict(zip(mine, await super().transfer_subscriptions(params, callback), strict=True))
+        if params.SendInitialValues:
+            for one in mine:
+                await self.subscription_service.subscriptions[one].monitored_item_srv.again()
         if len(mine) < len(wanted):
             self.denied("TransferSubscriptions")
-        return [moved.get(one, refused) for one in wanted]
+        return [moved.get(one) or self._not_moved(one) for one in wanted]
+
+    def _not_moved(self, subscription: int) -> ua.TransferResult:
+        there = subscription in self.subscription_service.subscriptions
+        return ua.TransferResult(ua.StatusCode(ua.StatusCodes.BadUserAccessDenied if there else ua.StatusCodes.BadSubscriptionIdInvalid))
 
     def _was_mine(self, subscription: int) -> bool:
         found = self.subscription_service.subscriptions.get(subscription)
@@ -153,11 +160,19 @@ class SubscribingSession(PersonSession):
         return len(self._mine()), results
 
 
-class _Kept(MonitoredItemValues):
-    """The last two values of an item without the library's deep copies: nothing here changes a value after it was written."""
+def _interval_ms(asked: float) -> float:
+    low, high = INTERVAL_MS
+    return min(max(asked, low), high) if asked == asked else low
 
-    def __init__(self, before: MonitoredItemValues) -> None:
-        self.current_dvalue, self.old_dvalue = before.current_dvalue, before.old_dvalue
 
-    def set_current_datavalue(self, cur_val: ua.DataValue) -> None:
-        self.old_dvalue, self.current_dvalue = self.current_dvalue, cur_val
+async def _let_go(subscription: Any, callback: Callable[..., Any]) -> None:
+    """Take a subscription off its old connection, which is told so, and give it the publish requests of the one behind ``callback``."""
+    old, new = subscription.pub_request_callback.__self__, callback.__self__  # type: ignore[attr-defined]
+    if old is not new:
+        old._publish_results_subs.pop(subscription.data.SubscriptionId, None)
+        if old._publish_requests and not old._transport.is_closing():
+            said = ua.StatusChangeNotification(ua.StatusCode(ua.StatusCodes.GoodSubscriptionTransferred))
+            message = ua.NotificationMessage(subscription._notification_seq, NotificationData=[said])
+            result = ua.PublishResult(subscription.data.SubscriptionId, NotificationMessage=message)
+            await old.forward_publish_response(result, old._publish_requests.popleft())
+    subscription.pub_request_callback = new.get_publish_request
