@@ -12,7 +12,6 @@ from controller.scan import Record
 from sim.explore.oven import AT_S, Cause
 
 LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING, UnitState.STOPPING})
-SAFE: Final = FINAL | {UnitState.IDLE}
 
 
 class Edge(NamedTuple):
