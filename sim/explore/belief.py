@@ -1,20 +1,21 @@
 """What the estimator may believe in the exploration: a few estimates that recipe, rows and recovery tell apart, in place of a computed one.
 
-The estimator returns its last estimate until its next update is due, and process time stands still here: so the scan runs as it is, with the
-estimate that a disturbance brings along.
+The estimator returns its last estimate until its next update is due, and process time stands still here: so the scan runs as it is, with
+the estimate that a disturbance brings along.
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from controller import estimator
-from controller.commands import load_state
-from controller.estimator import EstimatorMemory
-from controller.image import Estimate, Interval, ZoneEstimate
-from controller.memory import Settings
-from controller.recipe.run import Batch
-from controller.scan import target_of
-from sim.explore.oven import AT_S
+from controller.command import Command, Start
+from controller.image import OFF, Estimate, Interval, ZoneEstimate
+from controller.memory import Memory, Settings
+from controller.prooftest import ProofTest
+from controller.recipe.states import Verb
+from controller.scan import scan, target_of
+from sim.explore.oven import AT_S, BOOT_ID, CALM, SCAN_S, Oven, image
+
+Held = Any  # what a memory holds of its estimator
 
 
 def _exactly(value: float) -> Interval:
@@ -34,15 +35,17 @@ ESTIMATES: Final[dict[str, Estimate]] = {
     "blister": _estimate(0.2, 0.0, 0.1, blister=1.2, floor_mbar=50.0),
     "invalid": _estimate(0.2, 0.0, 0.1)._replace(valid=False, why_invalid="two thermocouples contradict every member"),
 }
-_KEPT: Final[dict[tuple[int, str], EstimatorMemory]] = {}  # by the recipe's identity: a search has one for all of its batches
+_KEPT: Final[dict[tuple[int, str], Held]] = {}  # by the recipe's identity: a search has one for all of its batches
 
 
-def held(settings: Settings, batch: Batch | None, name: str) -> EstimatorMemory | None:
-    """Return the belief ``name`` of ``batch``; None without a batch."""
-    if batch is None:
-        return None
-    place = (id(batch.recipe), name)
+def held(settings: Settings, start: Start, name: str) -> Held:
+    """Return what a memory with a batch of ``start`` holds of its estimator, with the belief ``name``."""
+    place = (id(start.recipe), name)
     if place not in _KEPT:
-        fresh = estimator.start(settings.estimator, load_state(batch.load, settings.equipment.chamber_m3), AT_S, 23.0)
-        _KEPT[place] = replace(fresh, target=target_of(batch.recipe.endpoint), estimate=ESTIMATES[name])
+        ready = Memory(boot_id=BOOT_ID, proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
+        command = Command("c", "explorer", Verb.START, None, 1, start)
+        begun, _ = scan(settings, ready, image(Oven(), CALM, OFF, SCAN_S), (command,))
+        if begun.estimator is None:
+            raise AssertionError("the recipe of an exploration starts on a calm oven")
+        _KEPT[place] = replace(begun.estimator, target=target_of(start.recipe.endpoint), estimate=ESTIMATES[name])
     return _KEPT[place]

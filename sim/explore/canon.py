@@ -69,18 +69,18 @@ def _matters(effects: int, state: UnitState, heat: bool) -> int:
     return effects if state in _LIVE else effects & ~Effect.ABORT
 
 
-@lru_cache(maxsize=64)
-def _classes(state: UnitState, heat: bool) -> dict[tuple[Reset, bool], dict[int, str]]:
+@lru_cache(maxsize=128)
+def _classes(state: UnitState, heat: bool, answerable: bool) -> dict[tuple[Reset, bool], dict[int, str]]:
     """Return for each way to go away the first row with each set of effects that matter."""
     found: dict[tuple[Reset, bool], dict[int, str]] = {}
     for rule in RULES:
         if rule.id not in _NAMED and rule.reset is not Reset.AUTO and (effects := _matters(int(rule.effect), state, heat)):
-            found.setdefault(_class(rule.id), {}).setdefault(effects, rule.id)
+            found.setdefault(_class(rule.id, answerable), {}).setdefault(effects, rule.id)
     return found
 
 
-def _class(rule: str) -> tuple[Reset, bool]:
-    return BY_ID[rule].reset, rule in OUTAGE_ROWS
+def _class(rule: str, answerable: bool) -> tuple[Reset, bool]:
+    return BY_ID[rule].reset, answerable and rule in OUTAGE_ROWS
 
 
 WITH_BATCH: Final = "with a batch"
@@ -129,10 +129,12 @@ def _unit(unit: UnitMemory, watched: bool) -> UnitMemory:
     anew = phase is None or (isinstance(phase, LeakTest) and unit.state is not UnitState.RUNNING)
     return unit._replace(
         state_s=0.0, batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",
-        phase_index=unit.phase_index if going_on else 0, phase=PhaseMemory() if anew else _phase(unit.phase, phase.kind in _MARKED),
+        phase_index=unit.phase_index if going_on else 0,
+        phase=PhaseMemory() if anew or phase is None else _phase(unit.phase, phase.kind in _MARKED),
         reproof=_phase(unit.reproof) if unit.state is UnitState.RESTARTING else PhaseMemory(),
         temp_sp_c=_round(unit.temp_sp_c) if going_on else 0.0,
-        setpoints=_setpoints(unit.setpoints, unit.state, watched), endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
+        setpoints=_setpoints(unit.setpoints, unit.state, watched),
+        endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
         power_lost=unit.power_lost if going_on else False,
         recovery=None if recovery is None else _recovery(recovery),
     )  # fmt: skip
@@ -146,14 +148,14 @@ def _recovery(recovery: Recovery) -> Recovery:
         return Recovery(by, "", sp_c=_round(recovery.sp_c), waited_s=waited_s, plan=recovery.plan)
     waited_s = _over(recovery.waited_s, (DECIDE_S,))
     if recovery.was not in ("RUNNING", "RESTARTING"):  # R1: HOLD, whatever else
-        return Recovery(by, "HELD", waited_s=waited_s)
+        return Recovery("CORE", "HELD", waited_s=waited_s)
     outage_s = _over(recovery.outage_s, (60.0, 900.0)) if recovery.known else 901.0
     return Recovery(by, "RUNNING", outage_s, sp_c=_round(recovery.sp_c), waited_s=waited_s)
 
 
 def _phase(phase: PhaseMemory, marked: bool = False) -> PhaseMemory:
     return PhaseMemory(
-        stage=phase.stage, cycles=min(phase.cycles, 3), begun=phase.begun, reopened=phase.reopened, guarded=phase.guarded,
+        stage=phase.stage, cycles=min(phase.cycles, 3), begun=phase.begun, reopened=phase.reopened,
         mark=round(phase.mark) if marked else 0.0, gauge=phase.gauge, volumes=5.0 if phase.volumes >= 5.0 else 0.0, answer=phase.answer,
     )  # fmt: skip
 
@@ -179,18 +181,28 @@ def _round(temp_c: float) -> float:
 
 
 def _interlocks(memory: Memory) -> InterlockMemory:
+    unit = memory.unit
     latched = frozenset(rule for rule in memory.interlocks.active if BY_ID[rule].reset is not Reset.AUTO)
-    return InterlockMemory(active=_alike(latched, memory.unit.state, memory.unit.setpoints.heat))
+    return InterlockMemory(active=_alike(latched, unit.state, unit.setpoints.heat, _answerable(unit)))
+
+
+def _answerable(unit: UnitMemory) -> bool:
+    """Return whether a recovery may still answer for the rows that an outage raises.
+
+    A batch that is held before the outage stays held (R1), and leaves HELD upwards only when no row holds it.
+    """
+    held = unit.state in (UnitState.HOLDING, UnitState.HELD)
+    return not held or (unit.recovery is not None and (bool(unit.recovery.plan) or unit.recovery.was in ("RUNNING", "RESTARTING")))
 
 
 @lru_cache(maxsize=4096)
-def _alike(rules: frozenset[str], state: UnitState, heat: bool) -> frozenset[str]:
+def _alike(rules: frozenset[str], state: UnitState, heat: bool, answerable: bool) -> frozenset[str]:
     """Return the rows that stand for all sets of rows with these effects and ways to go away."""
     kept = set(rules & _NAMED)
-    for way, first in _classes(state, heat).items():
+    for way, first in _classes(state, heat, answerable).items():
         together = 0
         for rule in rules - _NAMED:
-            together |= int(BY_ID[rule].effect) if _class(rule) == way else 0
+            together |= int(BY_ID[rule].effect) if _class(rule, answerable) == way else 0
         together = _matters(together, state, heat)
         kept |= {rule for effects, rule in first.items() if not effects & ~together}
     return frozenset(kept)

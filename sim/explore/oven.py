@@ -1,12 +1,13 @@
 """The exploration's oven: gas and heat in the chamber as bands, which follow the last outputs or do not, and one disturbance at a time.
 
 The bands are those that rows and recipes compare with: gas as air, vacuum or N2 with the pressure and O2 that belong to each, walls and
-load cold or at the recipe's temperature. The chamber may stay as it is or follow a valve, a pump or the heaters, whichever way the next scan
-finds it. A disturbance changes the image only while it stands; that it stays is the next edge's same disturbance.
+load cold or at the recipe's temperature. The chamber may stay as it is or follow a valve, a pump or the heaters, whichever way the next
+scan finds it. A disturbance changes the image only while it stands; that it stays is the next edge's same disturbance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from controller.block import SIGNATURE, HeatBlock, PlcState
@@ -26,7 +27,8 @@ _WALLS: Final = tuple(f"z{zone}_{sensor}_c" for zone in (1, 2, 3) for sensor in 
 _TEMPS: Final = (*_WALLS, "load_outer_c", "load_edge_c", "load_core_c")
 _GAS: Final[dict[str, tuple[float, float]]] = {"air": (1013.0, 20.9), "vacuum": (8.0, 0.1), "N2": (1012.0, 0.005)}  # mbar, O2 in vol%
 _COLD_C: Final = 23.0
-Changed = dict[str, float | bool | None]
+Changed = Mapping[str, float | bool | None]
+NO_CHANGE: Final[Changed] = MappingProxyType({})
 
 
 class Oven(NamedTuple):
@@ -37,10 +39,10 @@ class Oven(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """A disturbance: what it changes of the image and of the oven, how long it stands at a time; None breaks a signal, ``lost`` the wire."""
+    """A disturbance: what it changes of image and oven, how long it stands at a time; None breaks a signal, ``lost`` the wire."""
 
     name: str
-    changed: Changed = {}
+    changed: Changed = NO_CHANGE
     steps_s: tuple[float, ...] = (SHORT_S,)
     gas: str = ""
     hot: bool | None = None
@@ -159,7 +161,7 @@ def _image(oven: Oven, name: str, dt_s: float, followed: tuple[tuple[str, float]
         samples = [Sample(_STILL.get(name, 0.0), Quality.GOOD, AT_S) if name in OWN_SIGNALS else _BAD for name in SIGNALS]
         return Inputs(AT_S, dt_s, *samples)  # type: ignore[arg-type]
     pressure_mbar, o2_pct = _GAS[oven.gas]
-    values: Changed = {
+    values: dict[str, float | bool | None] = {
         **dict.fromkeys(SIGNALS, 0.0), **_STILL, **dict(followed), **_every(_TEMPS, TARGET_C if oven.hot else _COLD_C),
         **_every(_GAUGES, pressure_mbar), "o2_pct": o2_pct, **cause.changed,
     }  # fmt: skip

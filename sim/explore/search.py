@@ -128,10 +128,10 @@ def _edges(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
 
 
 def _outages(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
-    """Yield the core's return after each length of outage, which makes no difference where no batch is at work."""
-    batch = memory.unit.batch
-    memory = memory._replace(estimator=belief.held(world.settings, batch, ""))
-    for outage_s in OUTAGES_S if batch is not None else OUTAGES_S[:1]:
+    """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
+    going = memory.unit.state in (UnitState.RUNNING, UnitState.RESTARTING)
+    memory = _believing(world, memory, "")
+    for outage_s in OUTAGES_S if going else OUTAGES_S[:1]:
         back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
         broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
         yield Came(f"core away for {outage_s:g} s", canonical(back, world.settings.limits), oven, broken, faultless=False)
@@ -154,12 +154,16 @@ def _sorted(state: UnitState, together: Together) -> tuple[Together, tuple[Verb,
 
 def _scanned(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, verbs: tuple[Verb, ...]) -> Came:
     settings, disturbed = world.settings, cause.of(oven)
-    memory = memory._replace(estimator=belief.held(settings, memory.unit.batch, cause.belief))
+    memory = _believing(world, memory, cause.belief)
     commands = tuple(_command(world, memory, number, verb) for number, verb in enumerate(verbs))
     after, record = scan(settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
     how = f"{cause.name or '-'.join((oven.gas, 'hot' if oven.hot else 'cold'))}, {dt_s:g} s" + "".join(f", {verb}" for verb in verbs)
     found = list(violations(settings, Edge(memory, cause, commands, after, record)))
     return Came(how, canonical(after, settings.limits), disturbed, found, record.verdict.active, cause is CALM or cause is RIPE)
+
+
+def _believing(world: World, memory: Memory, name: str) -> Memory:
+    return memory if memory.unit.batch is None else memory._replace(estimator=belief.held(world.settings, world.start, name))
 
 
 def _command(world: World, memory: Memory, number: int, verb: Verb) -> Command:
