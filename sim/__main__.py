@@ -158,16 +158,18 @@ def explore(
     if unknown := set(recipe or ()) - recipes.TEXTS.keys():
         raise FileError("command line", [Problem("--recipe", ", ".join(unknown), f"of {', '.join(recipes.TEXTS)}")])
     together = (*search.TOGETHER, *search.OPERATING) if people else search.TOGETHER
-    whole = True
+
+    def tell(nodes: int, left: int) -> None:
+        sys.stderr.write(f"{nodes} nodes, {left} to expand\n")
+
+    fine = True
     for name in recipe or recipes.TEXTS:
         world = search.World(Settings(), recipes.start(name), sets[causes], together)
-        found = search.explore(
-            world, max_nodes=max_nodes, jobs=jobs, tell=lambda nodes, left: sys.stderr.write(f"{nodes} nodes, {left} left\n")
-        )
-        whole = whole and found.complete and not found.broken and not found.stuck
+        found = search.explored(world, max_nodes=max_nodes, jobs=jobs, tell=tell).summary(world.start)
+        fine = fine and found.complete and not found.broken and not found.stuck
         shown = [json.dumps({"recipe": name, **found._asdict()})] if as_json else [f"{name}:", *graph.lines(found)]
         sys.stdout.writelines(f"{line}\n" for line in shown)
-    if not whole:
+    if not fine:
         raise typer.Exit(1)
 
 

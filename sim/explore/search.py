@@ -28,7 +28,7 @@ from controller.recipe.states import UnitState, Verb, allowed
 from controller.scan import power_return, scan
 from sim.explore import belief
 from sim.explore.canon import canonical, key, whole
-from sim.explore.graph import Graph, Node, Summary, Way, Ways
+from sim.explore.graph import Graph, Node, Way, Ways
 from sim.explore.invariants import Edge, violations
 from sim.explore.oven import AT_S, BOOT_ID, CALM, FEW, PHASE_S, RIPE, SCAN_S, SHORT_S, Cause, Oven, follows, image
 
@@ -73,9 +73,9 @@ class Came(NamedTuple):
     faultless: bool = True
 
 
-def explore(world: World, *, max_nodes: int = 10_000_000, jobs: int = 1,
-            tell: Callable[[int, int], object] = lambda nodes, left: None) -> Summary:  # fmt: skip
-    """Return what holds in every state that can be reached from a new core with one recipe and load.
+def explored(world: World, *, max_nodes: int = 10_000_000, jobs: int = 1,
+             tell: Callable[[int, int], object] = lambda nodes, left: None) -> Graph:  # fmt: skip
+    """Return the graph of every state that can be reached from a new core with one recipe and load; ``Graph.summary`` says what holds.
 
     ``jobs`` worker processes expand the nodes of one level side by side; the result does not depend on them. ``tell`` hears of each level.
     """
@@ -87,7 +87,7 @@ def explore(world: World, *, max_nodes: int = 10_000_000, jobs: int = 1,
             for number, ways in enumerate(map(expand, level) if pool is None else pool.map(expand, level, chunksize=4), first):
                 graph.take(number, ways)
             tell(len(graph.nodes), len(graph.nodes) - graph.expanded)
-    return graph.summary(world.start)
+    return graph
 
 
 def expanded(world: World, node: Node) -> Ways:
@@ -158,7 +158,7 @@ def _scanned(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float
     commands = tuple(_command(world, memory, number, verb) for number, verb in enumerate(verbs))
     after, record = scan(settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
     how = f"{cause.name or '-'.join((oven.gas, 'hot' if oven.hot else 'cold'))}, {dt_s:g} s" + "".join(f", {verb}" for verb in verbs)
-    found = list(violations(settings, Edge(memory, cause, commands, after, record)))
+    found = list(violations(settings, Edge(memory, cause, commands, after, record, disturbed)))
     return Came(how, canonical(after, settings.limits), disturbed, found, record.verdict.active, cause is CALM or cause is RIPE)
 
 
