@@ -83,6 +83,7 @@ def scan(
         settings.equipment,
         memory.interlocks.active,
         sensors,
+        actuation.awaits(memory.actuation, "pump"),
     )
     asked, was = heard(memory, commands) if commands else (), memory.interlocks
     rows = bool(asked) and alarming.acknowledging(asked)

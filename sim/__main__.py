@@ -140,28 +140,36 @@ def tune(
 
 @app.command()
 def explore(
-    max_nodes: Annotated[int, typer.Option(min=1, help="stop after so many states")] = 100_000,
-    calm: Annotated[bool, typer.Option("--calm", help="without faults: commands, outages and time only")] = False,
+    recipe: Annotated[list[str] | None, typer.Option(help="vacuum, nitrogen or pauses; repeatable, all when left out")] = None,
+    causes: Annotated[str, typer.Option(help="disturbances: none, few, all, or pairs (every one and every two together)")] = "few",
+    people: Annotated[bool, typer.Option("--people", help="with SKIP, BACK, SETPOINT and CONFIRM")] = False,
+    max_nodes: Annotated[int, typer.Option(min=1, help="stop after so many nodes of a recipe")] = 10_000_000,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="worker processes")] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object for each recipe")] = False,
 ) -> None:
-    """Explore the unit breadth first over the real scan: every command, cause and outage in every state; exit code 1 on a violation."""
+    """Explore the unit breadth first over the real scan, until no node is left; exit code 1 on a violation, a dead node or an early end."""
     from controller.memory import Settings
-    from sim.explore import search
-    from sim.explore.oven import CALM, DISTURBED
-    from sim.explore.recipe import shortest
+    from sim.explore import graph, oven, search
+    from sim.explore import recipe as recipes
+
+    sets = {"none": (), "few": oven.FEW, "all": oven.ALL, "pairs": (*oven.ALL, *oven.PAIRS)}
+    if causes not in sets:
+        raise FileError("command line", [Problem("--causes", causes, f"one of {', '.join(sets)}")])
+    if unknown := set(recipe or ()) - recipes.TEXTS.keys():
+        raise FileError("command line", [Problem("--recipe", ", ".join(unknown), f"of {', '.join(recipes.TEXTS)}")])
+    together = (*search.TOGETHER, *search.OPERATING) if people else search.TOGETHER
 
     def tell(nodes: int, left: int) -> None:
         sys.stderr.write(f"{nodes} nodes, {left} to expand\n")
 
-    causes = CALM if calm else (*CALM, *DISTURBED)
-    found = search.explore(Settings(), shortest(), causes=causes, max_nodes=max_nodes, jobs=jobs, tell=tell)
-    if as_json:
-        sys.stdout.write(json.dumps(found._asdict()) + "\n")
-    else:
-        for line in search.lines(found):
-            sys.stdout.write(line + "\n")
-    if found.broken or found.stuck:
+    fine = True
+    for name in recipe or recipes.TEXTS:
+        world = search.World(Settings(), recipes.start(name), sets[causes], together)
+        found = search.explored(world, max_nodes=max_nodes, jobs=jobs, tell=tell).summary(world.start)
+        fine = fine and found.complete and not found.broken and not found.stuck
+        shown = [json.dumps({"recipe": name, **found._asdict()})] if as_json else [f"{name}:", *graph.lines(found)]
+        sys.stdout.writelines(f"{line}\n" for line in shown)
+    if not fine:
         raise typer.Exit(1)
 
 

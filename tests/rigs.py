@@ -18,6 +18,7 @@ PREPARED = {  # recipe, what is changed in its text, the phase and how long it h
     "idle": ("trial-short", (), "", 60, {}),
     "leak test, known oven": ("trial-short", (), "LEAK_TEST", 3, {}),
     "alarm band": ("trial-short", (("soak_min = 20.0", "soak_min = 20.0\nalarm_high_c = 136.0"),), "SOAK", 120, {}),
+    "start": ("trial-short", (), "LEAK_TEST", 0, {}),
     "leak test": ("trial-short", (), "LEAK_TEST", 3, {}),
     "evacuate": ("trial-short", (("timeout_min = 30.0", "timeout_min = 10.0"),), "EVACUATE", 3, {"limits": {"unattended_s": 300.0}}),
     "vacuum": ("trial-short", (), "SOAK", 120, {}),
@@ -71,7 +72,7 @@ def prepared(name: str) -> bench.Rig:
 
 def copied(rig: bench.Rig) -> bench.Rig:
     """Return a rig that goes on as ``rig`` does; hashes do not copy themselves, and one array of the roll is a view of another."""
-    shared = (rig.wiring, rig.settings, rig.memory, rig.record, rig._reading)
+    shared = (rig.wiring, rig.settings, rig.memory, rig.record, rig._reading, *rig.commands)
     memo: dict[int, object] = {id(one): one for one in shared}
     memo[id(rig._trace)] = rig._trace.copy()
     other = deepcopy(rig, memo)

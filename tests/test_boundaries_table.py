@@ -205,6 +205,28 @@ def test_air_is_let_in_after_two_cycles_or_all_volumes_since_heat():
         assert says("I19", {}, phase=RUNNING, proof=proof) is unsafe
 
 
+def test_a_pump_that_starts_has_more_time_than_one_that_ran():
+    stands, on_pump = {"pump_run": False}, OFF._replace(pump=True)
+    for starts, row, other in ((True, "I14S", "I14"), (False, "I14", "I14S")):
+        assert says(row, stands, last=on_pump, pump_starts=starts) is True
+        assert says(row, {"pump_run": BAD}, last=on_pump, pump_starts=starts) is None  # counts as standing still
+        assert says(row, stands, pump_starts=starts) is False  # nobody asked
+        assert says(row, {"pump_run": True}, last=on_pump, pump_starts=starts) is False
+        assert says(other, stands, last=on_pump, pump_starts=starts) is False
+
+
+@pytest.mark.parametrize(
+    ("changed", "stands"),
+    [({"n2_valve_open": True, "n2_flow_nm3_h": 11.9}, True), ({"n2_valve_open": True, "n2_flow_nm3_h": 12.0}, False),
+     ({"n2_valve_open": False, "n2_flow_nm3_h": 60.0}, True), ({"n2_valve_open": BAD, "n2_flow_nm3_h": 60.0}, False),
+     ({"n2_valve_open": True, "n2_flow_nm3_h": BAD}, None), ({"pressure_cap_mbar": 900.0}, False), ({"pressure_cap_mbar": 899.0}, True),
+     ({"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}, True)],
+)  # fmt: skip
+def test_after_a_lost_vacuum_n2_must_flow_until_the_chamber_is_filled(changed, stands):
+    assert says("I6N", {"pressure_cap_mbar": 200.0} | changed, phase=HOT_VACUUM, **on("I6")) is stands
+    assert says("I6N", {"pressure_cap_mbar": 200.0} | changed, phase=HOT_VACUUM) is False
+
+
 def test_an_evacuation_that_nobody_deals_with_needs_its_row_and_a_batch():
     assert says("I12T", {}, phase=RUNNING, **on("I12")) is True
     assert says("I12T", {}, phase=RUNNING) is False
@@ -263,6 +285,7 @@ AGREED = {
     "I10": (HEAT, Reset.AUTO, 0, True, False, False),
     "I6": (H | HEAT | P, Reset.MANUAL, 5, True, False, False),
     "I6T": (A | HEAT, Reset.MANUAL, 300, False, False, False),
+    "I6N": (A | HEAT, Reset.MANUAL, 30, False, False, False),
     "I7W": (W, Reset.AUTO, 10, False, False, False),
     "I7": (A | HEAT | P, Reset.MANUAL, 10, False, False, False),
     "I8W": (W, Reset.OPERATOR, 60, False, False, False),
@@ -278,7 +301,8 @@ AGREED = {
     "I12T": (A, Reset.OPERATOR, 3600, False, False, True),
     "I13": (H | HEAT, Reset.OPERATOR, 0, False, False, True),
     "I13W": (W, Reset.OPERATOR, 0, False, False, True),
-    "I14": (H | HEAT | ISOLATE, Reset.OPERATOR, 8, True, False, False),
+    "I14": (H | HEAT | ISOLATE, Reset.OPERATOR, 3, True, False, False),
+    "I14S": (H | HEAT | ISOLATE, Reset.OPERATOR, 8, True, False, False),
     "I15P": (HEAT, Reset.AUTO, 0, True, False, False),
     "I15": (H | HEAT, Reset.OPERATOR, 5, True, False, False),
     "I15T": (A, Reset.OPERATOR, 300, True, False, False),

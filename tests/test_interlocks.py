@@ -61,6 +61,12 @@ CASES = [
     ("I4N", {"pressure_cap_mbar": BAD}, {"pressure_cap_mbar": BAD, "exhaust_valve_open": True}, {"last": OFF._replace(exhaust_valve=True)}),
     ("I6", {"pressure_cap_mbar": 100.1}, {"pressure_cap_mbar": 100.0}, {"phase": HOT_VACUUM}),
     ("I6T", {"pressure_cap_mbar": 150.0}, {"pressure_cap_mbar": 950.0}, {"phase": HOT_VACUUM}),
+    (
+        "I6N",
+        {"pressure_cap_mbar": 150.0},
+        {"pressure_cap_mbar": 150.0, "n2_valve_open": True, "n2_flow_nm3_h": 60.0},
+        {"phase": HOT_VACUUM},
+    ),
     ("I7W", {"o2_pct": 1.01}, {"o2_pct": 1.0}, {"phase": HOT_N2}),
     ("I7", {"o2_pct": 2.01}, {"o2_pct": 2.0}, {"phase": HOT_N2}),
     ("I8W", HOT | {"o2_pct": 0.0101}, HOT | {"o2_pct": 0.0099}, {"phase": HOT_N2}),
@@ -80,6 +86,7 @@ CASES = [
     ("I13", {}, {}, {"phase": RUNNING._replace(failed="I13"), "below": {"phase": RUNNING}}),
     ("I13W", {}, {}, {"phase": RUNNING._replace(leak_grows="leak rate 4.0"), "below": {"phase": RUNNING}}),
     ("I14", {"pump_run": False}, {"pump_run": True}, {"last": OFF._replace(pump=True)}),
+    ("I14S", {"pump_run": False}, {"pump_run": True}, {"last": OFF._replace(pump=True), "pump_starts": True}),
     ("I15P", {"condenser_run": False}, {}, {}),
     ("I15", {"exhaust_run": False}, {}, {"phase": HOT_VACUUM}),
     ("I15T", {"circulation_run": BAD}, {}, {"phase": HOT_VACUUM}),
@@ -153,7 +160,8 @@ def view(changed, *, phase=PhaseView(), proof=PROVEN, estimate=BELIEF, last=OFF,
          sensors=ALL, **more):  # fmt: skip
     limits = more.get("limits", LIMITS)
     inputs = image(**changed)
-    return View(limits, inputs, condition(limits, inputs, proof.gauges), estimate, phase, proof, last, slopes, Equipment(), active, sensors)
+    return View(limits, inputs, condition(limits, inputs, proof.gauges), estimate, phase, proof, last, slopes, Equipment(), active, sensors,
+                more.get("pump_starts", False))  # fmt: skip
 
 
 def walk(memory, changed, seconds, more, reset=False, acknowledge=False):

@@ -115,6 +115,18 @@ def leaks(factor):
     return Cause(lambda rig: leak(rig, factor), lambda rig: leak(rig, 1.0))
 
 
+def together(*causes):
+    def begin(rig):
+        for cause in causes:
+            cause.begin(rig)
+
+    def end(rig):
+        for cause in causes:
+            cause.end(rig)
+
+    return Cause(begin, end)
+
+
 def exotherm(c_per_s, up_to_c):
     """Zone 2's walls are warmed by something else than its heater."""
     start: dict[int, float] = {}
@@ -195,6 +207,7 @@ CASES = [
     Case("I10", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
     Case("I6", "vacuum", shows(**dict.fromkeys(GAUGES, 101.0)), shows(**dict.fromkeys(GAUGES, 99.0)), recover_s=400.0),
     Case("I6T", "vacuum", fault("air_leak", "vac_valve_stuck_shut", "n2_valve_stuck_shut"), lag_s=300.0, first="C1V", recover_s=400.0),
+    Case("I6N", "vacuum", together(leaks(5e6), fault("n2_valve_stuck_shut")), leaks(5e6), lag_s=300.0, first="I6 C1N", recover_s=400.0),
     Case("I7W", "nitrogen", shows(o2_pct=1.05), shows(o2_pct=0.95)),
     Case("I7", "nitrogen", shows(o2_pct=2.05), shows(o2_pct=1.95)),
     Case("I8W", "nitrogen", shows(o2_pct=0.0105), shows(o2_pct=0.0095)),
@@ -210,7 +223,8 @@ CASES = [
     Case("I12T", "evacuate", leaks(1.6e6), leaks(4e5), lag_s=920.0, first="I12"),
     Case("I13", "leak test", leaks(3000.0), leaks(500.0), lag_s=900.0),
     Case("I13W", "leak test, known oven", leaks(1000.0), lag_s=900.0, back=ended),
-    Case("I14", "vacuum", fault("pump_trip"), lag_s=12.0),
+    Case("I14", "vacuum", fault("pump_trip"), lag_s=4.0),
+    Case("I14S", "start", fault("pump_trip"), lag_s=4.0),
     Case("I15P", "vacuum", fault("condenser_lost"), lag_s=5.0),
     Case("I15", "vacuum", fault("exhaust_lost"), lag_s=8.0, late_s=20.0),
     Case("I15T", "vacuum", fault("circulation_lost"), lag_s=8.0, first="I15", late_s=20.0),

@@ -10,7 +10,7 @@ from controller.actions.action import Action, Moment
 from controller.command import Command
 from controller.errors import Problem
 from controller.memory import Memory
-from controller.recipe.run import Note
+from controller.recipe.standing import Note
 from controller.recipe.states import Verb
 from controller.roles import Role
 

@@ -32,12 +32,12 @@ _SUPERSEDED: Final[dict[str, tuple[str, ...]]] = {  # the same quantity, one ste
     "I27": ("I27T",),
 }
 _CONSEQUENTIAL: Final[dict[str, tuple[str, ...]]] = {  # what must follow when the one above has happened
-    "I6": ("I14", "C1V"),  # no pump, or no way to it: the pressure rises
-    "I12": ("I14", "C1V"),
+    "I6": ("I14", "I14S", "C1V"),  # no pump, or no way to it: the pressure rises
+    "I12": ("I14", "I14S", "C1V"),
     "I13": ("C1V", "C1N", "C1A", "C1E"),  # a valve that is not where it should be looks like a leak
-    "I18": ("I14", "I15"),
-    "I18T": ("I14", "I15"),
-    "I18B": ("I14",),
+    "I18": ("I14", "I14S", "I15"),
+    "I18T": ("I14", "I14S", "I15"),
+    "I18B": ("I14", "I14S"),
     "I9": ("I11",),  # no sample flow without N2
     "I25W": ("I1", "I2", "C3"),  # heat is cut off: no zone can follow
     "I25": ("I1", "I2"),

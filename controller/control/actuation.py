@@ -72,6 +72,11 @@ def step(
     return Actuation(number, tuple(pending)), changes, tuple(outcomes)
 
 
+def awaits(memory: Actuation, output: str) -> bool:
+    """Return whether ``output`` was switched on and its feedback has not followed yet."""
+    return bool(memory.pending) and any(item.wanted and item.output == output for item in memory.pending)
+
+
 def _outcome(item: Pending, changes: dict[str, list[bool]], inputs: Inputs) -> Outcome | None:
     seen = FEEDBACK[item.output](inputs)
     if seen is item.wanted:

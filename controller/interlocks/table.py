@@ -57,6 +57,7 @@ class View:
     equipment: Equipment
     active: frozenset[str] = frozenset()  # rows that are active, for deadbands
     sensors: Believed = ALL
+    pump_starts: bool = False  # the pump was asked to run and has not shown yet that it does
 
 
 class Slopes(NamedTuple):
@@ -120,6 +121,18 @@ def _vacuum_lost(v: View) -> bool | None:
     if v.phase.vacuum and v.phase.heating:
         return _above(v.process.pressure_mbar, v.limits.proof_mbar)
     return "I6" in v.active and v.phase.heating and _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar)
+
+
+def _no_n2_flows(v: View) -> bool | None:
+    """Return whether the N2 that a lost vacuum asks for does not come: its valve is not open, or hardly anything flows."""
+    if "I6" not in v.active:
+        return False
+    filled, flow = v.process.pressure_mbar, v.inputs.n2_flow_nm3_h.value
+    if filled is not None and filled >= v.limits.o2_analyser_from_mbar:
+        return False
+    if v.inputs.n2_valve_open.value is False:
+        return True
+    return _below(flow, FLOWS * v.equipment.max_n2_flow_nm3_h)
 
 
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:
@@ -267,6 +280,7 @@ W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
 )
 AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
 N2_CYCLES_BEFORE_AIR: Final = 2
+FLOWS: Final = 0.2  # of the N2 controller's full scale: what flows at least when N2 is let in
 PLC_STOPPED: Final = frozenset({PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED})
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -300,6 +314,8 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.process.pressure_mbar),
     Rule("I6T", "N2 does not fill the chamber after a pressure rise", ABORT | P_HEAT, MANUAL, 300, False,
          lambda v: "I6" in v.active and _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar), lambda v: v.process.pressure_mbar),
+    Rule("I6N", "no N2 flows in after a pressure rise", ABORT | P_HEAT, MANUAL, 30, False, _no_n2_flows,
+         lambda v: v.inputs.n2_flow_nm3_h.value),
     Rule("I7W", "O2 in the chamber is rising", W, AUTO, 10, False,
          lambda v: _needs_o2(v) and _over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2), lambda v: v.process.o2_pct),
     Rule("I7", "O2 in the chamber too high for solvent vapour", ABORT | P_HEAT | Effect.PURGE, MANUAL, 10, False,
@@ -330,8 +346,10 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I13", "leak rate too high", HOLD | P_HEAT, OPERATOR, 0, False, lambda v: v.phase.failed == "I13", without_plc=True),
     Rule("I13W", "leak rate grows", W, OPERATOR, 0, False, lambda v: v.phase.leak_grows != "", lambda v: v.phase.leak_grows,
          without_plc=True),
-    Rule("I14", "vacuum pump does not run", HOLD | P_HEAT | Effect.ISOLATE, OPERATOR, 8, True,
-         lambda v: v.last.pump and _off(v.inputs.pump_run.value)),
+    Rule("I14", "vacuum pump has stopped", HOLD | P_HEAT | Effect.ISOLATE, OPERATOR, 3, True,
+         lambda v: v.last.pump and not v.pump_starts and _off(v.inputs.pump_run.value)),
+    Rule("I14S", "vacuum pump does not start", HOLD | P_HEAT | Effect.ISOLATE, OPERATOR, 8, True,
+         lambda v: v.last.pump and v.pump_starts and _off(v.inputs.pump_run.value)),
     Rule("I15P", "exhaust, condenser or circulation does not run", P_HEAT, AUTO, 0, True, _services_lost),
     Rule("I15", "exhaust, condenser or circulation lost while hot", HOLD | P_HEAT, OPERATOR, 5, True, _services_lost_hot),
     Rule("I15T", "exhaust, condenser or circulation stays lost", ABORT, OPERATOR, lambda x: x.solvent_phase_abort_s, True,

@@ -17,7 +17,7 @@ GO_S: Final = 10.0  # beyond that, for the interlocks to clear
 _GOING: Final = frozenset({UnitState.RUNNING, UnitState.RESTARTING})
 WIRE: Final = "WIRE"
 # PLC image lost, PLC in its safe state or not taking blocks; pump, fans and valves that a PLC without power has dropped.
-OUTAGE_ROWS: Final = frozenset({"I27", "I27T", "I28", "I28E", "I14", "I15", "C1V", "C1N", "C1A", "C1E"})
+OUTAGE_ROWS: Final = frozenset({"I27", "I27T", "I28", "I28E", "I14", "I14S", "I15", "C1V", "C1N", "C1A", "C1E"})
 NONE: Final[frozenset[str]] = frozenset()
 
 

@@ -23,28 +23,29 @@ from typing import Final
 from controller.alarms.states import AlarmMemory
 from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory
-from controller.image import OFF, Outputs, Setpoints
+from controller.image import OFF, Atmosphere, Outputs, Setpoints
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.evaluate import BY_ID, InterlockMemory
 from controller.interlocks.limits import Limits
 from controller.interlocks.sensors import Believed
-from controller.interlocks.table import RULES, Effect, Reset
+from controller.interlocks.table import N2_CYCLES_BEFORE_AIR, RULES, Effect, Reset
 from controller.memory import Memory
 from controller.prooftest import ProofTest
 from controller.recipe import standing
 from controller.recipe.flow import Results
 from controller.recipe.look import PhaseMemory
-from controller.recipe.model import LeakTest
-from controller.recipe.recovery import DECIDE_S
+from controller.recipe.model import LeakTest, ThermalPhase
+from controller.recipe.recovery import DECIDE_S, Recovery
 from controller.recipe.resuming import GO_S, OUTAGE_ROWS, SETTLE_S
-from controller.recipe.standing import Batch, UnitMemory
+from controller.recipe.standing import NOTHING, Batch, UnitMemory
 from controller.recipe.states import UnitState
 from sim.explore.oven import AT_S, BOOT_ID
+from sim.explore.recipe import TARGET_C
 
 _NAMED: Final = frozenset({"I6", "I12", "I21V"})  # rows that other rules ask for by name
 _GOING_ON: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
 _LIVE: Final = _GOING_ON | {UnitState.STOPPING}
-_WAITED_S: Final = (SETTLE_S, SETTLE_S + GO_S, DECIDE_S)
+_MARKED: Final = ("LEAK_TEST", "WAIT", "OPERATOR")  # phases that look at their mark again
 
 
 def _matters(effects: int, state: UnitState, heat: bool) -> int:
@@ -68,33 +69,42 @@ def _matters(effects: int, state: UnitState, heat: bool) -> int:
     return effects if state in _LIVE else effects & ~Effect.ABORT
 
 
-@lru_cache(maxsize=64)
-def _classes(state: UnitState, heat: bool) -> dict[tuple[Reset, bool], dict[int, str]]:
+@lru_cache(maxsize=128)
+def _classes(state: UnitState, heat: bool, answerable: bool) -> dict[tuple[Reset, bool], dict[int, str]]:
     """Return for each way to go away the first row with each set of effects that matter."""
     found: dict[tuple[Reset, bool], dict[int, str]] = {}
     for rule in RULES:
         if rule.id not in _NAMED and rule.reset is not Reset.AUTO and (effects := _matters(int(rule.effect), state, heat)):
-            found.setdefault(_class(rule.id), {}).setdefault(effects, rule.id)
+            found.setdefault(_class(rule.id, answerable), {}).setdefault(effects, rule.id)
     return found
 
 
-def _class(rule: str) -> tuple[Reset, bool]:
-    return BY_ID[rule].reset, rule in OUTAGE_ROWS
+def _class(rule: str, answerable: bool) -> tuple[Reset, bool]:
+    return BY_ID[rule].reset, answerable and rule in OUTAGE_ROWS
 
 
 WITH_BATCH: Final = "with a batch"
+SETTLED: Final = Believed(looked_s=AT_S, valid=(3, 3, 3), boot_id=BOOT_ID)  # every thermocouple votes
 
 
 def canonical(memory: Memory, limits: Limits) -> Memory:
     """Return the representative of all memories that behave as this one."""
-    boot_id = memory.boot_id
+    boot_id, unit = memory.boot_id, memory.unit
+    watched = _watched(unit)
+    held_cold = unit.state not in (UnitState.RUNNING, UnitState.HOLDING) and not unit.setpoints.heat
     return memory._replace(
-        unit=_unit(memory.unit), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id), sensors=Believed(),
-        estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs),
-        reset_s=1.0 if memory.reset_s > 0 and memory.unit.setpoints.heat else 0.0,
+        unit=_unit(unit, watched), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id), sensors=SETTLED,
+        estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs, watched),
+        reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
         proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
     )  # fmt: skip
+
+
+def _watched(unit: UnitMemory) -> bool:
+    """Return whether the next scan holds the zones against a set point (I23): in a phase with heat whose atmosphere has stood."""
+    live = unit.state in (UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD)
+    return live and unit.phase.stage > 0 and isinstance(standing.current(unit), ThermalPhase)
 
 
 def key(memory: Memory) -> Memory:
@@ -113,52 +123,86 @@ def _over(value: float, limits: tuple[float, ...]) -> float:
     return max((limit + 1.0 for limit in limits if value > limit), default=0.0)
 
 
-def _unit(unit: UnitMemory) -> UnitMemory:
+def _unit(unit: UnitMemory, watched: bool) -> UnitMemory:
     batch, recovery, going_on = unit.batch, unit.recovery, unit.state in _GOING_ON
     phase = standing.current(unit) if going_on else None
     anew = phase is None or (isinstance(phase, LeakTest) and unit.state is not UnitState.RUNNING)
     return unit._replace(
         state_s=0.0, batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",
-        phase_index=unit.phase_index if going_on else 0, phase=PhaseMemory() if anew else _phase(unit.phase),
+        phase_index=unit.phase_index if going_on else 0,
+        phase=PhaseMemory() if anew or phase is None else _phase(unit.phase, phase.kind in _MARKED),
         reproof=_phase(unit.reproof) if unit.state is UnitState.RESTARTING else PhaseMemory(),
         temp_sp_c=_round(unit.temp_sp_c) if going_on else 0.0,
-        setpoints=_setpoints(unit.setpoints), endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
+        setpoints=_setpoints(unit.setpoints, unit.state, watched),
+        endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
         power_lost=unit.power_lost if going_on else False,
-        recovery=None if recovery is None else recovery._replace(
-            outage_s=_over(recovery.outage_s, (60.0, 900.0)), sp_c=_round(recovery.sp_c), solvent=None, insoluble=None,
-            waited_s=_over(recovery.waited_s, _WAITED_S),
-        ),
+        recovery=None if recovery is None else _recovery(recovery),
     )  # fmt: skip
 
 
-def _phase(phase: PhaseMemory) -> PhaseMemory:
+def _recovery(recovery: Recovery) -> Recovery:
+    """Return what a decision still to come looks at, and afterwards only what was decided and whether it waits for the PLC's actuators."""
+    by = recovery.by if recovery.by in ("CORE", "WIRE") else "PLC"
+    if recovery.plan:
+        waited_s = _over(recovery.waited_s, (GO_S,) if by == "CORE" else (SETTLE_S, SETTLE_S + GO_S))
+        return Recovery(by, "", sp_c=_round(recovery.sp_c), waited_s=waited_s, plan=recovery.plan)
+    waited_s = _over(recovery.waited_s, (DECIDE_S,))
+    if recovery.was not in ("RUNNING", "RESTARTING"):  # R1: HOLD, whatever else
+        return Recovery("CORE", "HELD", waited_s=waited_s)
+    outage_s = _over(recovery.outage_s, (60.0, 900.0)) if recovery.known else 901.0
+    return Recovery(by, "RUNNING", outage_s, sp_c=_round(recovery.sp_c), waited_s=waited_s)
+
+
+def _phase(phase: PhaseMemory, marked: bool = False) -> PhaseMemory:
     return PhaseMemory(
-        stage=phase.stage, cycles=min(phase.cycles, 3), begun=phase.begun, reopened=phase.reopened, guarded=phase.guarded,
-        mark=round(phase.mark), gauge=phase.gauge, volumes=min(round(phase.volumes), 6.0),
+        stage=phase.stage, cycles=min(phase.cycles, 3), begun=phase.begun, reopened=phase.reopened,
+        mark=round(phase.mark) if marked else 0.0, gauge=phase.gauge, volumes=5.0 if phase.volumes >= 5.0 else 0.0, answer=phase.answer,
     )  # fmt: skip
 
 
-def _setpoints(wanted: Setpoints) -> Setpoints:
-    return wanted._replace(temp_c=_round(wanted.temp_c), rate_c_per_min=0.0, pressure_mbar=round(wanted.pressure_mbar, -1))
+def _setpoints(wanted: Setpoints, state: UnitState, watched: bool) -> Setpoints:
+    """Return what a hold goes on with; states that end only look at the gas, and work out the rest anew."""
+    if state not in _GOING_ON:
+        return NOTHING._replace(atmosphere=wanted.atmosphere, door_release=wanted.door_release)
+    flow = 60.0 if wanted.atmosphere is Atmosphere.N2_FLOW else 0.0
+    temp_c = _round(wanted.temp_c) if watched or wanted.heat else 0.0
+    return NOTHING._replace(heat=wanted.heat, temp_c=temp_c, atmosphere=wanted.atmosphere, n2_flow_nm3_h=flow)
 
 
 def _round(temp_c: float) -> float:
-    return 50.0 * round(temp_c / 50.0)
+    """Return the band of a set point: none, cold, between, the recipe's temperature, above it."""
+    if temp_c <= 0.0:
+        return 0.0
+    if temp_c < 60.0:
+        return 23.0
+    if temp_c < TARGET_C - 5.0:
+        return 80.0
+    return TARGET_C if temp_c < TARGET_C + 15.0 else TARGET_C + 50.0
 
 
 def _interlocks(memory: Memory) -> InterlockMemory:
+    unit = memory.unit
     latched = frozenset(rule for rule in memory.interlocks.active if BY_ID[rule].reset is not Reset.AUTO)
-    return InterlockMemory(active=_alike(latched, memory.unit.state, memory.unit.setpoints.heat))
+    return InterlockMemory(active=_alike(latched, unit.state, unit.setpoints.heat, _answerable(unit)))
+
+
+def _answerable(unit: UnitMemory) -> bool:
+    """Return whether a recovery may still answer for the rows that an outage raises.
+
+    A batch that is held before the outage stays held (R1), and leaves HELD upwards only when no row holds it.
+    """
+    held = unit.state in (UnitState.HOLDING, UnitState.HELD)
+    return not held or (unit.recovery is not None and (bool(unit.recovery.plan) or unit.recovery.was in ("RUNNING", "RESTARTING")))
 
 
 @lru_cache(maxsize=4096)
-def _alike(rules: frozenset[str], state: UnitState, heat: bool) -> frozenset[str]:
+def _alike(rules: frozenset[str], state: UnitState, heat: bool, answerable: bool) -> frozenset[str]:
     """Return the rows that stand for all sets of rows with these effects and ways to go away."""
     kept = set(rules & _NAMED)
-    for way, first in _classes(state, heat).items():
+    for way, first in _classes(state, heat, answerable).items():
         together = 0
         for rule in rules - _NAMED:
-            together |= int(BY_ID[rule].effect) if _class(rule) == way else 0
+            together |= int(BY_ID[rule].effect) if _class(rule, answerable) == way else 0
         together = _matters(together, state, heat)
         kept |= {rule for effects, rule in first.items() if not effects & ~together}
     return frozenset(kept)
@@ -167,22 +211,21 @@ def _alike(rules: frozenset[str], state: UnitState, heat: bool) -> frozenset[str
 def _proof(proof: Proof, limits: Limits, boot_id: int) -> Proof:
     if proof.boot_id != boot_id:
         return Proof(leak_ok=proof.leak_ok)
-    cycled = proof.cycles >= limits.proof_cycles
+    cycled, purged = proof.cycles >= limits.proof_cycles, proof.volumes >= limits.proof_volumes
+    washed = proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or proof.volumes_since_heat >= limits.proof_volumes
     return Proof(
-        cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated,
-        volumes=limits.proof_volumes if proof.volumes >= limits.proof_volumes else 0.0,
+        cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated and not (cycled and washed),
+        volumes=limits.proof_volumes if purged else 0.0,
         low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
-        cycles_since_heat=min(proof.cycles_since_heat, 2),
-        volumes_since_heat=limits.proof_volumes if proof.volumes_since_heat >= limits.proof_volumes else 0.0,
-        vacuum_proven=proof.vacuum_proven, inert_proven=proof.inert_proven,
+        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat,
     )  # fmt: skip
 
 
-def _outputs(out: Outputs) -> Outputs:
+def _outputs(out: Outputs, watched: bool) -> Outputs:
     """Return what the next image follows and the next scan compares with."""
-    low, middle, high = out.zone_sp_c
+    top = _round(max(out.zone_sp_c)) if watched else 0.0
     return OFF._replace(
-        heat_enable=out.heat_enable, zone_sp_c=(_round(low), _round(middle), _round(high)), pump=out.pump, roots=out.roots,
+        heat_enable=out.heat_enable, zone_sp_c=(top, top, top), pump=out.pump, roots=out.roots,
         vac_valve=out.vac_valve, n2_valve=out.n2_valve, n2_flow_sp_nm3_h=60.0 if out.n2_flow_sp_nm3_h > 0 else 0.0,
         vent_valve=out.vent_valve, exhaust_valve=out.exhaust_valve, exhaust_fan=out.exhaust_fan, circulation=out.circulation,
         condenser=out.condenser, door_release=out.door_release,

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from controller.command import Command
-from controller.image import Mode
+from controller.image import Atmosphere, Mode
 from controller.memory import Memory, Settings
 from controller.prooftest import objection
 from controller.recipe.states import FINAL, UnitState, Verb
 from controller.scan import Record
-from sim.explore.oven import AT_S, Cause
+from sim.explore.oven import AT_S, SHORT_S, Cause, Oven
 
 LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING, UnitState.STOPPING})
-SAFE: Final = FINAL | {UnitState.IDLE}
 
 
 class Edge(NamedTuple):
@@ -23,6 +22,7 @@ class Edge(NamedTuple):
     commands: tuple[Command, ...]
     after: Memory
     record: Record
+    oven: Oven = Oven()  # the truth, whatever the image says
 
 
 def violations(settings: Settings, edge: Edge) -> Iterator[str]:
@@ -34,6 +34,7 @@ def violations(settings: Settings, edge: Edge) -> Iterator[str]:
     yield from _moves(edge)
     yield from _batch(edge)
     yield from _valves(edge)
+    yield from _truth(edge)
     yield from _answers(edge)
 
 
@@ -104,6 +105,22 @@ def _valves(edge: Edge) -> Iterator[str]:
         yield "air vent and N2 inlet never together"
     if (out.vent_valve or out.door_release) and "I19" in edge.record.verdict.active:
         yield "no air and no door while that is unsafe"
+
+
+def _truth(edge: Edge) -> Iterator[str]:
+    """Yield what is broken by the oven's truth, not by the controller's own opinion of it."""
+    out, unit, inputs = edge.record.outputs, edge.after.unit, edge.record.inputs
+    if edge.oven.hot and (out.vent_valve or out.door_release):
+        yield "no air and no door to a hot chamber"
+    opened = inputs.door_closed_a.value is False and inputs.door_closed_b.value is False
+    if opened and (out.n2_valve or out.heat_enable):
+        yield "no N2 and no heat with the door open"
+    if out.heat_enable and edge.oven.gas == "air" and inputs.dt_s >= SHORT_S:
+        yield "no heat in air"
+    if edge.oven.hot and unit.was_heated and not (out.exhaust_fan and out.circulation and out.condenser):
+        yield "exhaust, circulation and condenser run while the chamber is hot"
+    if edge.oven.hot and unit.was_heated and edge.oven.gas != "air" and unit.setpoints.atmosphere in (Atmosphere.OFF, Atmosphere.VENT):
+        yield "a hot chamber stays shut, in vacuum or in N2"
 
 
 def _answers(edge: Edge) -> Iterator[str]:

@@ -1,64 +1,144 @@
-"""The exploration's oven: an image of a few boolean causes that answers the last outputs; the PLC's lease and life are causes too."""
+"""The exploration's oven: gas and heat in the chamber as bands, which follow the last outputs or do not, and one disturbance at a time.
 
+The bands are those that rows and recipes compare with: gas as air, vacuum or N2 with the pressure and O2 that belong to each, walls and
+load cold or at the recipe's temperature. The chamber may stay as it is or follow a valve, a pump or the heaters, whichever way the next
+scan finds it. A disturbance changes the image only while it stands; that it stays is the next edge's same disturbance.
+"""
+
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from controller.block import SIGNATURE, HeatBlock, PlcState
 from controller.image import OWN_SIGNALS, SIGNALS, Inputs, Outputs
 from controller.tags import Quality, Sample
+from sim.explore.recipe import TARGET_C
 
-AT_S: Final = 1e5  # every scan of the exploration stands at this process time; timers are bucketed, so that only dt_s counts
+AT_S: Final = 1e5  # every scan of the exploration stands at this process time; timers are regions, so that only dt_s counts
 BOOT_ID: Final = 7
+SCAN_S: Final = 1.0
+SHORT_S: Final = 12.0  # beyond every debounce
+MINUTES_S: Final = 100.0
+PHASE_S: Final = 1000.0  # beyond every duration of a phase, T_hold and what may last for minutes
+LONG_S: Final = 8000.0  # beyond every limit
 _BAD: Final = Sample[float](None, Quality.BAD_WIRE, AT_S)
+_WALLS: Final = tuple(f"z{zone}_{sensor}_c" for zone in (1, 2, 3) for sensor in ("tc_a", "tc_b", "tc_c", "limit"))
+_TEMPS: Final = (*_WALLS, "load_outer_c", "load_edge_c", "load_core_c")
+_GAS: Final[dict[str, tuple[float, float]]] = {"air": (1013.0, 20.9), "vacuum": (8.0, 0.1), "N2": (1012.0, 0.005)}  # mbar, O2 in vol%
+_COLD_C: Final = 23.0
+Changed = Mapping[str, float | bool | None]
+NO_CHANGE: Final[Changed] = MappingProxyType({})
+
+
+class Oven(NamedTuple):
+    """What the chamber holds: ``gas`` is air, vacuum or N2."""
+
+    gas: str = "air"
+    hot: bool = False
 
 
 class Cause(NamedTuple):
-    """One circumstance: what it changes against the calm oven; None breaks a signal, ``lost`` breaks the wire."""
+    """A disturbance: what it changes of image and oven, how long it stands at a time; None breaks a signal, ``lost`` the wire."""
 
     name: str
-    changed: dict[str, float | bool | None]
+    changed: Changed = NO_CHANGE
+    steps_s: tuple[float, ...] = (SHORT_S,)
+    gas: str = ""
+    hot: bool | None = None
+    belief: str = ""
     lost: bool = False
 
-
-_AIR: Final = {"pressure_cap_mbar": 1013.0, "pressure_pirani_mbar": 1013.0, "o2_pct": 20.9}
-_VACUUM: Final = {"pressure_cap_mbar": 8.0, "pressure_pirani_mbar": 8.0, "o2_pct": 0.1}
-_N2: Final = {"pressure_cap_mbar": 1000.0, "pressure_pirani_mbar": 1000.0, "o2_pct": 0.05}
-_TEMPS: Final = (
-    *(f"z{zone}_{sensor}_c" for zone in (1, 2, 3) for sensor in ("tc_a", "tc_b", "tc_c", "limit")),
-    "load_outer_c", "load_edge_c", "load_core_c",
-)  # fmt: skip
+    def of(self, oven: Oven) -> Oven:
+        """Return what the disturbance makes of the oven."""
+        return Oven(self.gas or oven.gas, oven.hot if self.hot is None else self.hot)
 
 
-def _at(temp_c: float) -> dict[str, float]:
-    return dict.fromkeys(_TEMPS, temp_c)
+def follows(oven: Oven, last: Outputs) -> Iterator[Oven]:
+    """Yield the ovens that the next scan may find after ``last`` was written: first the one that has not followed."""
+    yield oven
+    if oven.gas != "vacuum" and last.vac_valve and last.pump:
+        yield oven._replace(gas="vacuum")
+    if oven.gas != "N2" and last.n2_valve:
+        yield oven._replace(gas="N2")
+    if oven.gas != "air" and last.vent_valve:
+        yield oven._replace(gas="air")
+    if not oven.hot and last.heat_enable:
+        yield oven._replace(hot=True)
+    if oven.hot:
+        yield oven._replace(hot=False)
 
 
-CALM: Final = (
-    Cause("cold in air", {**_AIR, **_at(23.0)}),
-    Cause("cold in vacuum", {**_VACUUM, **_at(23.0)}),
-    Cause("cold in N2", {**_N2, **_at(23.0)}),
-    Cause("hot in vacuum", {**_VACUUM, **_at(150.0)}),
-    Cause("hot in N2", {**_N2, **_at(150.0)}),
-)
-_HOT: Final = CALM[3].changed
-LOST: Final = Cause("wire lost", {}, lost=True)
-DISTURBED: Final = (
-    Cause("emergency stop", {**_HOT, "estop_ok": False}),
+def _every(names: tuple[str, ...], value: float | bool | None) -> Changed:
+    return dict.fromkeys(names, value)
+
+
+CALM: Final = Cause("", steps_s=(SCAN_S, SHORT_S, PHASE_S, LONG_S))
+RIPE: Final = Cause("endpoint reached", steps_s=(PHASE_S,), belief="ripe")  # no disturbance: a cure ends by it
+LOST: Final = Cause("wire lost", steps_s=(SCAN_S, SHORT_S, MINUTES_S), lost=True)
+_GAUGES: Final = ("pressure_cap_mbar", "pressure_pirani_mbar")
+_DOOR: Final = ("door_closed_a", "door_closed_b", "door_locked")
+_SWITCHES: Final = ("vac_valve_open", "vac_valve_closed", "n2_valve_open", "n2_valve_closed")
+_OTHER_SWITCHES: Final = ("vent_valve_open", "vent_valve_closed", "exhaust_valve_open", "exhaust_valve_closed")
+# A few of the ways in which rows act, then the others; ``tests/test_exploration.py`` says which rows they raise.
+FEW: Final = (
     LOST,
-    Cause("circulation lost", {**_HOT, "circulation_run": False}),
-    Cause("N2 supply low", {**_HOT, "n2_header_bar": 1.0}),
-    Cause("local", {**_HOT, "remote": False}),
-    Cause("PLC in its safe state", {**_HOT, "plc_state": float(PlcState.WATCHDOG_SAFE), "plc_lease": 0.0}),
-    Cause("PLC restarted", {**_HOT, "plc_boot_id": float(BOOT_ID + 1)}),
-    Cause("PLC refuses heat", {**_HOT, "plc_heat_permitted": False, "plc_heat_block": float(HeatBlock.PURGE)}),
-    Cause("contactor welded", {**_HOT, "main_contactor": True}),
-    Cause("door open", {**CALM[0].changed, "door_closed_a": False, "door_closed_b": False, "door_locked": False}),
-    Cause("vacuum lost while hot", {**_AIR, **_at(150.0)}),
-    Cause("two thermocouples of a zone open", {**_HOT, "z1_tc_a_c": None, "z1_tc_b_c": None}),
-    Cause("journal not written", {**_HOT, "journal_ok": False}),
-    Cause("solvent vapour", {**_HOT, "exhaust_lel_pct": 30.0}),
+    Cause("emergency stop", {"estop_ok": False}, (SCAN_S,)),
+    Cause("circulation lost", {"circulation_run": False}, (SHORT_S, PHASE_S)),
+    Cause("PLC in its safe state", {"plc_state": float(PlcState.WATCHDOG_SAFE), "plc_lease": 0.0}, (SCAN_S,)),
+    Cause("PLC restarted", {"plc_boot_id": float(BOOT_ID + 1)}, (SCAN_S,)),
+    Cause("air leaks in", gas="air", steps_s=(SCAN_S, SHORT_S)),
+    Cause("door open", _every(_DOOR, False), (SCAN_S,), gas="air"),
+    Cause("N2 supply low", {"n2_header_bar": 2.0}),
+    Cause("two thermocouples of a zone open", {"z1_tc_a_c": None, "z1_tc_b_c": None}),
+    Cause("solvent too fast", belief="fast", steps_s=(PHASE_S,)),
 )
-_BY_NAME: Final = {cause.name: cause for cause in (*CALM, *DISTURBED)}
+MORE: Final = (
+    Cause("excess-temperature limiter", {"overtemp_ok": False}, (SCAN_S,)),
+    Cause("door not locked", {"door_locked": False}),
+    Cause("relief lifted", {"relief_ok": False}, (SCAN_S,)),
+    Cause("gauges contradict", {"pressure_pirani_mbar": 40.0}, (MINUTES_S,)),
+    Cause("no pressure", _every(_GAUGES, None)),
+    Cause("O2 high", {"o2_pct": 3.0}, (SHORT_S, MINUTES_S)),
+    Cause("O2 above the recipe's limit", {"o2_pct": 0.5}, (MINUTES_S,)),
+    Cause("O2 analyser not ready", {"o2_ready": False}, (MINUTES_S, LONG_S)),
+    Cause("N2 gone", {"n2_header_bar": 0.5}, (MINUTES_S,)),
+    Cause("pump trip", {"pump_run": False}),
+    Cause("solvent vapour", {"exhaust_lel_pct": 30.0}),
+    Cause("solvent vapour dangerous", {"exhaust_lel_pct": 60.0}),
+    Cause("cold trap full", {"condensate_kg": 16.0}, (SHORT_S, MINUTES_S)),
+    Cause("O2 in the room low", {"room_o2_pct": 17.0}),
+    Cause("a load thermocouple open", {"load_core_c": None}),
+    Cause("limit thermocouple far off", {"z1_limit_c": 60.0}, (SHORT_S, PHASE_S)),
+    Cause("zones far above", _every(_WALLS, TARGET_C + 50.0), hot=True),
+    Cause("local", {"remote": False}, (SCAN_S,)),
+    Cause("PLC's watchdog off", {"plc_watchdog_s": 0.0}, (SCAN_S,)),
+    Cause("journal not written", {"journal_ok": False}),
+    Cause("disk full", {"disk_free_pct": 1.0}),
+    Cause("recipe not the approved one", {"recipe_ok": False}, (SCAN_S,)),
+    Cause("switches of vacuum and N2 valve contradict", _every(_SWITCHES, True)),
+    Cause("switches of vent and exhaust contradict", _every(_OTHER_SWITCHES, True)),
+    Cause("contactor welded", {"main_contactor": True}),
+    Cause("PLC refuses heat", {"plc_heat_permitted": False, "plc_heat_block": float(HeatBlock.PURGE)}),
+    Cause("model not valid", belief="invalid", steps_s=(MINUTES_S, PHASE_S)),
+    Cause("film would blister", belief="blister", steps_s=(MINUTES_S,)),
+)
+ALL: Final = (*FEW, *MORE)
+
+
+def both(one: Cause, other: Cause) -> Cause | None:
+    """Return two disturbances that stand together, None where they contradict each other."""
+    clash = one.changed.keys() & other.changed.keys() or (one.gas and other.gas) or (one.belief and other.belief) or one.lost or other.lost
+    if clash or (one.hot is not None and other.hot is not None):
+        return None
+    hot = other.hot if one.hot is None else one.hot
+    longest = max(*one.steps_s, *other.steps_s)
+    return Cause(f"{one.name} + {other.name}", {**one.changed, **other.changed}, (longest,), one.gas or other.gas, hot,
+                 one.belief or other.belief)  # fmt: skip
+
+
+PAIRS: Final = tuple(pair for one in ALL for other in ALL if one.name < other.name and (pair := both(one, other)) is not None)
+_CAUSES: Final[dict[str, Cause]] = {cause.name: cause for cause in (CALM, RIPE, *ALL, *PAIRS)}
 _STILL: Final[dict[str, float]] = {  # of the calm oven; every other number is 0, every other bit False
     "n2_header_bar": 6.0, "n2_reserve_nm3": 500.0, "o2_sample_flow_l_min": 1.0, "room_o2_pct": 20.9, "exhaust_flow_m3_h": 600.0,
     "condenser_c": -5.0, "cooling_flow_l_min": 50.0, "cooling_c": 18.0, "coldest_wall_c": 23.0, "disk_free_pct": 50.0,
@@ -69,18 +149,22 @@ _STILL: Final[dict[str, float]] = {  # of the calm oven; every other number is 0
 }  # fmt: skip
 
 
-def image(cause: Cause, last: Outputs, dt_s: float) -> Inputs:
-    """Return what a scan reads: the calm oven that has followed ``last``, with ``cause``."""
-    return _image(cause.name, dt_s, tuple(_followed(last).items()))
+def image(oven: Oven, cause: Cause, last: Outputs, dt_s: float) -> Inputs:
+    """Return what a scan reads: ``oven``, with actuators that have followed ``last``, and ``cause``."""
+    return _image(oven, cause.name, dt_s, tuple(_followed(last).items()))
 
 
-@lru_cache(maxsize=4096)
-def _image(name: str, dt_s: float, followed: tuple[tuple[str, float], ...]) -> Inputs:
-    cause = _BY_NAME[name]
+@lru_cache(maxsize=32768)
+def _image(oven: Oven, name: str, dt_s: float, followed: tuple[tuple[str, float], ...]) -> Inputs:
+    cause = _CAUSES[name]
     if cause.lost:
         samples = [Sample(_STILL.get(name, 0.0), Quality.GOOD, AT_S) if name in OWN_SIGNALS else _BAD for name in SIGNALS]
         return Inputs(AT_S, dt_s, *samples)  # type: ignore[arg-type]
-    values: dict[str, float | bool | None] = {**dict.fromkeys(SIGNALS, 0.0), **_STILL, **dict(followed), **cause.changed}
+    pressure_mbar, o2_pct = _GAS[oven.gas]
+    values: dict[str, float | bool | None] = {
+        **dict.fromkeys(SIGNALS, 0.0), **_STILL, **dict(followed), **_every(_TEMPS, TARGET_C if oven.hot else _COLD_C),
+        **_every(_GAUGES, pressure_mbar), "o2_pct": o2_pct, **cause.changed,
+    }  # fmt: skip
     return Inputs(AT_S, dt_s, *[_sample(name, values[name]) for name in SIGNALS])  # type: ignore[arg-type]
 
 

@@ -1,15 +1,22 @@
-"""Breadth first over the real scan: nodes are canonical memories, edges are scans with a cause, a time step, commands, or an outage.
+"""Breadth first over the real scan: nodes are canonical memories with an oven, edges are scans, commands and outages.
 
 Nothing of the controller is abridged: commands, interlocks with latches, states, phases, loops and the last word on the outputs run as
-they do in the core. The oven is abstracted to causes (``oven``), the memory to what can matter (``canon``). A result says something only of
-the phases that it has reached: ``Summary.phases`` counts them, and how often there was heat.
+they do in the core. From every node there are
+
+* scans without a disturbance: the chamber as it is and as it may have followed, each for every region of time (``oven.CALM``);
+* every verb that the state takes, alone and together with others in one scan; those that it refuses, which must change nothing;
+* each disturbance for its regions of time, and while it stands the verbs that lead upwards;
+* outages of the core of three lengths, and the pass of a proof test.
+
+What is merged is said in ``canon`` and ``oven``. Merging over-approximates the oven, so that no violation is hidden by it; what
+under-approximates, so that something real is not looked at, is this: one disturbance at a time, or with ``PAIRS`` two; the regions of time
+instead of every moment; bands instead of every pressure and temperature; no bypass, edit, autotune, delayed start or running proof test.
 """
 
-from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
@@ -19,205 +26,152 @@ from controller.prooftest import ProofTest
 from controller.recipe.standing import Batch
 from controller.recipe.states import UnitState, Verb, allowed
 from controller.scan import power_return, scan
+from sim.explore import belief
 from sim.explore.canon import canonical, key, whole
-from sim.explore.invariants import SAFE, Edge, violations
-from sim.explore.oven import AT_S, BOOT_ID, CALM, DISTURBED, LOST, Cause, image
+from sim.explore.graph import Graph, Node, Way, Ways
+from sim.explore.invariants import Edge, violations
+from sim.explore.oven import AT_S, BOOT_ID, CALM, FEW, PHASE_S, RIPE, SCAN_S, SHORT_S, Cause, Oven, follows, image
 
-SHORT_S: Final = 1.0
-STEPS_S: Final = (SHORT_S, 12.0, 100.0, 1000.0, 8000.0)  # between the delays of rows that come before others, and longer than every limit
 Together = tuple[tuple[Verb, ...], ...]
 TOGETHER: Final[Together] = (
     (Verb.START,), (Verb.HOLD,), (Verb.RESTART,), (Verb.STOP,), (Verb.ABORT,), (Verb.RESET,), (Verb.ACKNOWLEDGE,),
     (Verb.RESTART, Verb.ABORT), (Verb.RESTART, Verb.STOP), (Verb.START, Verb.ABORT), (Verb.HOLD, Verb.STOP, Verb.ABORT),
     (Verb.RESET, Verb.START), (Verb.RESET, Verb.RESTART),
 )  # fmt: skip
+OPERATING: Final[Together] = ((Verb.SKIP,), (Verb.BACK,), (Verb.SETPOINT,), (Verb.CONFIRM,))
+UPWARD: Final = (Verb.START, Verb.RESTART, Verb.RESET)  # tried while each disturbance stands
+OUTAGES_S: Final = (30.0, 300.0, 3600.0)  # short, medium and long for the recipe
 USER: Final = "explorer"
 ONE_FOR_ALL: Final = "a verb that the state does not take changes nothing"
+_OPERABLE: Final = {UnitState.RUNNING: (Verb.SKIP, Verb.BACK, Verb.CONFIRM), UnitState.HELD: (Verb.SKIP, Verb.BACK, Verb.SETPOINT)}
 
 
-class Found(NamedTuple):
-    """An invariant that an edge broke, and the way there from the start."""
+@dataclass(frozen=True, slots=True)
+class World:
+    """What an exploration runs with."""
 
-    invariant: str
-    path: tuple[str, ...]
+    settings: Settings
+    start: Start
+    causes: tuple[Cause, ...] = FEW
+    together: Together = TOGETHER
 
-
-class Summary(NamedTuple):
-    """What an exploration saw. ``complete`` is False when ``max_nodes`` stopped it; then ``stuck`` says nothing of the frontier."""
-
-    nodes: int
-    edges: int
-    complete: bool
-    states: dict[str, int]
-    phases: dict[str, int]  # of nodes in RUNNING, by the phase's kind; "heat" counts those with heat
-    broken: tuple[Found, ...]
-    stuck: tuple[Found, ...]  # nodes from which no safe terminal is reached
+    @property
+    def batch(self) -> Batch:
+        """Return the batch of every node that has one."""
+        start = self.start
+        return Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S)
 
 
-class _Way(NamedTuple):
-    """The edges from one node to another: the first of them, how many, and the invariants that they broke, each with its edge."""
+class Came(NamedTuple):
+    """One edge: how, where to, what it broke, the rows that were active, and whether it needs no disturbance."""
 
     how: str
-    after: Memory  # as ``key`` names it
-    edges: int
-    broken: tuple[tuple[str, str], ...]
+    memory: Memory  # canonical
+    oven: Oven
+    broken: list[str]
+    rows: tuple[str, ...] = ()
+    faultless: bool = True
 
 
-@dataclass
-class _Graph:
-    numbers: dict[Memory, int] = field(default_factory=dict)
-    memories: list[Memory] = field(default_factory=list)
-    came: list[tuple[int, str]] = field(default_factory=list)
-    back: list[set[int]] = field(default_factory=list)  # predecessors
-    expanded: int = 0
-    edges: int = 0
-    broken: dict[str, Found] = field(default_factory=dict)
-
-    def add(self, named: Memory, source: int, how: str) -> int:
-        """Return the node of ``named``, new or known, reached from ``source``."""
-        number = self.numbers.get(named)
-        if number is None:
-            number = self.numbers[named] = len(self.memories)
-            self.memories.append(named)
-            self.came.append((source, how))
-            self.back.append(set())
-        if source >= 0:
-            self.back[number].add(source)
-        return number
-
-    def path(self, number: int) -> tuple[str, ...]:
-        """Return how the node was reached first."""
-        steps = []
-        while self.came[number][0] >= 0:
-            number, how = self.came[number]
-            steps.append(how)
-        return tuple(reversed(steps))
-
-    def take(self, number: int, ways: list[_Way]) -> None:
-        """Take in what leads away from a node."""
-        self.expanded += 1
-        for way in ways:
-            self.edges += way.edges
-            self.add(way.after, number, way.how)
-            for name, how in way.broken:
-                self.broken.setdefault(name, Found(name, (*self.path(number), how)))
-
-
-def explore(
-    settings: Settings, start: Start, *, causes: tuple[Cause, ...] = (*CALM, *DISTURBED), together: Together = TOGETHER,
-    max_nodes: int = 1_000_000, jobs: int = 1,
-    tell: Callable[[int, int], object] = lambda nodes, left: None,
-) -> Summary:  # fmt: skip
-    """Return what holds in every state that can be reached from a new core with ``start`` as the only recipe and load.
+def explored(world: World, *, max_nodes: int = 10_000_000, jobs: int = 1,
+             tell: Callable[[int, int], object] = lambda nodes, left: None) -> Graph:  # fmt: skip
+    """Return the graph of every state that can be reached from a new core with one recipe and load; ``Graph.summary`` says what holds.
 
     ``jobs`` worker processes expand the nodes of one level side by side; the result does not depend on them. ``tell`` hears of each level.
     """
-    graph, expand = _Graph(), partial(_expanded, settings, start, causes, together)
-    graph.add(key(canonical(Memory(boot_id=BOOT_ID), settings.limits)), -1, "")
+    graph, expand = Graph(), partial(expanded, world)
+    graph.add(Node(key(canonical(Memory(boot_id=BOOT_ID), world.settings.limits)), Oven()), -1, "")
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        while (first := graph.expanded) < len(graph.memories) < max_nodes:
-            level = graph.memories[first:]
+        while (first := graph.expanded) < len(graph.nodes) < max_nodes:
+            level = graph.nodes[first:]
             for number, ways in enumerate(map(expand, level) if pool is None else pool.map(expand, level, chunksize=4), first):
                 graph.take(number, ways)
-            tell(len(graph.memories), len(graph.memories) - graph.expanded)
-    return _summary(graph, start, complete=graph.expanded == len(graph.memories))
+            tell(len(graph.nodes), len(graph.nodes) - graph.expanded)
+    return graph
 
 
-def lines(found: Summary) -> Iterator[str]:
-    """Yield what a person reads of an exploration."""
-    whole = "complete" if found.complete else "stopped at the limit of nodes"
-    yield f"{found.nodes} nodes, {found.edges} edges, {whole}"
-    yield ", ".join(f"{state} {count}" for state, count in found.states.items())
-    yield "RUNNING by phase: " + ", ".join(f"{kind} {count}" for kind, count in found.phases.items())
-    for kind, each in (("broken", found.broken), ("stuck", found.stuck)):
-        yield f"{kind}: {len(each)}"
-        for one in each:
-            yield f"  {one.invariant}: " + " -> ".join(one.path)
-
-
-def _expanded(settings: Settings, start: Start, causes: tuple[Cause, ...], together: Together, named: Memory) -> list[_Way]:
+def expanded(world: World, node: Node) -> Ways:
     """Return the ways from a node, one for each node that they lead to."""
-    found: dict[Memory, _Way] = {}
-    memory = whole(named, Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S))
-    for how, after, broken in _edges(settings, start, memory, causes, together):
-        target = key(after)
-        way = found.get(target) or _Way(how, target, 0, ())
-        found[target] = way._replace(edges=way.edges + 1, broken=(*way.broken, *((name, how) for name in broken)))
-    return list(found.values())
+    found: dict[Node, Way] = {}
+    rows: set[str] = set()
+    memory = whole(node.memory, world.batch)
+    for came in _edges(world, memory, node.oven):
+        target = Node(key(came.memory), came.oven)
+        way = found.get(target) or Way(came.how, target, 0, False, ())
+        broken = (*way.broken, *((name, came.how) for name in came.broken))
+        found[target] = way._replace(edges=way.edges + 1, faultless=way.faultless or came.faultless, broken=broken)
+        rows.update(came.rows)
+    return Ways(tuple(found.values()), frozenset(rows))
 
 
-def _edges(
-    settings: Settings, start: Start, memory: Memory, causes: tuple[Cause, ...], together: Together
-) -> Iterator[tuple[str, Memory, list[str]]]:
-    """Yield how, the canonical memory after, and what was broken.
-
-    Verbs that the state table refuses are refused before anything of the image is looked at; they are tried with the first cause only,
-    where they must lead to the same memory as no verb.
-    """
-    possible, refused = _sorted(memory.unit.state, together)
-    for cause in causes:
-        alone = [_scanned(settings, memory, cause, dt_s, ()) for dt_s in STEPS_S]
-        yield from alone
-        yield from _then_lost(settings, memory, cause)
-        for verbs in possible:
-            yield _scanned(settings, memory, cause, SHORT_S, _commands(verbs, start))
-        for verbs in refused if cause is causes[0] else ():
-            how, after, broken = _scanned(settings, memory, cause, SHORT_S, _commands(verbs, start))
-            yield how, after, broken if after == alone[0][1] else [*broken, ONE_FOR_ALL]
-    returned, _ = power_return(memory, image(causes[0], memory.outputs, SHORT_S), settings, 60.0)
-    broken = ["an outage leaves no heat"] if returned.unit.setpoints.heat or returned.outputs.heat_enable else []
-    yield "core restarted", canonical(returned, settings.limits), broken
-    if memory.unit.state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
-        passed = ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled="")
-        yield "proof test passed", memory._replace(proof_test=passed), []
+def _edges(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
+    state = memory.unit.state
+    possible, refused = _sorted(state, world.together)
+    for found in follows(oven, memory.outputs):
+        for dt_s in CALM.steps_s:
+            yield _scanned(world, memory, found, CALM, dt_s, ())
+    if state is UnitState.RUNNING:
+        yield _scanned(world, memory, oven, RIPE, PHASE_S, ())
+    for verbs in possible:
+        yield _scanned(world, memory, oven, CALM, SCAN_S, verbs)
+    if refused:
+        yield _refused(world, memory, oven, refused)
+    for cause in world.causes:
+        for dt_s in cause.steps_s:
+            yield _scanned(world, memory, oven, cause, dt_s, ())
+        for verb in UPWARD if not cause.belief else ():
+            if (verb,) in possible:
+                yield _scanned(world, memory, oven, cause, SHORT_S, (verb,))
+    yield from _outages(world, memory, oven)
+    if state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
+        yield Came("proof test passed", memory._replace(proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled="")), oven, [])
 
 
-def _then_lost(settings: Settings, memory: Memory, cause: Cause) -> Iterator[tuple[str, Memory, list[str]]]:
-    """Yield what comes when the wire goes while ``cause`` stands: without an image it stays, and so do rows that it keeps."""
-    before, _ = scan(settings, memory, image(cause, memory.outputs, STEPS_S[1]))
-    for verbs in ((), (Verb.RESET,)):
-        how, after, broken = _scanned(settings, before, LOST, SHORT_S, _commands(verbs, None))
-        yield f"{cause.name}, {STEPS_S[1]:g} s, then {how}", after, broken
+def _outages(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
+    """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
+    going = memory.unit.state in (UnitState.RUNNING, UnitState.RESTARTING)
+    memory = _believing(world, memory, "")
+    for outage_s in OUTAGES_S if going else OUTAGES_S[:1]:
+        back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
+        broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
+        yield Came(f"core away for {outage_s:g} s", canonical(back, world.settings.limits), oven, broken, faultless=False)
 
 
-@lru_cache(maxsize=2 * len(UnitState))
-def _sorted(state: UnitState, together: Together) -> tuple[tuple[tuple[Verb, ...], ...], tuple[tuple[Verb, ...], ...]]:
-    """Return the verbs together of which ``state`` takes one or more, and those of which it takes none. RESET clears latches anywhere."""
-    takes = {*allowed(state), Verb.RESET}
-    possible = tuple(verbs for verbs in together if takes.intersection(verbs))
-    return possible, tuple(verbs for verbs in together if not takes.intersection(verbs))
+def _refused(world: World, memory: Memory, oven: Oven, refused: tuple[Verb, ...]) -> Came:
+    """Return the edge of all verbs that the state does not take, in one scan; it must lead where a scan without any leads."""
+    alone = _scanned(world, memory, oven, CALM, SCAN_S, ())
+    came = _scanned(world, memory, oven, CALM, SCAN_S, refused)
+    return came if came.memory == alone.memory else came._replace(broken=[*came.broken, ONE_FOR_ALL])
 
 
-def _scanned(settings: Settings, memory: Memory, cause: Cause, dt_s: float, commands: tuple[Command, ...]) -> tuple[str, Memory, list[str]]:
-    after, record = scan(settings, memory, image(cause, memory.outputs, dt_s), commands)
-    how = f"{cause.name}, {dt_s:g} s" + "".join(f", {command.verb}" for command in commands)
-    found = list(violations(settings, Edge(memory, cause, commands, after, record)))
-    return how, canonical(after, settings.limits), found
+@lru_cache(maxsize=4 * len(UnitState))
+def _sorted(state: UnitState, together: Together) -> tuple[Together, tuple[Verb, ...]]:
+    """Return the verbs together that ``state`` takes, and the single ones that it does not. RESET clears latches anywhere."""
+    takes = {*allowed(state), Verb.RESET, Verb.ACKNOWLEDGE, *_OPERABLE.get(state, ())}
+    possible = tuple(verbs for verbs in together if takes.issuperset(verbs))
+    return possible, tuple(verbs[0] for verbs in together if len(verbs) == 1 and verbs[0] not in takes)
 
 
-def _commands(verbs: tuple[Verb, ...], start: Start | None) -> tuple[Command, ...]:
-    return tuple(_command(number, verb, start) for number, verb in enumerate(verbs))
+def _scanned(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, verbs: tuple[Verb, ...]) -> Came:
+    settings, disturbed = world.settings, cause.of(oven)
+    memory = _believing(world, memory, cause.belief)
+    commands = tuple(_command(world, memory, number, verb) for number, verb in enumerate(verbs))
+    after, record = scan(settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
+    how = f"{cause.name or '-'.join((oven.gas, 'hot' if oven.hot else 'cold'))}, {dt_s:g} s" + "".join(f", {verb}" for verb in verbs)
+    found = list(violations(settings, Edge(memory, cause, commands, after, record, disturbed)))
+    return Came(how, canonical(after, settings.limits), disturbed, found, record.verdict.active, cause is CALM or cause is RIPE)
 
 
-def _command(number: int, verb: Verb, start: Start | None) -> Command:
-    return Command(f"c{number}", USER, verb, None, number + 1, start if verb is Verb.START else None)
+def _believing(world: World, memory: Memory, name: str) -> Memory:
+    return memory if memory.unit.batch is None else memory._replace(estimator=belief.held(world.settings, world.start, name))
 
 
-def _summary(graph: _Graph, start: Start, complete: bool) -> Summary:
-    states: dict[str, int] = {}
-    for memory in graph.memories:
-        states[memory.unit.state.name] = states.get(memory.unit.state.name, 0) + 1
-    ends = [number for number, memory in enumerate(graph.memories) if memory.unit.state in SAFE]
-    reached, waiting = set(ends), deque(ends)
-    while waiting:
-        for source in graph.back[waiting.popleft()] - reached:
-            reached.add(source)
-            waiting.append(source)
-    left = [number for number in range(graph.expanded) if number not in reached]
-    stuck = tuple(Found("a safe terminal is reachable", graph.path(number)) for number in left[:20])
-    running = [memory for memory in graph.memories if memory.unit.state is UnitState.RUNNING]
-    phases = Counter[str](start.recipe.phase[memory.unit.phase_index].kind for memory in running)
-    phases["heat"] = sum(memory.outputs.heat_enable for memory in running)
-    return Summary(
-        len(graph.memories), graph.edges, complete, dict(sorted(states.items())), dict(phases), tuple(graph.broken.values()), stuck
-    )
+def _command(world: World, memory: Memory, number: int, verb: Verb) -> Command:
+    args: dict[str, object] = {}
+    if verb in (Verb.SKIP, Verb.CONFIRM):
+        args = {"phase": memory.unit.phase_index}
+    elif verb is Verb.BACK:
+        args = {"phase": max(memory.unit.phase_index - 1, 0)}
+    elif verb is Verb.SETPOINT:
+        args = {"temp_c": 80.0}
+    return Command(f"c{number}", USER, verb, None, number + 1, world.start if verb is Verb.START else None, "exploration", args=args)
