@@ -42,9 +42,10 @@ class JournalError(OvenctlError):
     """The journal cannot be written, or what it holds does not verify."""
 
 
-def _shown(value: object, limit: int = 80) -> str:
+def _shown(value: object, limit: int = 120) -> str:
+    """Return ``value`` as written, shortened in its middle: of a path the file's name tells most."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if len(text) <= limit else f"{text[: limit // 2]}…{text[1 - limit // 2 :]}"
