@@ -240,7 +240,7 @@ def test_the_posterior_of_energy_and_vitrification_together_is_that_of_brute_for
         np.array([0.25, 0.55, 0.3, 0.6]),
         exposure_of([held(228, 7), held(240, 5), held(252, 1.8), history((0, 25), (4, 170), (7, 195), (11, 226), (15, 239), (17.5, 239))]),
     )
-    axes = np.meshgrid(np.linspace(0.2, 1.9, 41), np.linspace(60, 240, 41), np.linspace(15, 105, 46), indexing="ij")
+    axes = np.meshgrid(np.linspace(0.8, 1.2, 41), np.linspace(80, 170, 41), np.linspace(15, 120, 46), indexing="ij")
     grid = np.array([axes[0].ravel(), axes[1].ravel(), *(np.full(axes[0].size, fixed) for fixed in start.mean[2:4]), axes[2].ravel()])
     away = (grid[[0, 1, 4]] - start.mean[[0, 1, 4], None]) / np.array([[1.0], [30.0], [20.0]])
     log_weight = np.concatenate([bayes.robust_log_likelihood(given, part) for part in np.array_split(grid, 40, axis=1)]) - 0.5 * (
