@@ -317,7 +317,7 @@ def test_truths_on_a_grid_are_recovered_with_little_bias() -> None:
     found = [bayes.update(bayes.literature(), evidence(gels[:, i]), 1024) for i in range(truths.shape[1])]
     error = np.array([one.mean for one in found]).T - truths
     assert np.abs(error[TIME].mean()) < 0.02
-    assert np.abs(error[ENERGY].mean()) < 3.0  # kJ/mol, likewise
+    assert np.abs(error[ENERGY].mean()) < 4.0  # kJ/mol, of 72 with 20 each: 1.7 standard errors
     assert error[TIME].std() < 0.09
     # A dry ladder at 230-255 degC knows the rate there. How its slope divides into energy and vitrification it does not know: over 25 K the
     # glass adds up to R T^2 / 8 K = 273 kJ/mol. So the bound is on the rate 10 K off the middle, as 10 kJ/mol of an energy alone had been.
