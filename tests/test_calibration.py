@@ -9,6 +9,7 @@ from scipy.integrate import quad, solve_ivp
 from scipy.optimize import brentq
 from scipy.stats import multivariate_normal, truncnorm
 
+from controller.calibrate.evaluate import _deviations
 from controller.estimator import calibration as bayes
 from controller.estimator import curing
 from controller.estimator.calibration import ENERGY, OFFSET, ORDER, TIME, WIDTH, Evidence
@@ -216,10 +217,11 @@ def test_the_posterior_is_that_of_brute_force() -> None:
     """Polydispersity, order and vitrification almost known, so that a fine grid over gel time and energy can be summed up."""
     start = bayes.literature()
     prior = start._replace(covariance=np.diag([1.0, 900.0, 1e-8, 1e-8, 1e-8]))
-    given = evidence(np.array([0.03, 0.5, 0.2, 0.65, 0.4, 0.8]))
+    truth = np.array([1.2, 130.0, *start.mean[2:]])[:, None]
+    given = evidence(bayes.insoluble(ladder(), truth)[:, 0] + np.array([0.0, 0.02, -0.01, 0.02, -0.02, 0.01]))
     times, energies = np.meshgrid(np.linspace(0.8, 1.8, 161), np.linspace(60, 180, 161), indexing="ij")
     grid = np.array([times.ravel(), energies.ravel(), *(np.full(times.size, fixed) for fixed in start.mean[2:])])
-    weight = np.exp(bayes.log_likelihood(given, grid) - 0.5 * ((grid[0] - start.mean[0]) ** 2 + ((grid[1] - 150) / 30) ** 2))
+    weight = np.exp(bayes.robust_log_likelihood(given, grid) - 0.5 * ((grid[0] - start.mean[0]) ** 2 + ((grid[1] - 150) / 30) ** 2))
     weight /= weight.sum()
     mean = grid[:2] @ weight
     covariance = (grid[:2] - mean[:, None]) * weight @ (grid[:2] - mean[:, None]).T
@@ -238,12 +240,12 @@ def test_the_posterior_of_energy_and_vitrification_together_is_that_of_brute_for
         np.array([0.25, 0.55, 0.3, 0.6]),
         exposure_of([held(228, 7), held(240, 5), held(252, 1.8), history((0, 25), (4, 170), (7, 195), (11, 226), (15, 239), (17.5, 239))]),
     )
-    axes = np.meshgrid(np.linspace(0.2, 1.9, 41), np.linspace(60, 240, 41), np.linspace(15, 105, 46), indexing="ij")
+    axes = np.meshgrid(np.linspace(0.8, 1.2, 41), np.linspace(80, 170, 41), np.linspace(15, 120, 46), indexing="ij")
     grid = np.array([axes[0].ravel(), axes[1].ravel(), *(np.full(axes[0].size, fixed) for fixed in start.mean[2:4]), axes[2].ravel()])
     away = (grid[[0, 1, 4]] - start.mean[[0, 1, 4], None]) / np.array([[1.0], [30.0], [20.0]])
-    log_weight = np.concatenate([bayes.log_likelihood(given, part) for part in np.array_split(grid, 40, axis=1)]) - 0.5 * (away**2).sum(
-        axis=0
-    )
+    log_weight = np.concatenate([bayes.robust_log_likelihood(given, part) for part in np.array_split(grid, 40, axis=1)]) - 0.5 * (
+        away**2
+    ).sum(axis=0)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     mean = grid[[0, 1, 4]] @ weight
@@ -253,6 +255,32 @@ def test_the_posterior_of_energy_and_vitrification_together_is_that_of_brute_for
     assert np.abs((found.mean[[0, 1, 4]] - mean) / sd).max() < 0.1
     assert found.sd[[0, 1, 4]] == pytest.approx(sd, rel=0.1)
     assert found.correlation[[0, 0, 1], [1, 4, 4]] == pytest.approx((covariance / np.outer(sd, sd))[[0, 0, 1], [1, 2, 2]], abs=0.08)
+
+
+@pytest.mark.parametrize(("index", "wrong"), [(3, -0.35), (4, 0.35)])
+def test_a_gross_error_that_would_mask_itself_is_named_first_and_not_learnt_from(index: int, wrong: float) -> None:
+    """Believed like the others, either coupon moves all parameters and makes another one look the worst."""
+    truth = np.array([[np.log(3.4)], [160.0], [2.2], [1.25], [65.0]])
+    found = bayes.insoluble(ladder(), truth)[:, 0]
+    found[index] += wrong
+    given, prior = evidence(found), bayes.literature()
+    posterior = bayes.update(prior, given)
+    z = np.abs(_deviations(given, prior, posterior))
+    assert int(np.argmax(z)) == index
+    assert z[index] > 3
+    assert np.delete(z, index).max() < 2.5
+    assert np.abs((posterior.mean - truth[:, 0]) / posterior.sd).max() < 2
+
+
+def test_the_likelihood_with_a_coupon_left_out_is_that_of_the_others() -> None:
+    rng = np.random.default_rng(3)
+    theta = drawn(rng, 20)
+    given = evidence(np.array([0.1, 0.5, 0.3, 0.7, 0.4, 0.8]))
+    each = bayes._log_likelihoods(given, theta)
+    assert each[0] == pytest.approx(bayes.log_likelihood(given, theta))
+    for out in range(6):
+        others = given.of([index for index in range(6) if index != out])
+        assert each[1 + out] == pytest.approx(bayes.log_likelihood(others, theta), rel=1e-9)
 
 
 def test_equal_coupons_give_an_equal_posterior_to_the_bit() -> None:
@@ -289,7 +317,7 @@ def test_truths_on_a_grid_are_recovered_with_little_bias() -> None:
     found = [bayes.update(bayes.literature(), evidence(gels[:, i]), 1024) for i in range(truths.shape[1])]
     error = np.array([one.mean for one in found]).T - truths
     assert np.abs(error[TIME].mean()) < 0.02
-    assert np.abs(error[ENERGY].mean()) < 3.0  # kJ/mol, likewise
+    assert np.abs(error[ENERGY].mean()) < 4.0  # kJ/mol, of 72 with 20 each: 1.7 standard errors
     assert error[TIME].std() < 0.09
     # A dry ladder at 230-255 degC knows the rate there. How its slope divides into energy and vitrification it does not know: over 25 K the
     # glass adds up to R T^2 / 8 K = 273 kJ/mol. So the bound is on the rate 10 K off the middle, as 10 kJ/mol of an energy alone had been.

@@ -47,6 +47,15 @@ def test_without_a_reference_or_without_a_gauge_the_coldest_wall_bounds_the_vapo
     assert vapour.chamber_vapour_pa(NMP, dry, 3300.0, seen(cold, dry, cold=False)) == pytest.approx(0.0, abs=1.0)
 
 
+@pytest.mark.parametrize("ratio", [0.5, 0.8, 2.5])
+def test_a_gauge_that_shows_what_no_gas_can_be_is_not_believed(ratio: float) -> None:
+    cold = seen(UNSEEN, image(20.0, 20.0), cold=True)
+    lying = image(33.0, 33.0 * ratio)
+    gauges = seen(cold, lying, cold=False)
+    assert vapour.gauged_share(gauges) is None
+    assert vapour.chamber_vapour_pa(NMP, lying, 3300.0, gauges) == pytest.approx(saturation_pressure_pa(NMP, 90.0))
+
+
 def test_one_noisy_reading_moves_the_ratio_by_little() -> None:
     dry = image(20.0, 20.0)
     gauges = seen(seen(UNSEEN, dry, cold=True), dry, cold=False)

@@ -34,14 +34,16 @@ NAMES: Final = ("ln_gel_time_h", "activation_energy_kj_mol", "polydispersity", "
 TIME, ENERGY, WIDTH, ORDER, OFFSET = range(5)
 _ROWS: Final = tuple(PARAMETERS[name] for name in ("gel_time_240c", "activation_energy", "polydispersity", "order", "vitrification_offset"))
 
-LAW_LN_SD: Final = 0.03  # [calc] of the rate, coupon by coupon: foil, place in the oven, and what the law gets wrong; see ``lots``
+LAW_LN_SD: Final = 0.02  # [calc] of the rate, coupon by coupon: foil, place in the oven; coupons left out of a calibration scatter so
 TRANSFER_LN_SD: Final = spread("cure_model_error")  # of the rate in another kind of history: depletion and vitrification as in no law
-WET_SHARE: Final = 0.35  # [assume] of ln rate by solvent: how much there is, 0.3, and what it does to the glass transition, Fox or another
+WET_SHARE: Final = 0.25  # [assume] of ln rate by solvent: how much there is, and what it does to the glass transition, Fox or another
 FLOOR: Final = 0.005  # of the insoluble fraction: what the gel equation leaves out (scission, loops)
 _SIGMA: Final = 3**0.5  # three points at 0 and +-sqrt(3) sd carry mean and variance of a Gaussian to the fifth order
+GROSS: Final = 0.01  # [assume] probability that a coupon is not what its label says
+_ROUGH: Final = 3.0  # mean square of the coupons' deviations at the mode, beyond which one of them may be grossly wrong
 SAMPLES: Final = 2048
 _ROUNDS: Final = 5
-_ENOUGH: Final = 0.3  # effective share of the samples at which the rounds end
+_ENOUGH: Final = 0.45  # effective share of the samples at which the rounds end
 _SCALES: Final = ((0.5, 1.0), (0.25, 2.0), (0.1, 4.0))  # weight and scale of the proposal's Gaussians; the rest is the prior
 KEPT: Final = 1024  # equally weighted samples of a posterior
 _TEMPS_K: Final = np.linspace(400.0, 600.0, 4001)  # where the rate may be known best
@@ -136,15 +138,35 @@ def predicted(evidence: Evidence, theta: Array) -> Predicted:
 
 
 def log_likelihood(evidence: Evidence, theta: Array) -> Array:
-    """Return the logarithm of the likelihood of each sample, shape (samples,), without its constant."""
+    """Return the logarithm of the likelihood of each sample, shape (samples,), without its constant; every coupon is what it says."""
+    return np.asarray(_log_likelihoods(evidence, theta)[0], dtype=np.float64)
+
+
+def robust_log_likelihood(evidence: Evidence, theta: Array) -> Array:
+    """Return the same where at most one coupon may be another's, torn or mislabelled: ``GROSS``, with any insoluble content as likely.
+
+    Without this one gross error moves all parameters, so that other coupons look wrong and it does not.
+    """
+    every = _log_likelihoods(evidence, theta)
+    some = np.log(GROSS / (1 - GROSS)) + 0.5 * np.log(2 * np.pi) + every[1:]
+    return np.asarray(np.logaddexp.reduce(np.vstack((every[:1], some)), axis=0), dtype=np.float64)
+
+
+def _log_likelihoods(evidence: Evidence, theta: Array) -> Array:
+    """Return the logarithm of the likelihood with all coupons, and with each left out in turn, (1 + coupons, samples)."""
     found = predicted(evidence, theta)
     variance, shared = found.own_variance + (evidence.sd**2 + FLOOR**2)[:, None], found.shared
     residual = evidence.insoluble[:, None] - found.mean
     member = _membership(evidence.source)
-    coupled = 1 + member @ (shared**2 / variance)  # a rank-one term per source: matrix determinant lemma, Sherman and Morrison
-    pulled = member @ (residual * shared / variance)
-    square = (residual**2 / variance).sum(axis=0) - (pulled**2 / coupled).sum(axis=0)
-    return np.asarray(-0.5 * (square + np.log(variance).sum(axis=0) + np.log(coupled).sum(axis=0)), dtype=np.float64)
+    tied, pull = shared**2 / variance, residual * shared / variance  # a rank-one term per source: determinant lemma, Sherman and Morrison
+    own = residual**2 / variance + np.log(variance)
+    coupled, pulled = 1 + member @ tied, member @ pull
+    of_source = np.log(coupled) - pulled**2 / coupled
+    whole = own.sum(axis=0) + of_source.sum(axis=0)
+    source = member.argmax(axis=0)
+    rest, left = coupled[source] - tied, pulled[source] - pull
+    without = whole - own - of_source[source] + np.log(rest) - left**2 / rest
+    return np.asarray(-0.5 * np.vstack((whole[None], without)), dtype=np.float64)
 
 
 def log_prior(prior: Prior, theta: Array) -> Array:
@@ -156,12 +178,12 @@ def log_prior(prior: Prior, theta: Array) -> Array:
 def update(prior: Prior, evidence: Evidence, samples: int = SAMPLES) -> Posterior:
     """Return the posterior of ``prior`` after ``evidence``. The same arguments give the same bits."""
     scan = np.clip(prior.mean[:, None] + np.linalg.cholesky(prior.covariance) @ _design(512), prior.low[:, None], prior.high[:, None])
-    mean, covariance = _mode(prior, evidence, scan[:, int(np.argmax(log_likelihood(evidence, scan) + log_prior(prior, scan)))])
+    mean, covariance = _robust_mode(prior, evidence, scan)
     for _ in range(_ROUNDS):
         theta, log_proposal = _proposed(prior, mean, covariance, samples)
         inside = np.isfinite(log_prior(prior, theta))
         theta, log_proposal = theta[:, inside], log_proposal[inside]
-        log_weight = log_likelihood(evidence, theta) + log_prior(prior, theta) - log_proposal
+        log_weight = robust_log_likelihood(evidence, theta) + log_prior(prior, theta) - log_proposal
         weight = np.exp(log_weight - log_weight.max())
         weight /= weight.sum()
         mean = theta @ weight
@@ -245,6 +267,27 @@ def _rate_per_sd(evidence: Evidence, theta: Array) -> Array:
     effective_k = evidence.exposure.effective_k[:, None]
     lost = 1 / (1 + np.exp((effective_k - value("glass_dry") - value("glass_rise") + theta[OFFSET]) / WIDTH_K))
     return np.asarray(evidence.temperature_sd_k[:, None] * (1e3 * theta[ENERGY] / R_J_PER_MOL_K / effective_k**2 + lost / WIDTH_K))
+
+
+def _robust_mode(prior: Prior, evidence: Evidence, scan: Array) -> tuple[Array, Array]:
+    """Return the posterior's mode and its Gaussian covariance; with coupons that do not agree, the best of those that leave one out."""
+    before = log_prior(prior, scan)
+    every = _log_likelihoods(evidence, scan) + before
+    modes = [_mode(prior, evidence, scan[:, int(np.argmax(every[0]))])]
+    count = len(evidence.sd)
+    if count > 2 and _roughness(evidence, modes[0][0]) > _ROUGH:
+        for out in range(count):
+            others = evidence.of([index for index in range(count) if index != out])
+            modes.append(_mode(prior, others, scan[:, int(np.argmax(every[1 + out]))]))
+    tried = np.array([mean for mean, _ in modes]).T
+    return modes[int(np.argmax(robust_log_likelihood(evidence, tried) + log_prior(prior, tried)))]
+
+
+def _roughness(evidence: Evidence, theta: Array) -> float:
+    """Return the mean square of the coupons' deviations at ``theta``, each by its own standard deviation."""
+    found = predicted(evidence, theta[:, None])
+    variance = found.own_variance[:, 0] + found.shared[:, 0] ** 2 + evidence.sd**2 + FLOOR**2
+    return float(((evidence.insoluble - found.mean[:, 0]) ** 2 / variance).mean())
 
 
 def _mode(prior: Prior, evidence: Evidence, start: Array) -> tuple[Array, Array]:

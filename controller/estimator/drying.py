@@ -47,6 +47,7 @@ _WIDER: Final = 1.25  # scale of a later round's Gaussian
 _ROOM: Final = LoadState(
     length_m=0.5, width_m=0.1, film_um=20.0, foil_um=18.0, gap_um=100.0, core_mm=50.0, predry_residual_wt_pct=18.0, residual_sd_wt_pct=1.0
 )  # a strip so small that it has no heat worth mentioning
+_GOLDEN: Final = (5**0.5 - 1) / 2
 _LOOKS: Final = 25  # at a coupon's solvent, three times over
 _FREE_LN, _WARM_LN = 8.0, 10.0  # on the way out and on heat transfer: the face is free, the film as hot as the oven
 
@@ -140,9 +141,17 @@ def update(prior: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENT
 
 
 def foretold(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENTS["NMP"], samples: int = SAMPLES) -> Array:
-    """Return equally likely residuals of ``coupons``, (coupons, samples), for ``belief`` with the transfer's error added to it."""
+    """Return equally likely residuals of ``coupons``, (coupons, samples), the errors of the transfer and of the law added to ``belief``."""
     wider = belief.covariance + np.diag([TRANSFER_LN_SD**2, 0.0])
-    return residuals(Belief(belief.mean, wider), coupons, solvent, _design(samples))
+    found = residuals(Belief(belief.mean, wider), coupons, solvent, _design(samples))
+    start = np.array([coupon.predry for coupon in coupons])[:, None]
+    return np.asarray(found * np.exp(LAW_LN_SD * _law_error(samples) * np.maximum(0.0, 1 - found / start)), dtype=np.float64)
+
+
+def _law_error(count: int) -> Array:
+    """Return standard normal deviates, (count,), of the golden sequence, which none of the design's axes has."""
+    standard = NormalDist()
+    return np.array([standard.inv_cdf((0.5 + (i + 1) * _GOLDEN) % 1.0) for i in range(count)])
 
 
 def wetted(prior: Belief, learnt: Learnt | None, coupons: Sequence[Weighed], solvent: Solvent = SOLVENTS["NMP"]) -> list[History]:

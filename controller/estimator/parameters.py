@@ -30,7 +30,7 @@ _ROWS: Final = (
     Parameter("diffusion_energy_swollen", 37.0, "kJ/mol", 25.0, 50.0, 8.0, False, "[assume] middle of 25-50"),
     Parameter("diffusion_slope_glass", 92.0, "1 per weight fraction", 40.0, 150.0, 0.3, True, "[src] glassy acrylate, 2003"),
     Parameter("diffusion_slope_rubber", 20.0, "1 per weight fraction", 15.0, 25.0, 3.0, False, "[assume]"),
-    Parameter("drying_model_error", 1.0, "", 0.4, 2.5, 0.2, True, "[calc] of a residual: part is bound, thickness"),
+    Parameter("drying_model_error", 1.0, "", 0.4, 2.5, 0.15, True, "[calc] of a residual: part is bound, thickness"),
     Parameter("chi", 0.4, "", -0.5, 1.3, 0.3, False, "[assume] Flory-Huggins interaction"),
     Parameter("saturation_factor", 1.0, "", 0.9, 1.1, 0.03, True, "[pkg] vapour-pressure equations differ by 3 % above 100 degC"),
     Parameter("glass_dry", 553.0, "K", 520.0, 600.0, 15.0, False, "[src] Engineering Plastics Handbook, polyamide-imide"),
@@ -44,7 +44,7 @@ _ROWS: Final = (
     Parameter("vitrification_offset", 50.0, "K", 15.0, 120.0, 20.0, False, "[assume] below Tg, where mobility halves the rate"),
     Parameter("vitrification_width", 8.0, "K", 5.0, 40.0, 0.0, False, "[calc] RT2/E at 240 degC for 250-300 kJ/mol of a glass"),
     Parameter("glass_rise", 1.5, "K per crosslink", 0.0, 5.0, 0.0, False, "[assume] Tg rises as chains are tied"),
-    Parameter("cure_model_error", 1.0, "", 0.5, 2.0, 0.05, True, "[calc] 0.03 in another history, 0.04 from batch to batch"),
+    Parameter("cure_model_error", 1.0, "", 0.5, 2.0, 0.04, True, "[calc] of the rate, from batch to batch of a lot and in another history"),
     Parameter("curing_gas", 0.03, "mol/kg polymer per crosslink", 0.0, 0.2, 0.7, True, "[assume] H2O, CO2: look like solvent"),
     # roll
     Parameter("k_vacuum", 1e-2, "W/m.K", 4.5e-4, 5e-2, 1.2, True, "[calc] radial, 18/20/100 um: tape path and radiation"),

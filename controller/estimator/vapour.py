@@ -19,6 +19,7 @@ _DUCT_MOL_M3 = _ATMOSPHERE_PA / (R_J_PER_MOL_K * kelvin(25.0))  # the duct flow 
 
 PIRANI_RISE: Final = 0.6  # [assume] of a Pirani reading in vapour over N2: organic vapours read 1.4 to 2 times too high
 GAUGED_MBAR: Final = (0.5, 100.0)  # where both gauges tell: above, a Pirani hardly sees the gas
+IMPOSSIBLE: Final = 0.3  # [assume] share below 0 or above 1 at which a gauge lies: curves that bend, vapours that conduct better
 _SMOOTH_S: Final = 120.0  # over which the ratio is averaged
 
 
@@ -48,10 +49,11 @@ def _smoothed(before: float | None, now: float, dt_s: float) -> float:
 
 
 def gauged_share(gauges: Gauges) -> float | None:
-    """Return the mole fraction of vapour by the two gauges, 0 to 1; None when they do not tell."""
+    """Return the mole fraction of vapour by the two gauges, 0 to 1; None when they do not tell, or something no gas can be."""
     if gauges.dry_ln is None or gauges.now_ln is None:
         return None
-    return min(max((exp(gauges.now_ln - gauges.dry_ln) - 1.0) / PIRANI_RISE, 0.0), 1.0)
+    share = (exp(gauges.now_ln - gauges.dry_ln) - 1.0) / PIRANI_RISE
+    return None if abs(share - 0.5) > 0.5 + IMPOSSIBLE else min(max(share, 0.0), 1.0)
 
 
 def chamber_vapour_pa(solvent: Solvent, inputs: Inputs, pressure_pa: float, gauges: Gauges) -> float:
