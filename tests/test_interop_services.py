@@ -55,6 +55,8 @@ def press(site: Site, ok: bool) -> None:
 async def test_every_condition_has_the_children_of_its_type_and_they_can_be_read(client):
     shown = (await client.ask("vera", "browse", node=oven("Alarms")))["references"]
     assert {one["name"].removeprefix("2:") for one in shown if one["type"] == "ns=0;i=2915"} == {rule.id for rule in RULES}
+    of_the_oven = (await client.ask("vera", "browse", node="ns=2;s=Oven", reference="HasCondition"))["references"]
+    assert {one["node"] for one in of_the_oven} == {oven(f"Alarms.{rule.id}") for rule in RULES}
     for rule in ("I27W", RULES[0].id, RULES[-1].id):
         found = {one["name"] for one in (await client.ask("vera", "browse", node=oven(f"Alarms.{rule}")))["references"]}
         assert found == {*(field.path for field in FIELDS if "/" not in field.path), "ShelvingState", "Enable", "Disable", "AddComment",
