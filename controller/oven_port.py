@@ -45,8 +45,9 @@ class JournalOven:
                 alarms = [_alarm(stored) for stored in entries]
                 if len(entries) == _MOST_ALARMS:  # the rest comes with the next call
                     last_seq = entries[-1].seq
-            waiting = _waiting(reader.between(after_seq + 1, last_seq, ("decision",)))
-            return News(last_seq, seen, {kind: stored.fields() for kind, stored in found.items()}, tuple(alarms), waiting)
+            decided = [(stored.seq, stored.fields()) for stored in reader.between(after_seq + 1, last_seq, ("decision",))]
+            latest = {kind: stored.fields() for kind, stored in found.items()}
+            return News(last_seq, seen, latest, tuple(alarms), _waiting(decided), _retired(decided))
 
     def history(self, columns: Sequence[str], from_ns: int, to_ns: int, after_seq: int, limit: int) -> Mapping[str, list[Point]]:
         """Return per column at most ``limit`` samples with from <= time < to behind ``after_seq``, oldest first. Raises JournalError."""
@@ -124,14 +125,20 @@ class JournalOven:
         return low
 
 
-def _waiting(decisions: Iterable[Stored]) -> Waiting | None:
-    """Return the newest word of a delayed start among ``decisions``."""
+_Decided = Iterable[tuple[int, Mapping[str, Any]]]  # number of the entry, content
+
+
+def _waiting(decided: _Decided) -> Waiting | None:
+    """Return the newest word of a delayed start."""
     found = None
-    for stored in decisions:
-        fields = stored.fields()
+    for seq, fields in decided:
         if str(fields.get("what", "")).startswith("delayed start"):
-            found = Waiting(stored.seq, str(fields["what"]).endswith("armed"), str(fields.get("why", "")))
+            found = Waiting(seq, str(fields["what"]).endswith("armed"), str(fields.get("why", "")))
     return found
+
+
+def _retired(decided: _Decided) -> frozenset[tuple[str, int]]:
+    return frozenset((str(fields["recipe"]), int(fields["revision"])) for _, fields in decided if fields.get("what") == "recipe retired")
 
 
 def _alarm(stored: Stored) -> AlarmNews:

@@ -23,7 +23,8 @@ from tests.opcua_rig import Site, until
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 WAY = {"policy": "Basic256Sha256", "mode": "SignAndEncrypt"}
 STOP = "I2"  # the emergency stop: trips, and its alarm is to be confirmed
-FIELD_NAMES = ["EventId", "ConditionName", "ActiveState.Id", "AckedState.Id", "ConfirmedState.Id", "Retain", "Comment", "ClientUserId"]
+FIELD_NAMES = ["EventId", "ConditionName", "ActiveState.Id", "AckedState.Id", "ConfirmedState.Id", "LatchedState.Id", "Retain", "Comment",
+               "ClientUserId"]  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -55,6 +56,8 @@ def press(site: Site, ok: bool) -> None:
 async def test_every_condition_has_the_children_of_its_type_and_they_can_be_read(client):
     shown = (await client.ask("vera", "browse", node=oven("Alarms")))["references"]
     assert {one["name"].removeprefix("2:") for one in shown if one["type"] == "ns=0;i=2915"} == {rule.id for rule in RULES}
+    of_the_oven = (await client.ask("vera", "browse", node="ns=2;s=Oven", reference="HasCondition"))["references"]
+    assert {one["node"] for one in of_the_oven} == {oven(f"Alarms.{rule.id}") for rule in RULES}
     for rule in ("I27W", RULES[0].id, RULES[-1].id):
         found = {one["name"] for one in (await client.ask("vera", "browse", node=oven(f"Alarms.{rule}")))["references"]}
         assert found == {*(field.path for field in FIELDS if "/" not in field.path), "ShelvingState", "Enable", "Disable", "AddComment",
@@ -113,7 +116,7 @@ async def test_a_trip_is_acknowledged_reset_and_confirmed_and_only_then_leaves_t
         press(opcua_site, True)
     await until(lambda: STOP not in opcua_site.oven.rig.memory.interlocks.cause)
     assert (await client.done("otto", "Batch.Reset", "released", ""))[0]
-    event = await seen(ActiveState_Id=False, AckedState_Id=True, ConfirmedState_Id=False, Retain=True)
+    event = await seen(ActiveState_Id=False, LatchedState_Id=False, AckedState_Id=True, ConfirmedState_Id=False, Retain=True)
     assert await confirm("vera", event) == "BadUserAccessDenied"
     assert await confirm("otto", base64.b64encode(b"never sent").decode()) == "BadEventIdUnknown"
     assert await confirm("otto", event, "button was stuck, exchanged") == "Good"

@@ -1,5 +1,6 @@
 """Recipes and batches over OPC UA: from the upload over a second person's approval to a started batch; roles as published."""
 
+import asyncio
 import json
 import sqlite3
 import time
@@ -10,6 +11,7 @@ from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from controller.northbound.library import Status
 from controller.northbound.opcua import access
 from controller.northbound.opcua.access import METHOD_ROLES, PARTS
 from controller.roles import Role
@@ -86,8 +88,32 @@ async def test_a_recipe_goes_from_upload_to_a_started_batch_and_only_approved_by
         assert (await call(otto, "Batch.Hold", "look", "RUNNING"))[0] is True
         assert (await call(otto, "Batch.Abort", "enough", ""))[0] is True
         await until(lambda: says(otto, "Unit.State", "ABORTED", "ABORTING"))
+        library = opcua_site.folder / "recipes.sqlite"
+        copy = library.read_bytes()
         assert (await call(erik, "Recipes.Retire", id_, u32(3), "old"))[0] is True
         assert "retired" in (await call(otto, "Batch.Start", id_, u32(3), *LOAD, *NO_FORMULA))[1]
+        newest = library.read_bytes()
+        library.write_bytes(copy)  # restored from a copy, or in somebody's hands: the core has a list of its own
+        opcua_site.oven.change(lambda rig: setattr(rig, "memory", rig.memory._replace(unit=type(rig.memory.unit)())))
+        await until(lambda: says(otto, "Unit.State", "IDLE"))
+        accepted, answer, _ = await call(otto, "Batch.Start", id_, u32(3), *LOAD, *NO_FORMULA)
+        assert (accepted, "was retired here" in answer) == (False, True), answer
+        library.write_bytes(newest)
+
+
+async def test_the_core_is_told_what_a_library_has_retired_before(opcua_site: Site) -> None:
+    oven, server = opcua_site.oven, opcua_site.server
+    opcua_site.server.library._slow_down = lambda user: None
+    opcua_site.server.library.upload("x", recipe("long-gone"), "emma")
+    for to, who in ((Status.SUBMITTED, "emma"), (Status.APPROVED, "erik"), (Status.RETIRED, "erik")):
+        server.library.move("long-gone", 1, to, who)  # by a release that did not ask the core
+    await until(lambda: server._seq > 0)
+    listed = [one for one in server.library.listed() if one.recipe == "long-gone"]
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(server._tell_retired(listed), opcua_site._loop))
+    await until(lambda: ("long-gone", 1) in oven.rig.memory.retired)
+    await until(lambda: ("long-gone", 1) in server._retired)
+    told = [content["user"] for _, kind, content in oven.rig.notes if kind == "decision" and content.get("recipe") == "long-gone"]
+    assert told == ["gateway"]
 
 
 async def says(client, name: str, *wanted: str) -> bool:

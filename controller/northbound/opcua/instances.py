@@ -74,6 +74,8 @@ class Instances:
         made = await self._first(f"{ALARMS}.{first}")
         for rule in others:
             self._copy(made, f"{ALARMS}.{first}", f"{ALARMS}.{rule}")
+        for rule in (first, *others):
+            await self._refer(node_id("Oven"), _Ids.HasCondition, node_id(f"{ALARMS}.{rule}"), ua.NodeClass.Object)
 
     async def show(self, rule: str, event: Any) -> None:
         """Show in the nodes of ``rule`` what its newest event says."""
@@ -94,10 +96,12 @@ class Instances:
             self._space.place_variable(parent, f"{parent}.{name}", ua.QualifiedName(name), field.kind, field.type_, field.data_type)
         for owner, methods in _METHODS.items():
             for method in methods:
-                refer = ua.AddReferencesItem(_below(condition, owner), ua.NodeId(_Ids.HasComponent), True, "", ua.NodeId(method),
-                                             ua.NodeClass.Method)  # fmt: skip
-                (await self._server.isession.add_references([refer]))[0].check()
+                await self._refer(_below(condition, owner), _Ids.HasComponent, ua.NodeId(method), ua.NodeClass.Method)
         return [self._server.aspace[_below(condition, path)] for path in ("", SHELVING, *(field.path for field in FIELDS))]
+
+    async def _refer(self, source: ua.NodeId, reference: int, target: ua.NodeId, class_: ua.NodeClass) -> None:
+        refer = ua.AddReferencesItem(source, ua.NodeId(reference), True, "", target, class_)
+        (await self._server.isession.add_references([refer]))[0].check()
 
     def _copy(self, made: list[NodeData], first: str, condition: str) -> None:
         new = {node.nodeid: node_id(condition + str(node.nodeid.Identifier).removeprefix(first)) for node in made}

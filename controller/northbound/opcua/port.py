@@ -50,6 +50,7 @@ class News(NamedTuple):
     latest: Mapping[str, Mapping[str, Any]]
     alarms: tuple[AlarmNews, ...]
     waiting: Waiting | None = None
+    retired: frozenset[tuple[str, int]] = frozenset()  # recipes and revisions that the core has taken for retired
 
 
 class Point(NamedTuple):

@@ -55,7 +55,8 @@ The server reads the journal and posts commands to the core's mailbox; it has no
 * **Recipes**: draft, submitted, approved, retired; a draft can be removed. Revisions only grow, approval needs another user than the author
   and is signed with Ed25519; text, hash and signature are checked at every start, and by the core again at each phase and after a
   restart. What is retired the core refuses by its own list, which it keeps over restarts, so that a library restored from a copy brings
-  nothing back; without the core's answer nothing is retired. An engineer's edit of the running control recipe is unsigned: it is recorded
+  nothing back; without the core's answer nothing is retired, and the gateway tells a core with a new journal what its library has retired.
+  An engineer's edit of the running control recipe is unsigned: it is recorded
   with reason and hashes, the core proves at each phase that master and recorded edits give what runs (I34), the report shows it as a
   deviation, and `settings.approval.edits = false` forbids it. Refused uploads are kept, of those above {file_bytes} characters
   hash, size, user, time and head. Nothing is ever deleted.

@@ -16,7 +16,7 @@ from controller.clock import wall_ns, wall_s
 from controller.errors import FileError, JournalError, Problem
 from controller.interlocks.table import RULES
 from controller.memory import Settings
-from controller.northbound.library import Library, LibraryError
+from controller.northbound.library import Library, LibraryError, Listed, Status
 from controller.northbound.opcua import batch, capabilities, files, jobforms, jobs, methods, pki, recipes, users
 from controller.northbound.opcua.alarms import Conditions
 from controller.northbound.opcua.history import History
@@ -31,8 +31,10 @@ from controller.northbound.opcua.protocol import LIMITS, BoundedBinaryServer
 from controller.northbound.opcua.session import GuardedSession
 from controller.northbound.opcua.settings import NAMESPACE, OpcuaSettings
 from controller.northbound.opcua.space import INDEX, Space, stale, told
+from controller.northbound.opcua.users import Person
 from controller.recipe.reading import SourcedRecipe
-from controller.recipe.states import UnitState
+from controller.recipe.states import UnitState, Verb
+from controller.roles import Role
 
 _P: Final = ua.SecurityPolicyType
 ENCRYPTED: Final = (_P.Basic256Sha256_SignAndEncrypt, _P.Aes256Sha256RsaPss_SignAndEncrypt)
@@ -84,6 +86,7 @@ class OpcuaServer:
         self._models = Models(self._server, self._space)
         self._orders = JobOrders(folder / "jobs.json")
         self._job_states: dict[str, str] = {}
+        self._retired: set[tuple[str, int]] = set()  # by the core, as far as is known here
         self._state: UnitState | None = None
         self._audits: asyncio.Queue[tuple[str, str, str, bool]] = asyncio.Queue(_MOST_AUDITS)
         self._seq = 0
@@ -188,6 +191,7 @@ class OpcuaServer:
             else:
                 why = ""
                 self._seq = news.seq
+                self._retired |= news.retired
                 if news.sample is not None:
                     self._sample_s = wall_s()
                     serial = news.sample.values.get("plc_serial", float("nan"))
@@ -239,6 +243,8 @@ class OpcuaServer:
             except LibraryError as error:
                 values["Oven.Recipes.Approved"] = (None, ua.StatusCodes.BadResourceUnavailable)
                 log.warning("library", why=str(error))
+            else:
+                await self._tell_retired(listed)
             counts = self._server.counts
             shown = (None, counts.refused_connections, counts.refused_applications, counts.refused_logins, counts.denials)
             for variable, count in zip(SECURITY[1:], shown[1:], strict=True):
@@ -246,6 +252,19 @@ class OpcuaServer:
             values["Oven.Security.Sessions"] = (self._sessions(), good)
             await self._space.write(values, wall_ns())
             await asyncio.sleep(SLOW_S)
+
+    async def _tell_retired(self, listed: list[Listed]) -> None:
+        """Have the core keep what the library has as retired, one at a time: a new journal begins without it."""
+        retired = [(one.recipe, one.revision) for one in listed if one.status is Status.RETIRED]
+        due = [one for one in retired if one not in self._retired] if self._seq else []
+        for recipe, revision in due[:1]:
+            args = {"recipe": recipe, "revision": revision, "reason": "the library has it as retired"}
+            try:
+                _, answer, _ = await self._asking.ask(Person("gateway", Role.ENGINEER), Verb.RETIRE, args)
+                self._retired.add((recipe, revision))  # asked once, whatever the answer
+            except methods.Fault as fault:  # no answer: again next time
+                answer = str(fault)
+            log.info("library", retired=f"{recipe}/{revision}", core=answer[:200])
 
     def _sessions(self) -> list[str]:
         open_ = [one for one in self._server._external_sessions.values() if isinstance(one, GuardedSession) and one.is_activated()]
