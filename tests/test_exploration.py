@@ -20,7 +20,7 @@ from sim.explore.recipe import TEXTS, start
 from sim.explore.search import World, explored
 
 SITE = Settings()
-VACUUM = World(SITE, start("vacuum"), ())
+VACUUM = World(SITE, start("vacuum"), (), outages_s=(30.0,))  # the other lengths: `make explore`
 NITROGEN = World(SITE, start("nitrogen"), tuple(cause for cause in FEW if cause.name in ("emergency stop", "PLC restarted")))
 READY = Memory(boot_id=BOOT_ID, proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
 STOPPING = Effect.ABORT | Effect.HOLD

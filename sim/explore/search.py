@@ -54,6 +54,7 @@ class World:
     start: Start
     causes: tuple[Cause, ...] = FEW
     together: Together = TOGETHER
+    outages_s: tuple[float, ...] = OUTAGES_S
 
     @property
     def batch(self) -> Batch:
@@ -132,7 +133,7 @@ def _outages(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
     """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
     going = memory.unit.state in (UnitState.RUNNING, UnitState.RESTARTING)
     memory = _believing(world, memory, "")
-    for outage_s in OUTAGES_S if going else OUTAGES_S[:1]:
+    for outage_s in world.outages_s if going else world.outages_s[:1]:
         back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
         broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
         yield Came(f"core away for {outage_s:g} s", canonical(back, world.settings.limits), oven, broken, faultless=False)
