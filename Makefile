@@ -9,7 +9,7 @@ NODE_STAMP := tests/interop/node_modules/.complete
 SYSTEM := mosquitto:mosquitto mosquitto_sub:mosquitto-clients mbpoll:mbpoll systemd-analyze:systemd node:nodejs npm:npm
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test check bench campaign kills attacks quiet mutants setup system interop constraints interop-lock clean
+.PHONY: demo test check bench campaign explore votes kills attacks quiet mutants setup system interop constraints interop-lock clean
 
 # PLC=tcp, tls, rtu or opcua: the wire to the soft PLC.
 PLC ?= tcp
@@ -40,6 +40,15 @@ campaign: setup
 	for recipe in vacuum nitrogen vacuum-nitrogen; do $(BIN)/ovensim campaign recipes/$$recipe.toml \
 	  --load recipes/loads/production-roll.toml --runs 40 --jobs 2 --scan 2 --out var/campaign/$$recipe.jsonl --resume $(ARGS) || exit 1; done
 	$(BIN)/ovensim campaign recipes/trial-short.toml --fault random --runs 200 --jobs 2 --scan 2 --out var/campaign/faults.jsonl --resume $(ARGS)
+
+# The unit-state machine, breadth first until no node is left: every recipe, a few disturbances, outages of three lengths (an hour of CPU).
+# ARGS="--causes all --people": every disturbance and what people do to a running batch; ARGS="--causes pairs": every two together.
+explore: setup
+	$(BIN)/ovensim explore $(ARGS)
+
+# All 7^3 combinations of faults of a zone's three thermocouples, in four phases and three zones, on the soft PLC (minutes).
+votes: setup
+	$(BIN)/python -m tests.voting
 
 # kill -9 of the real core, 100 times in one accelerated batch (about 25 min); fault-free hours; mutants of the safety modules (hours).
 kills: setup

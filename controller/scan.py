@@ -23,7 +23,7 @@ from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Input
 from controller.interlocks import bypass
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
-from controller.interlocks.conditioning import condition
+from controller.interlocks.conditioning import NO_WATCH, condition
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
 from controller.interlocks.sensors import Believed, told
 from controller.interlocks.sensors import step as believe
@@ -65,6 +65,10 @@ def scan(
     beside the scan since the last one (see ``controller.plan``).
     """
     dt_s, limits = inputs.dt_s, settings.limits
+    asked, was = heard(memory, commands) if commands else (), memory.interlocks
+    reset = bool(asked) and any(command.verb is Verb.RESET for command in asked)
+    if reset and memory.proof.gauges.frozen:  # without a pressure nothing is fed or pumped that could show that the gauge follows (I4F)
+        memory = memory._replace(proof=memory.proof._replace(gauges=NO_WATCH))
     process = condition(limits, inputs, memory.proof.gauges, memory.sensors)
     sensors = believe(memory.sensors, limits, inputs, process, "I21V" in memory.interlocks.active)
     belief, estimate = _estimate(settings, memory, inputs, forecast)
@@ -85,14 +89,13 @@ def scan(
         sensors,
         actuation.awaits(memory.actuation, "pump"),
     )
-    asked, was = heard(memory, commands) if commands else (), memory.interlocks
     rows = bool(asked) and alarming.acknowledging(asked)
     if memory.unit.recovery is not None and rows is not True:  # what the outage itself raised is its recovery's to answer for (I29)
         rows = (rows or frozenset()) | resuming.answers(memory.unit)
     interlocks, verdict, changes = evaluate(
         memory.interlocks,
         view,
-        reset=bool(asked) and any(command.verb is Verb.RESET for command in asked),
+        reset=reset,
         acknowledge=rows,
     )
 

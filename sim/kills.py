@@ -221,7 +221,7 @@ async def _scanning(site: _Site, core: asyncio.subprocess.Process) -> None:
 
 
 async def _attend(site: _Site, core: asyncio.subprocess.Process, plc: asyncio.subprocess.Process, seconds: float) -> None:
-    """Be the operator for so long, or until the batch is over: whoever finds it held acknowledges and restarts."""
+    """Be the operator for so long, or until the batch is over: whoever finds it held acknowledges, resets and restarts."""
     until_s, restart_s = wall_s(seconds), wall_s(PATIENCE_S / 2)
     while (left_s := until_s - wall_s()) > 0:
         state = site.state()
@@ -233,6 +233,7 @@ async def _attend(site: _Site, core: asyncio.subprocess.Process, plc: asyncio.su
         if state == "HELD" and wall_s() > restart_s:
             restart_s = wall_s(PATIENCE_S)
             site.ask("ACKNOWLEDGE", {}, "HELD")
+            site.ask("RESET", {}, "HELD")  # what an outage has made of a hot vacuum is a trip (I6)
             site.ask("RESTART", {"reason": "the core was killed"}, "HELD")
         await asyncio.sleep(min(LOOK_S, left_s))
 

@@ -36,16 +36,16 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     "controller/interlocks/table.py": ("test_boundaries_table.py", "test_interlocks.py", "test_boundaries.py"),
     "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_interlocks.py", "test_bypass.py"),
     "controller/interlocks/bypass.py": ("test_bypass.py", "test_boundaries.py"),
-    "controller/interlocks/atmosphere.py": ("test_boundaries_sensors.py", "test_interlocks.py", "test_gauges.py"),
-    "controller/interlocks/gauges.py": ("test_boundaries_sensors.py", "test_gauges.py"),
-    "controller/interlocks/conditioning.py": ("test_boundaries_sensors.py", "test_sensors.py", "test_interlocks.py"),
-    "controller/interlocks/sensors.py": ("test_boundaries_sensors.py", "test_sensors.py", "test_interlocks.py"),
+    "controller/interlocks/atmosphere.py": ("test_interlocks.py", "test_gauges.py", "test_sensors.py"),
+    "controller/interlocks/gauges.py": ("test_gauges.py", "test_interlocks.py", "test_sensors.py"),
+    "controller/interlocks/conditioning.py": ("test_sensors.py", "test_interlocks.py", "test_voting.py"),
+    "controller/interlocks/sensors.py": ("test_sensors.py", "test_interlocks.py", "test_voting.py"),
     "controller/recipe/states.py": ("test_states.py", "test_boundaries.py"),
     "controller/southbound/contract.py": ("test_boundaries.py", "test_southbound.py"),
     "controller/block.py": ("test_boundaries.py", "test_softplc.py", "test_southbound.py"),
-    "controller/recipe/check.py": ("test_boundaries_recipe.py", "test_recipe.py", "test_segments.py"),
-    "controller/recipe/check_phase.py": ("test_boundaries_recipe.py", "test_recipe.py", "test_segments.py"),
-    "controller/recipe/order.py": ("test_boundaries_recipe.py", "test_recipe.py", "test_segments.py"),
+    "controller/recipe/check.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/recipe/check_phase.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/recipe/order.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
 }
 SHARED: Final = frozenset({"mosquitto_port", "mosquitto_program", "own_mosquitto", "opcua_site"})  # tests with a server take no part
 DURATIONS: Final = ROOT / "var" / "mutation.json"  # what tests took last time, so that slow ones are not measured again

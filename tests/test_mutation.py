@@ -99,3 +99,9 @@ def test_a_fork_that_takes_too_long_is_ended():
 def test_the_table_of_equivalent_mutants_is_not_stale():
     assert mutants.stale() == []
     assert all(len(reason) > 20 for reason in mutants.excused().values())
+
+
+def test_the_tests_that_stand_for_a_module_exist():
+    named = {name for names in mutation.SUBJECTS.values() for name in names}
+    assert {name for name in named if not (mutation.ROOT / "tests" / name).exists()} == set()
+    assert {file for file in mutation.SUBJECTS if not (mutation.ROOT / file).exists()} == set()

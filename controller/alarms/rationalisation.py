@@ -45,7 +45,7 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I4G", _M, "gauge dirty with condensate, gas composition, wire", "batch held; a wrong pressure would count as a proof",
               "compare with the local gauge; clean or replace the wrong one; acknowledge and RESTART", 15),
     Rationale("I4F", _M, "gauge frozen or isolated, N2 leaks elsewhere, pump line open", "batch held; a frozen gauge proves nothing",
-              "tap or vent the gauge line; check N2 and pump valves; acknowledge and RESTART", 15),
+              "tap or vent the gauge line; check N2 and pump valves; RESET believes the gauge again; RESTART", 15),
     Rationale("I4N", _M, "both gauges unusable and the exhaust shut", "no N2: the chamber cannot be inerted",
               "open the exhaust, restore a gauge", 10, _WARN_OFF_S),
     Rationale("I5", _J, "purge or evacuation not done yet, or its proof ended", "no heat",

@@ -26,6 +26,7 @@ from controller.control.outputs import ControlMemory
 from controller.image import OFF, Atmosphere, Outputs, Setpoints
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.evaluate import BY_ID, InterlockMemory
+from controller.interlocks.gauges import PUMPED_PCT, Watch
 from controller.interlocks.limits import Limits
 from controller.interlocks.sensors import Believed
 from controller.interlocks.table import N2_CYCLES_BEFORE_AIR, RULES, Effect, Reset
@@ -94,7 +95,7 @@ def canonical(memory: Memory, limits: Limits) -> Memory:
     held_cold = unit.state not in (UnitState.RUNNING, UnitState.HOLDING) and not unit.setpoints.heat
     return memory._replace(
         unit=_unit(unit, watched), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id), sensors=SETTLED,
-        estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs, watched),
+        estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs),
         reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
         proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
@@ -164,9 +165,17 @@ def _setpoints(wanted: Setpoints, state: UnitState, watched: bool) -> Setpoints:
     """Return what a hold goes on with; states that end only look at the gas, and work out the rest anew."""
     if state not in _GOING_ON:
         return NOTHING._replace(atmosphere=wanted.atmosphere, door_release=wanted.door_release)
-    flow = 60.0 if wanted.atmosphere is Atmosphere.N2_FLOW else 0.0
+    filling = wanted.atmosphere is Atmosphere.BACKFILL  # up to a pressure between vacuum and N2
+    pumping = wanted.atmosphere is Atmosphere.VACUUM
+    flow = 60.0 if filling or wanted.atmosphere is Atmosphere.N2_FLOW else 0.0
     temp_c = _round(wanted.temp_c) if watched or wanted.heat else 0.0
-    return NOTHING._replace(heat=wanted.heat, temp_c=temp_c, atmosphere=wanted.atmosphere, n2_flow_nm3_h=flow)
+    return NOTHING._replace(
+        heat=wanted.heat,
+        temp_c=temp_c,
+        atmosphere=wanted.atmosphere,
+        pressure_mbar=900.0 if filling else 20.0 * pumping,
+        n2_flow_nm3_h=flow,
+    )
 
 
 def _round(temp_c: float) -> float:
@@ -210,22 +219,27 @@ def _alike(rules: frozenset[str], state: UnitState, heat: bool, answerable: bool
 
 def _proof(proof: Proof, limits: Limits, boot_id: int) -> Proof:
     if proof.boot_id != boot_id:
-        return Proof(leak_ok=proof.leak_ok)
+        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges))
     cycled, purged = proof.cycles >= limits.proof_cycles, proof.volumes >= limits.proof_volumes
     washed = proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or proof.volumes_since_heat >= limits.proof_volumes
     return Proof(
         cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated and not (cycled and washed),
         volumes=limits.proof_volumes if purged else 0.0,
         low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
-        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat,
+        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges),
     )  # fmt: skip
 
 
-def _outputs(out: Outputs, watched: bool) -> Outputs:
+def _gauges(watch: Watch) -> Watch:
+    """Return where the gauge stood when gas began to be fed or pumped, and whether it has not followed (I4F)."""
+    return Watch(mark_mbar=None if watch.mark_mbar is None else round(watch.mark_mbar), frozen=watch.frozen)
+
+
+def _outputs(out: Outputs) -> Outputs:
     """Return what the next image follows and the next scan compares with."""
-    top = _round(max(out.zone_sp_c)) if watched else 0.0
     return OFF._replace(
-        heat_enable=out.heat_enable, zone_sp_c=(top, top, top), pump=out.pump, roots=out.roots,
+        heat_enable=out.heat_enable, pump=out.pump,
+        vac_throttle_pct=PUMPED_PCT if out.vac_throttle_pct >= PUMPED_PCT else 0.0,
         vac_valve=out.vac_valve, n2_valve=out.n2_valve, n2_flow_sp_nm3_h=60.0 if out.n2_flow_sp_nm3_h > 0 else 0.0,
         vent_valve=out.vent_valve, exhaust_valve=out.exhaust_valve, exhaust_fan=out.exhaust_fan, circulation=out.circulation,
         condenser=out.condenser, door_release=out.door_release,

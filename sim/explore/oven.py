@@ -55,8 +55,7 @@ class Cause(NamedTuple):
 
 
 def follows(oven: Oven, last: Outputs) -> Iterator[Oven]:
-    """Yield the ovens that the next scan may find after ``last`` was written: first the one that has not followed."""
-    yield oven
+    """Yield the ovens that the next scan may find when the chamber has followed ``last``."""
     if oven.gas != "vacuum" and last.vac_valve and last.pump:
         yield oven._replace(gas="vacuum")
     if oven.gas != "N2" and last.n2_valve:

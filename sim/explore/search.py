@@ -3,7 +3,7 @@
 Nothing of the controller is abridged: commands, interlocks with latches, states, phases, loops and the last word on the outputs run as
 they do in the core. From every node there are
 
-* scans without a disturbance: the chamber as it is and as it may have followed, each for every region of time (``oven.CALM``);
+* scans without a disturbance: the chamber as it is for every region of time (``oven.CALM``), and as it may have followed;
 * every verb that the state takes, alone and together with others in one scan; those that it refuses, which must change nothing;
 * each disturbance for its regions of time, and while it stands the verbs that lead upwards;
 * outages of the core of three lengths, and the pass of a proof test.
@@ -54,6 +54,7 @@ class World:
     start: Start
     causes: tuple[Cause, ...] = FEW
     together: Together = TOGETHER
+    outages_s: tuple[float, ...] = OUTAGES_S
 
     @property
     def batch(self) -> Batch:
@@ -107,9 +108,10 @@ def expanded(world: World, node: Node) -> Ways:
 def _edges(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
     state = memory.unit.state
     possible, refused = _sorted(state, world.together)
+    for dt_s in CALM.steps_s:
+        yield _scanned(world, memory, oven, CALM, dt_s, ())
     for found in follows(oven, memory.outputs):
-        for dt_s in CALM.steps_s:
-            yield _scanned(world, memory, found, CALM, dt_s, ())
+        yield _scanned(world, memory, found, CALM, SCAN_S, ())
     if state is UnitState.RUNNING:
         yield _scanned(world, memory, oven, RIPE, PHASE_S, ())
     for verbs in possible:
@@ -131,7 +133,7 @@ def _outages(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
     """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
     going = memory.unit.state in (UnitState.RUNNING, UnitState.RESTARTING)
     memory = _believing(world, memory, "")
-    for outage_s in OUTAGES_S if going else OUTAGES_S[:1]:
+    for outage_s in world.outages_s if going else world.outages_s[:1]:
         back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
         broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
         yield Came(f"core away for {outage_s:g} s", canonical(back, world.settings.limits), oven, broken, faultless=False)
@@ -152,14 +154,21 @@ def _sorted(state: UnitState, together: Together) -> tuple[Together, tuple[Verb,
     return possible, tuple(verbs[0] for verbs in together if len(verbs) == 1 and verbs[0] not in takes)
 
 
-def _scanned(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, verbs: tuple[Verb, ...]) -> Came:
-    settings, disturbed = world.settings, cause.of(oven)
+def edge(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, verbs: tuple[Verb, ...] = ()) -> Edge:
+    """Return one scan from ``memory`` after ``dt_s`` with a cause and verbs."""
+    disturbed = cause.of(oven)
     memory = _believing(world, memory, cause.belief)
     commands = tuple(_command(world, memory, number, verb) for number, verb in enumerate(verbs))
-    after, record = scan(settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
+    after, record = scan(world.settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
+    return Edge(memory, cause, commands, after, record, disturbed)
+
+
+def _scanned(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, verbs: tuple[Verb, ...]) -> Came:
+    seen = edge(world, memory, oven, cause, dt_s, verbs)
     how = f"{cause.name or '-'.join((oven.gas, 'hot' if oven.hot else 'cold'))}, {dt_s:g} s" + "".join(f", {verb}" for verb in verbs)
-    found = list(violations(settings, Edge(memory, cause, commands, after, record, disturbed)))
-    return Came(how, canonical(after, settings.limits), disturbed, found, record.verdict.active, cause is CALM or cause is RIPE)
+    broken = list(violations(world.settings, seen))
+    rows, faultless = seen.record.verdict.active, cause is CALM or cause is RIPE
+    return Came(how, canonical(seen.after, world.settings.limits), seen.oven, broken, rows, faultless)
 
 
 def _believing(world: World, memory: Memory, name: str) -> Memory:
