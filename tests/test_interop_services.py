@@ -133,6 +133,8 @@ async def test_what_an_interlocks_alarm_does_not_take_is_refused_by_the_standard
 
     enable, disable, one_shot = "i=9027", "i=9028", "i=2948"
     assert [await called("emma", method) for method in (enable, disable)] == ["BadConditionAlreadyEnabled", "BadNotSupported"]
+    nowhere = await client.ask("emma", "call", object=oven("Alarms.I99"), method=enable, args=[])
+    assert nowhere["status"] == "BadNodeIdUnknown"
     assert [await called("otto", method) for method in (enable, disable, one_shot)] == ["BadUserAccessDenied"] * 2 + ["BadNotSupported"]
 
 

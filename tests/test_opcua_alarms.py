@@ -112,6 +112,21 @@ async def test_hiding_an_alarm_neither_ends_nor_acknowledges_it() -> None:
         assert (getattr(told, "ActiveState/Id"), getattr(told, "AckedState/Id"), told.SuppressedOrShelved) == seen, (event, state)
 
 
+async def test_an_alarm_that_was_hidden_before_the_gateway_came_is_active_behind_it() -> None:
+    out = Emitted()
+    conditions = Conditions(out, None)
+    await conditions.begin(["I7"])
+    assert out.events == []
+    await conditions.tell(AlarmNews("I7", State.SUPPRESSED, "HIGH", "HOLD", "text", "stands", "", "", False, 0))
+    told = out.events[-1]
+    assert (getattr(told, "ActiveState/Id"), getattr(told, "AckedState/Id"), told.SuppressedOrShelved, told.Retain) == (
+        True,
+        True,
+        True,
+        True,
+    )
+
+
 async def test_a_viewer_acknowledges_nothing(opcua_site: Site) -> None:
     async with opcua_site.connected("vera") as client:
         acknowledge = ua.NodeId(ua.ObjectIds.AcknowledgeableConditionType_Acknowledge)

@@ -68,8 +68,10 @@ class Conditions:
         for rule in rules:
             news = AlarmNews(rule, State.NORMAL, priority(rule).value, "", TEXT_OF.get(rule, ""), "", "", "", False, wall_ns())
             self._shown[rule] = self._active_and_acked(news)
+            event = self._event(news)
+            del self._shown[rule]  # what stands already is told next, and may be hidden: then it counts that nothing is known
             if self._instances is not None:
-                await self._instances.show(rule, self._event(news))
+                await self._instances.show(rule, event)
                 await asyncio.sleep(0)
 
     def methods(self) -> dict[int, tuple[str, tuple[ua.VariantType, ...], Any]]:
@@ -238,7 +240,10 @@ def _rule(node: ua.NodeId) -> str:
     identifier = str(node.Identifier)
     if node.NamespaceIndex != 2 or not identifier.startswith("Oven.Alarms."):
         raise Fault(_S.BadNodeIdInvalid, "no condition")
-    return identifier.removeprefix("Oven.Alarms.").split(".")[0]
+    rule = identifier.removeprefix("Oven.Alarms.").split(".")[0]
+    if rule not in TEXT_OF:
+        raise Fault(_S.BadNodeIdUnknown, f"{rule[:40]}: no condition")
+    return rule
 
 
 def _said(comment: Any) -> str:

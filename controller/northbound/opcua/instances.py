@@ -114,7 +114,7 @@ class Instances:
                 if (value := node.attributes.get(ua.AttributeIds.Value)) is not None:
                     owner.attributes[ua.AttributeIds.Value] = AttributeValue(value.value)
                 self._server.aspace[owner.nodeid] = owner
-            known = {(reference.ReferenceTypeId, reference.NodeId) for reference in owner.references}
+            known = {_key(reference) for reference in owner.references}
             owner.references += [one for reference in node.references if (one := _moved(reference, new)) and _key(one) not in known]
 
 
