@@ -127,8 +127,10 @@ def _no_n2_flows(v: View) -> bool | None:
     """Return whether the N2 that a lost vacuum asks for does not come: its valve is not open, or hardly anything flows."""
     if "I6" not in v.active:
         return False
-    filled, flow = v.process.pressure_mbar, v.inputs.n2_flow_nm3_h.value
-    if filled is not None and filled >= v.limits.o2_analyser_from_mbar:
+    pressure, flow = v.process.pressure_mbar, v.inputs.n2_flow_nm3_h.value
+    if pressure is None:  # then no N2 is let in on purpose (I4N), and I6 holds
+        return None
+    if pressure >= v.limits.o2_analyser_from_mbar:
         return False
     if v.inputs.n2_valve_open.value is False:
         return True
