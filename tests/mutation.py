@@ -34,7 +34,7 @@ from tests.mutants import ROOT, TABLE, Mutant, excused, mutants, stale
 SLOW_S: Final = 1.0  # a test that takes longer takes no part
 SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are there for it
     "controller/interlocks/table.py": ("test_boundaries_table.py", "test_interlocks.py", "test_boundaries.py"),
-    "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_interlocks.py", "test_bypass.py"),
+    "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_boundaries_table.py", "test_interlocks.py", "test_bypass.py"),
     "controller/interlocks/bypass.py": ("test_bypass.py", "test_boundaries.py"),
     "controller/interlocks/atmosphere.py": ("test_interlocks.py", "test_gauges.py", "test_sensors.py"),
     "controller/interlocks/gauges.py": ("test_gauges.py", "test_interlocks.py", "test_sensors.py"),

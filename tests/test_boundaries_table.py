@@ -257,6 +257,15 @@ def test_while_the_wire_is_lost_what_stood_stays_and_what_the_core_judges_itself
     assert "I1" not in {one.rule.id for one in changes}
 
 
+def test_what_a_bad_input_counts_as_stands_in_the_row():
+    for signal, row, stands in (("plc_watchdog_s", "I28W", True), ("door_locked", "I3L", True), ("proof_due", "I33W", False)):
+        assert BY_ID[row].on_bad is stands
+        assert says(row, {signal: BAD}) is None
+        memory, verdict, _ = evaluate(InterlockMemory(), view({signal: BAD}), reset=False, acknowledge=False)
+        assert (row in verdict.active) is stands
+        assert (row in memory.cause) is stands
+
+
 def test_a_row_that_stays_is_not_told_again_when_another_comes():
     before, _, _ = evaluate(InterlockMemory(), view({"overtemp_ok": False}), reset=False, acknowledge=False)
     _, _, changes = evaluate(before, view({"overtemp_ok": False, "remote": False}, active=before.active), reset=False, acknowledge=False)

@@ -14,7 +14,13 @@ those run unabridged. Three steps make memories equal that the rules cannot tell
   begins it anew), the reset pulse while no heat is asked for (without it heat comes sooner, not later), the time in a state
   (what its limit does is done in the scan that passes it).
 
-Standing causes are judged anew by every image. Only without an image do they stay: ``search`` lets the wire go behind every cause.
+* **Set points** keep heat, gas and, where the next scan compares them (I23), the band of their temperature; the pressure up to which N2 is
+  let in only says that it lies between vacuum and N2.
+* **Latches of a batch that was held before an outage** are no longer told apart by what a recovery answers for: it stays held (R1).
+
+Standing causes are judged anew by every image. Without an image they would stay, which is not looked at: a wire that goes while another
+cause stands is two edges, and the second knows only what the first has latched. Deadbands of rows that latch nothing begin anew.
+A test holds memory and representative against each other: what a scan has left and what stands for it go on to the same node.
 """
 
 from functools import lru_cache
