@@ -4,31 +4,23 @@ import json
 import subprocess
 import sys
 from bisect import bisect_left
-from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from controller import wiring as wirings
 from controller.errors import FileError
 from controller.image import SIGNALS, Inputs, Interval
-from controller.memory import Settings
 from controller.recipe.model import Endpoint
 from controller.recipe.reading import read_load, read_recipe
-from controller.recipe.states import Verb
 from controller.solvents import SOLVENTS
 from controller.tags import Quality, Sample
-from sim import bench
-from sim.campaign import bound, figures, many, one, policies, shown
+from sim.campaign import figures, many, one, policies, shown
 from sim.campaign.outcome import Believed, CureEnd, Foreseen, Run, Struck, Trace, triple
 from sim.campaign.strike import Strike
 from sim.campaign.watch import Watch, exhaust_kg_s
 from sim.faults import FAULTS
-from sim.plant import cure, films
-from sim.plant.parameters import Parameters
-from sim.plant.plant import Plant
+from sim.plant import films
 from sim.virtual import LONGEST_SCAN_S
 
 ROOT = Path(__file__).parents[1]
@@ -279,47 +271,6 @@ def test_the_endless_recipe_differs_in_nothing_but_when_its_cure_may_end():
         changed = {key for key, value in before.model_dump().items() if after.model_dump()[key] != value}
         assert changed == ({"min_min", "fallback_min", "timeout_min"} if before.kind == "CURE" else set())
     assert endless.endpoint == recipe.endpoint
-
-
-def test_a_forked_rig_goes_on_as_the_one_it_was_forked_from_and_without_touching_it():
-    load = read_load(SAMPLE)
-    rig = bench.rig(Settings(), wirings.load(WIRING), load, 3, 2.0)
-    for _ in range(20):
-        rig.step()
-    sourced = read_recipe(TRIAL)
-    rig.ask(Verb.START, bench.Start(sourced.recipe, sourced.sha256, sourced.text, load))
-    for _ in range(30):
-        rig.step()
-    twin = rig.fork()
-    before = rig.trace_sha256(), rig.plc.plant.truth()
-    for _ in range(60):
-        twin.step()
-    assert (rig.trace_sha256(), rig.plc.plant.truth()) == before
-    assert np.shares_memory(twin.plc.plant.heat.film_c, twin.plc.plant.heat.temps_c)
-    for _ in range(60):
-        rig.step()
-    assert rig.trace_sha256() == twin.trace_sha256()
-    assert rig.plc.plant.truth() == twin.plc.plant.truth()
-    assert rig.notes == twin.notes
-
-
-def test_the_bound_is_what_a_batch_of_another_rate_would_have_cured_to():
-    """The plant's own law over the same history, once with the batch's rate and once with the lot's."""
-    gels = []
-    for factor in (1.06, 1.0):
-        plant = Plant(replace(Parameters(), rate_factor=factor), bench.roll_of(read_load(SAMPLE)))
-        films_, law = plant.chemistry, cure.law_of(plant.parameters).array
-        dry, temps = np.full_like(films_.free, 1e-6), np.full(len(films_.deltas), 250.0)
-        for _ in range(360):
-            cure.advance(films_.deltas, dry, dry, films_._cells, temps, 10.0, law, films_._gains)
-        gels.append(
-            (cure.gel_fraction(float(films_.deltas[0]), plant.parameters.pdi, plant.parameters.scission), bound.unforeseeable(plant))
-        )
-    (fast, foreseen), (plain, none) = gels
-    assert 0.2 < plain < 0.9
-    assert none == 0.0
-    assert foreseen == pytest.approx(fast - plain, rel=0.15)
-    assert bound.unforeseeable(Plant()) == 0.0
 
 
 def test_the_moment_of_a_fault_is_drawn_by_seed():
