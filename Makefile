@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/ovensim demo --plc $(PLC) $(ARGS)
 
 test: setup interop check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

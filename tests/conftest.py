@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from sim.broker import free_port, mosquitto
 
@@ -23,26 +24,22 @@ START_S = 10.0
 LIVE = ("attacks", "contract_wires", "core_process", "interop*", "journal", "kills", "modbus_server", "mqtt", "opcua_*", "southbound")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the tests out to the workers of pytest-xdist by file, a slow one by itself; the long ones begin first."""
-    for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: 0 if _group(item) == "live" else 1 if item.get_closest_marker("slow") else 2)
+    """Let the files with real processes come first, then those with whole batches: they take longest."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (_group(item.nodeid) != "live", item.path not in slow))
 
 
-def _group(item: pytest.Item) -> str:
-    name = item.path.stem.removeprefix("test_")
-    if any(fnmatch(name, pattern) for pattern in LIVE):
-        return "live"
-    return "" if item.get_closest_marker("slow") and not _shares(item) else name
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Return what deals the tests out to the workers of pytest-xdist: whole files, which share costly things, and the live ones as one."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _group
+    return scheduler
 
 
-def _shares(item: pytest.Item) -> bool:
-    """Return whether other tests of the file live on the same costly thing."""
-    known = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
-    return any(found[-1].scope == "module" for found in known.values())
+def _group(nodeid: str) -> str:
+    name = Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
+    return "live" if any(fnmatch(name, pattern) for pattern in LIVE) else name
 
 
 def required(program: str | None, name: str) -> str:
