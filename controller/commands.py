@@ -10,7 +10,7 @@ from controller.errors import Problem
 from controller.estimator import LoadState
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
-from controller.interlocks.table import Effect
+from controller.interlocks.rule import Effect
 from controller.memory import Memory, Settings
 from controller.recipe import approval, resting, standing
 from controller.recipe.check import check_load, check_recipe

@@ -13,7 +13,7 @@ from controller.estimator.model import NO_BATCH
 from controller.image import Inputs, PhaseView, Process
 from controller.interlocks.bypass import BY_ID
 from controller.interlocks.limits import Limits
-from controller.interlocks.table import Effect, View
+from controller.interlocks.rule import Effect, View
 from controller.memory import Memory, Settings
 from controller.recipe.standing import current
 from controller.recipe.states import UnitState, allowed

@@ -15,7 +15,8 @@ from controller.documents.opcua import opcua_server
 from controller.documents.states import state_diagram
 from controller.image import SIGNALS
 from controller.interlocks.limits import Limits
-from controller.interlocks.table import RULES, Reset
+from controller.interlocks.rule import Reset
+from controller.interlocks.table import RULES
 from controller.recipe.printing import reference as recipe_reference
 from controller.recipe.recovery_table import recovery_table
 

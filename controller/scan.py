@@ -25,9 +25,9 @@ from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import NO_WATCH, condition
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
+from controller.interlocks.rule import Effect, Slopes, View
 from controller.interlocks.sensors import Believed, told
 from controller.interlocks.sensors import step as believe
-from controller.interlocks.table import Effect, Slopes, View
 from controller.memory import Memory, Settings
 from controller.prooftest import ProofTest
 from controller.recipe import resuming, run, standing

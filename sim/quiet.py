@@ -18,7 +18,7 @@ from rich.table import Table
 
 from controller import wiring as wirings
 from controller.errors import FileError, Problem
-from controller.interlocks.table import Effect
+from controller.interlocks.rule import Effect
 from controller.memory import Settings
 from controller.recipe.check import check_load
 from controller.recipe.model import LoadRecord

@@ -19,7 +19,8 @@ from controller.command import Command
 from controller.documents.injections import INJECTIONS, SITUATIONS
 from controller.intake import command_of
 from controller.interlocks.evaluate import BY_ID
-from controller.interlocks.table import RULES, Effect, Reset
+from controller.interlocks.rule import Effect, Reset
+from controller.interlocks.table import RULES
 from controller.journal import alarms as told
 from controller.journal.entry import Stored, entry
 from controller.journal.mailbox import MailboxRow

@@ -9,7 +9,8 @@ from controller import block
 from controller.equipment import Equipment
 from controller.image import OFF, Mode
 from controller.interlocks.evaluate import InterlockMemory, Verdict, _summed, afresh, evaluate, slopes
-from controller.interlocks.table import RULES, Effect, Slopes
+from controller.interlocks.rule import Effect, Slopes
+from controller.interlocks.table import RULES
 from controller.southbound import contract
 from controller.southbound.contract import Memory, Written
 from tests.images import BAD, image

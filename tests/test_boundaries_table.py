@@ -7,8 +7,9 @@ from controller.image import OFF, Interval
 from controller.interlocks.conditioning import condition
 from controller.interlocks.evaluate import BY_ID, InterlockMemory, evaluate
 from controller.interlocks.limits import Limits
+from controller.interlocks.rule import Effect, Reset, Slopes, View
 from controller.interlocks.sensors import ALL, Believed, VotedOut
-from controller.interlocks.table import RULES, Effect, Reset, Slopes, View
+from controller.interlocks.table import RULES
 from tests.images import BAD, image
 from tests.test_interlocks import BELIEF, EVOLVING, HEATING, HOT, HOT_N2, HOT_VACUUM, LIMITS, PROVEN, RUNNING, at_c, view, zone1
 

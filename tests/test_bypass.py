@@ -10,7 +10,8 @@ from controller.image import OFF
 from controller.interlocks import bypass
 from controller.interlocks.bypass import BY_ID, Bypass
 from controller.interlocks.evaluate import afresh
-from controller.interlocks.table import RULES, Effect, Reset
+from controller.interlocks.rule import Effect, Reset
+from controller.interlocks.table import RULES
 from controller.journal.entry import entry
 from controller.journal.reader import JournalReader
 from controller.journal.report import report

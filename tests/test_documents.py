@@ -9,7 +9,8 @@ from controller import config, printing, wiring
 from controller.block import Reason
 from controller.documents import acceptance
 from controller.image import OWN_SIGNALS, SIGNALS
-from controller.interlocks.table import RULES, Effect
+from controller.interlocks.rule import Effect
+from controller.interlocks.table import RULES
 from controller.recipe.states import TABLE, Trigger, UnitState
 
 DEPLOY = Path(__file__).parents[1] / "deploy"

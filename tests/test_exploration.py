@@ -6,7 +6,8 @@ import pytest
 
 from controller.commands import problems_of
 from controller.interlocks.evaluate import BY_ID
-from controller.interlocks.table import RULES, Effect, Reset
+from controller.interlocks.rule import Effect, Reset
+from controller.interlocks.table import RULES
 from controller.memory import Memory, Settings
 from controller.prooftest import ProofTest
 from controller.recipe.resuming import OUTAGE_ROWS

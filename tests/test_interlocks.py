@@ -11,8 +11,9 @@ from controller.interlocks.conditioning import condition
 from controller.interlocks.evaluate import BY_ID, InterlockMemory, evaluate, slopes
 from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
+from controller.interlocks.rule import Effect, Reset, Slopes, View
 from controller.interlocks.sensors import ALL, Believed, VotedOut
-from controller.interlocks.table import RULES, Effect, Reset, Slopes, View
+from controller.interlocks.table import RULES
 from controller.printing import interlock_matrix, io_list
 from tests.images import BAD, image
 

@@ -13,7 +13,8 @@ import pytest
 from controller.image import Mode
 from controller.interlocks.evaluate import BY_ID
 from controller.interlocks.limits import Limits
-from controller.interlocks.table import RULES, Effect, Reset
+from controller.interlocks.rule import Effect, Reset
+from controller.interlocks.table import RULES
 from controller.memory import Settings
 from controller.recipe.states import UnitState, Verb
 from controller.tags import Quality, Sample

@@ -8,7 +8,8 @@ from controller import why
 from controller import wiring as wirings
 from controller.command import Start
 from controller.errors import JournalError
-from controller.interlocks.table import RULES, Effect
+from controller.interlocks.rule import Effect
+from controller.interlocks.table import RULES
 from controller.journal import incident
 from controller.journal.entry import entry
 from controller.journal.store import Journal

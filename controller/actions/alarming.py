@@ -15,7 +15,8 @@ from controller.alarms.rationalisation import TO_CONFIRM, priority
 from controller.alarms.states import AlarmMemory, Event, Priority, find, state_of
 from controller.command import Command
 from controller.interlocks.evaluate import BY_ID, Change, InterlockMemory
-from controller.interlocks.table import RULES, Effect, Reset, Rule
+from controller.interlocks.rule import Effect, Reset, Rule
+from controller.interlocks.table import RULES
 from controller.memory import Memory
 from controller.recipe.standing import Note
 from controller.recipe.states import Verb

@@ -5,7 +5,7 @@ from typing import Final
 from controller import prooftest
 from controller.actions.action import Action, Moment
 from controller.command import Command
-from controller.interlocks.table import Effect
+from controller.interlocks.rule import Effect
 from controller.memory import Memory
 from controller.prooftest.run import STAGES
 from controller.recipe.standing import Note

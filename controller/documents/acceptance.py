@@ -7,7 +7,8 @@ from controller.documents.injections import INJECTIONS, SITUATIONS
 from controller.documents.markdown import table
 from controller.documents.words import RESETS, delay_s, effects_of, name_of
 from controller.interlocks.evaluate import STOPPING
-from controller.interlocks.table import RULES, Rule
+from controller.interlocks.rule import Rule
+from controller.interlocks.table import RULES
 
 SCANS_S: Final = 2.0  # one scan to see the cause, one to write what follows
 

@@ -8,7 +8,8 @@ from controller.alarms.states import AlarmSettings, Priority
 from controller.alarms.suppression import SUPPRESSED_BY
 from controller.documents.markdown import table
 from controller.documents.words import RESETS, delay_s, effects_of, name_of
-from controller.interlocks.table import RULES, Effect, Rule
+from controller.interlocks.rule import Effect, Rule
+from controller.interlocks.table import RULES
 
 _HEAD = """\
 # Alarms

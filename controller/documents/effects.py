@@ -2,7 +2,8 @@
 
 from controller.documents.markdown import table
 from controller.documents.words import RESETS, delay_s, name_of
-from controller.interlocks.table import RULES, Effect
+from controller.interlocks.rule import Effect
+from controller.interlocks.table import RULES
 
 _HEAD = """\
 # Cause and effect

@@ -3,7 +3,7 @@
 from typing import Final
 
 from controller.interlocks.limits import Limits
-from controller.interlocks.table import Effect, Reset, Rule
+from controller.interlocks.rule import Effect, Reset, Rule
 
 EFFECTS: Final[dict[Effect, str]] = {
     Effect.ABORT: "the batch is aborted: main contactor open, inerting kept",

@@ -5,7 +5,8 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import Field
 
 from controller.equipment import Strict
-from controller.interlocks.table import RULES, Effect, Reset, Rule
+from controller.interlocks.rule import Effect, Reset, Rule
+from controller.interlocks.table import RULES
 
 BY_ID: Final = {rule.id: rule for rule in RULES}
 

@@ -11,7 +11,8 @@ from controller.equipment import Equipment
 from controller.image import Inputs, Mode, Outputs, Process
 from controller.interlocks.bypass import BY_ID as BY_ID
 from controller.interlocks.bypass import Bypass, names
-from controller.interlocks.table import RULES, Effect, Reset, Rule, Slopes, View
+from controller.interlocks.rule import Effect, Reset, Rule, Slopes, View
+from controller.interlocks.table import RULES
 
 SLOPE_FILTER_S: Final = 60.0
 STOPPING: Final = Effect.ABORT | Effect.HOLD

@@ -4,82 +4,14 @@ This software is the basic process control layer and no safety function. Rows ma
 reads them back, never commands against them, explains and logs them.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum, IntFlag
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final
 
 from controller.block import HeatBlock, PlcState
-from controller.equipment import Equipment
-from controller.image import Estimate, Inputs, Outputs, PhaseView, Process
-from controller.interlocks.atmosphere import Proof
 from controller.interlocks.gauges import contradict
-from controller.interlocks.limits import Limits
-from controller.interlocks.sensors import ALL, ECHO_LOOKS, Believed, unsettled
+from controller.interlocks.rule import Effect, Reset, Rule, View
+from controller.interlocks.sensors import ECHO_LOOKS, unsettled
 from controller.units import ATMOSPHERE_MBAR
-
-
-class Effect(IntFlag):
-    """What a rule does while it is active; a trip stays active until it is reset."""
-
-    WARN = 1
-    NO_START = 2
-    NO_HEAT = 4
-    NO_VENT = 8
-    NO_N2 = 16
-    SUSPEND = 32
-    HOLD = 64
-    PURGE = 128
-    ABORT = 256
-    ISOLATE = 512  # the vacuum valve shuts: nothing may come back through a pump that stands
-
-
-class Reset(IntEnum):
-    """How a rule goes away."""
-
-    AUTO = 0  # with its cause
-    OPERATOR = 1  # cause gone and acknowledged (or restarted)
-    MANUAL = 2  # cause gone and RESET
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Everything a rule may look at; with slots, because the rows of one scan read it some three hundred times."""
-
-    limits: Limits
-    inputs: Inputs
-    process: Process
-    estimate: Estimate
-    phase: PhaseView
-    proof: Proof
-    last: Outputs  # what was written after the last scan
-    slopes: "Slopes"
-    equipment: Equipment
-    active: frozenset[str] = frozenset()  # rows that are active, for deadbands
-    sensors: Believed = ALL
-    pump_starts: bool = False  # the pump was asked to run and has not shown yet that it does
-
-
-class Slopes(NamedTuple):
-    """How fast the zones heat, filtered over about a minute, and what that was computed from."""
-
-    slope_c_per_min: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    temp_c: tuple[float | None, float | None, float | None] = (None, None, None)
-
-
-class Rule(NamedTuple):
-    """One row. ``when`` gives True, False, or None when its inputs cannot be used; then ``on_bad`` stands for it."""
-
-    id: str
-    text: str
-    effect: Effect
-    reset: Reset
-    delay_s: float | Callable[[Limits], float]
-    on_bad: bool
-    when: Callable[[View], bool | None]
-    shown: Callable[[View], object] = lambda _: None
-    hard_wired: bool = False
-    without_plc: bool = False  # judged also while there is no PLC image; the others then stay as they were, and I27 speaks
 
 
 def _off(value: bool | None) -> bool | None:

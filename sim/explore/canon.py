@@ -34,8 +34,9 @@ from controller.interlocks.atmosphere import Proof
 from controller.interlocks.evaluate import BY_ID, InterlockMemory
 from controller.interlocks.gauges import PUMPED_PCT, Watch
 from controller.interlocks.limits import Limits
+from controller.interlocks.rule import Effect, Reset
 from controller.interlocks.sensors import Believed
-from controller.interlocks.table import N2_CYCLES_BEFORE_AIR, RULES, Effect, Reset
+from controller.interlocks.table import N2_CYCLES_BEFORE_AIR, RULES
 from controller.memory import Memory
 from controller.prooftest import ProofTest
 from controller.recipe import standing
