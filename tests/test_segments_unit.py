@@ -152,3 +152,12 @@ def test_a_checkpoint_of_an_older_release_still_loads():
 def test_a_key_at_its_default_is_not_written_so_that_an_older_recipe_keeps_its_hash():
     assert "allow_skip" not in unit(LEAK, END).batch.recipe.model_dump_json()
     assert "allow_skip" in unit(LEAK + "allow_skip = false\n", END).batch.recipe.model_dump_json()
+
+
+@pytest.mark.parametrize("trigger", [Trigger.STOP, Trigger.ABORT, Trigger.DONE])
+def test_a_batch_that_ends_while_it_heats_is_without_heat_in_that_very_scan(trigger):
+    heating = UnitMemory(state=UnitState.RUNNING)
+    heating = heating._replace(setpoints=heating.setpoints._replace(heat=True))
+    ended, notes = standing.move(heating, trigger, "a timeout in the middle of the scan")
+    assert notes
+    assert not ended.setpoints.heat

@@ -85,7 +85,7 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
     note = Note("state", {"from": memory.state.name, "to": after.name, "cause": cause})
     memory = memory._replace(state=after, state_s=0.0, cause=cause)
     if after in (UnitState.STOPPING, UnitState.ABORTING, UnitState.COMPLETE):
-        memory = memory._replace(ending=cause)
+        memory = memory._replace(ending=cause, setpoints=memory.setpoints._replace(heat=False))  # in this very scan
     if after is UnitState.HELD:  # the alarm is latched; its cause has been dealt with
         memory = memory._replace(timeout="", failed="")
     if after is UnitState.RESTARTING:
