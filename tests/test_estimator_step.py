@@ -22,7 +22,7 @@ from controller.tags import Quality, Sample
 
 TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
 PRODUCTION = replace(TRIAL, length_m=1000, core_mm=152)
-SITE = EstimatorSettings()
+SITE = EstimatorSettings(period_s=10.0)
 TARGET = Target(residual_max=0.01, insoluble_low=0.01, insoluble_high=0.99, probability=0.9)
 ADAPTER = TypeAdapter(EstimatorMemory)
 

@@ -37,7 +37,7 @@ class EstimatorSettings(Strict):
     """
 
     solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
-    period_s: Annotated[float, Field(ge=1, le=60, description="process time between two updates, s")] = 10.0
+    period_s: Annotated[float, Field(ge=1, le=60, description="process time between two updates, s")] = 30.0
     forecast_s: Annotated[float, Field(ge=10, le=3600, description="process time between two forecasts, s")] = 60.0
     gel_time_240c_h: Annotated[float, Field(ge=0.05, le=100, description="to the gel point at 240 degC, h")] = value("gel_time_240c")
     gel_time_ln_sd: Annotated[float, Field(ge=0.01, le=2, description="of the coupons alone; the law's spread is added")] = 0.12
