@@ -1,6 +1,6 @@
 """Walk the table once per scan: delays, latches, first-out; then limit what the scan wanted to write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import compress
 from typing import Annotated, Final, NamedTuple
@@ -11,7 +11,7 @@ from controller.equipment import Equipment
 from controller.image import Inputs, Mode, Outputs, Process
 from controller.interlocks.bypass import BY_ID as BY_ID
 from controller.interlocks.bypass import Bypass, names
-from controller.interlocks.rule import Effect, Reset, Rule, Slopes, View
+from controller.interlocks.rule import Condition, Effect, Reset, Rule, Slopes, View
 from controller.interlocks.table import RULES
 
 SLOPE_FILTER_S: Final = 60.0
@@ -162,19 +162,26 @@ def afresh(memory: InterlockMemory) -> InterlockMemory:
     )
 
 
+def _written_out(conditions: Sequence[Condition]) -> Callable[[View], tuple[bool | None, ...]]:
+    """Return ``lambda view: (c0(view), c1(view), ...)``: ninety functions, each called from a place of its own, take half of a loop's time."""
+    names = {f"c{index}": condition for index, condition in enumerate(conditions)}
+    found: Callable[[View], tuple[bool | None, ...]] = eval(f"lambda view: ({''.join(f'{name}(view), ' for name in names)})", names)
+    return found
+
+
 class _Walk:
     """The rows that are judged in one scan, taken apart once."""
 
     def __init__(self, indices: Sequence[int]) -> None:
         self._indices = indices
-        self._conditions = [RULES[index].when for index in indices]
+        self._judge = _written_out([RULES[index].when for index in indices])
         self._on_bad = [RULES[index].on_bad for index in indices]
 
     def standing(self, view: View) -> list[int]:
         """Return the indices of the rows whose cause stands, in table order."""
-        found = [when(view) for when in self._conditions]
+        found = self._judge(view)
         if None in found:
-            found = [on_bad if one is None else one for one, on_bad in zip(found, self._on_bad, strict=True)]
+            found = tuple([on_bad if one is None else one for one, on_bad in zip(found, self._on_bad, strict=True)])
         return list(compress(self._indices, found))
 
 

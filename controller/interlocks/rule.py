@@ -60,6 +60,9 @@ class Slopes(NamedTuple):
     temp_c: tuple[float | None, float | None, float | None] = (None, None, None)
 
 
+Condition = Callable[[View], bool | None]
+
+
 class Rule(NamedTuple):
     """One row. ``when`` gives True, False, or None when its inputs cannot be used; then ``on_bad`` stands for it."""
 
@@ -69,7 +72,7 @@ class Rule(NamedTuple):
     reset: Reset
     delay_s: float | Callable[[Limits], float]
     on_bad: bool
-    when: Callable[[View], bool | None]
+    when: Condition
     shown: Callable[[View], object] = lambda _: None
     hard_wired: bool = False
     without_plc: bool = False  # judged also while there is no PLC image; the others then stay as they were, and I27 speaks
