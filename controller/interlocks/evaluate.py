@@ -163,7 +163,7 @@ def afresh(memory: InterlockMemory) -> InterlockMemory:
 
 
 def _written_out(conditions: Sequence[Condition]) -> Callable[[View], tuple[bool | None, ...]]:
-    """Return ``lambda view: (c0(view), c1(view), ...)``: ninety functions, each called from a place of its own, take half of a loop's time."""
+    """Return ``lambda view: (c0(view), c1(view), ...)``: each function has a place of its own, which halves the time."""
     names = {f"c{index}": condition for index, condition in enumerate(conditions)}
     found: Callable[[View], tuple[bool | None, ...]] = eval(f"lambda view: ({''.join(f'{name}(view), ' for name in names)})", names)
     return found
