@@ -67,7 +67,7 @@ class SoftPlc:
         self.guards, self.loops = Guards(self.settings.guards), Loops(self.settings.loops)
         self.at_s = 0.0  # process time
         self.boot_id = _FIRST_BOOT_ID - 1
-        self.values = plant.read(0.0, self.actuators)  # what the image shows, by signal
+        self.values = plant.read(0.0)  # what the image shows, by signal
         self.values |= {"plc_signature": block.SIGNATURE, "plc_map_version": block.MAP_VERSION, "plc_serial": wiring.file.plc_serial}
         self._image: list[int] = []
         self.power_cycle()
@@ -159,7 +159,7 @@ class SoftPlc:
         if self.faults.stopped:
             self.actuators, self.taken, self._inbox = Actuators(), [], []
             return
-        self.values = self.plant.read(dt_s, self.actuators)
+        self.values = self.plant.read(dt_s)
         self.alive += 1
         self._alive_at_s.append(self.at_s)
         self.taken, self._inbox = self._inbox, []
