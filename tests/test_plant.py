@@ -247,7 +247,7 @@ def test_the_door_opens_only_when_unlocked_and_only_then_a_roll_goes_in() -> Non
 
 
 def test_every_field_signal_is_read() -> None:
-    read = set(Plant(roll=TRIAL).read(1.0))
+    read = set(Plant(roll=TRIAL).read(1.0)._fields)
     plc_words = {name for name in SIGNALS if name.startswith(("plc_", "echo_")) or name.endswith("_sp_applied_c")}
     assert read == set(SIGNALS) - set(OWN_SIGNALS) - plc_words
 
@@ -256,7 +256,7 @@ def test_readings_lie_near_the_truth() -> None:
     plant = Plant(roll=TRIAL, seed=3)
     for _ in range(400):
         plant.step(1.0, Actuators())
-        v = plant.read(1.0)
+        v = plant.read(1.0)._asdict()
     for name in ("z1_tc_a_c", "z2_limit_c", "load_core_c"):
         assert v[name] == pytest.approx(23.0, abs=2.5)
     assert v["pressure_cap_mbar"] == pytest.approx(1013.25, rel=0.005)
@@ -269,7 +269,7 @@ def test_the_o2_reading_stands_still_under_vacuum() -> None:
     actuators = replace(Actuators(), **VACUUM)
     for _ in range(300):
         plant.step(1.0, actuators)
-        v = plant.read(1.0)
+        v = plant.read(1.0)._asdict()
     assert v["o2_sample_flow_l_min"] == 0.0
     assert v["o2_pct"] == pytest.approx(20.9, rel=0.05)
 
@@ -280,7 +280,7 @@ def test_the_pirani_reads_solvent_vapour_high() -> None:
         run(plant, 300, **VACUUM)
     wet.chamber.add(wet.chamber.n2, 0.0)
     clean.chamber.n2 *= 2.0
-    a, b = (plant.read(1.0)["pressure_pirani_mbar"] / plant.chamber.pressure_pa for plant in (clean, wet))
+    a, b = (plant.read(1.0).pressure_pirani_mbar / plant.chamber.pressure_pa for plant in (clean, wet))
     assert b > 1.15 * a
 
 

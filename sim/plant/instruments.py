@@ -13,6 +13,7 @@ import numpy as np
 
 from controller.units import PA_PER_MBAR
 from sim.plant import instruments_kernel as kernel
+from sim.plant.instruments_kernel import Readings
 from sim.plant.oven_kernel import OVEN
 from sim.plant.parameters import Parameters
 from sim.plant.record import Array, filled, place
@@ -40,6 +41,7 @@ _NUMBERS = SimpleNamespace(
     gas_constant=8.314,
 )
 _SEEN = np.array([place(OVEN, name) for name in kernel.SEEN])
+_AT = {name: at for at, name in enumerate(Readings._fields)}
 
 
 class Instruments:
@@ -58,11 +60,10 @@ class Instruments:
         pirani_gain = 1.0 + 0.05 * self._rng.standard_normal()
         self._own = np.array([*[p.ambient_c] * 6, 20.9, 0.0, 0.0, gauge_zero_mbar, gauge_gain, pirani_gain, *offsets_c])
         self._noise, self._at = np.zeros(0), 0
-        self._seen, self._readings = np.zeros(len(kernel.SEEN)), np.zeros(len(kernel.READINGS))
+        self._seen, self._readings = np.zeros(len(kernel.SEEN)), np.zeros(len(Readings._fields))
         self.distortions: dict[str, Distortion] = {}
-        self.values: dict[str, float] = {}
 
-    def read(self, plant: "Plant", dt_s: float) -> dict[str, float]:
+    def read(self, plant: "Plant", dt_s: float) -> Readings:
         """Return the readings; lags advance by ``dt_s``."""
         if self._at + kernel.NOISES > len(self._noise):
             self._noise, self._at = self._rng.standard_normal(kernel.NOISES * _BLOCK), 0
@@ -72,11 +73,10 @@ class Instruments:
         outer_c, edge_c, core_c = (nan, nan, nan) if heat is None else _touched(heat.temps_c)
         kernel.read(self._seen, self._own, self._law, self._noise, self._at, dt_s, outer_c, edge_c, core_c, self._readings)
         self._at += kernel.NOISES
-        values = self.values
-        values.update(zip(kernel.READINGS, self._readings.tolist(), strict=True))
         for name, distort in self.distortions.items():
-            values[name] = distort(values[name], plant.at_s)
-        return values
+            at = _AT[name]
+            self._readings[at] = distort(self._readings.item(at), plant.at_s)
+        return Readings._make(self._readings.tolist())
 
     def _drift(self, at_s: float) -> None:
         """Let the thermocouples drift; slow, so once per block of noise."""

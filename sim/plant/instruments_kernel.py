@@ -1,7 +1,7 @@
 """What the transmitters show: the truth with lag, noise, offset, gas dependence and quantisation."""
 
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,17 +33,74 @@ LAW = np.dtype([(name, "f8") for name in (
     "ambient_c", "ambient_mbar", "cooling_c", "n2_header_bar", "n2_reserve_nm3", "exhaust_fan_m3_h", "lel_pct", "lel_gain",
     "solvent_kg_mol",
 )])  # fmt: skip
-READINGS = (
-    "z1_tc_a_c", "z1_tc_b_c", "z1_tc_c_c", "z1_limit_c", "z2_tc_a_c", "z2_tc_b_c", "z2_tc_c_c", "z2_limit_c", "z3_tc_a_c", "z3_tc_b_c",
-    "z3_tc_c_c", "z3_limit_c", "load_outer_c", "load_edge_c", "load_core_c", "coldest_wall_c", "condenser_c", "cooling_c",
-    "pressure_cap_mbar", "pressure_pirani_mbar", "n2_header_bar", "n2_flow_nm3_h", "n2_reserve_nm3", "o2_pct", "o2_sample_flow_l_min",
-    "o2_ready", "o2_cal_ok", "room_o2_pct", "exhaust_lel_pct", "exhaust_flow_m3_h", "condensate_kg", "cooling_flow_l_min",
-    "main_contactor", "z1_contactor", "z2_contactor", "z3_contactor", "z1_op_pct", "z2_op_pct", "z3_op_pct", "pump_run", "roots_run",
-    "vac_valve_open", "vac_valve_closed", "n2_valve_open", "n2_valve_closed", "vent_valve_open", "vent_valve_closed",
-    "exhaust_valve_open", "exhaust_valve_closed", "exhaust_run", "circulation_run", "condenser_run", "door_closed_a", "door_closed_b",
-    "door_locked", "estop_ok", "overtemp_ok", "relief_ok", "hardwired_ok", "remote",
-)  # fmt: skip
-_READINGS = np.dtype([(name, "f8") for name in READINGS])
+
+
+class Readings(NamedTuple):
+    """What the instruments show; NaN is a broken sensor, switches are 0 or 1."""
+
+    z1_tc_a_c: float
+    z1_tc_b_c: float
+    z1_tc_c_c: float
+    z1_limit_c: float
+    z2_tc_a_c: float
+    z2_tc_b_c: float
+    z2_tc_c_c: float
+    z2_limit_c: float
+    z3_tc_a_c: float
+    z3_tc_b_c: float
+    z3_tc_c_c: float
+    z3_limit_c: float
+    load_outer_c: float
+    load_edge_c: float
+    load_core_c: float
+    coldest_wall_c: float
+    condenser_c: float
+    cooling_c: float
+    pressure_cap_mbar: float
+    pressure_pirani_mbar: float
+    n2_header_bar: float
+    n2_flow_nm3_h: float
+    n2_reserve_nm3: float
+    o2_pct: float
+    o2_sample_flow_l_min: float
+    o2_ready: float
+    o2_cal_ok: float
+    room_o2_pct: float
+    exhaust_lel_pct: float
+    exhaust_flow_m3_h: float
+    condensate_kg: float
+    cooling_flow_l_min: float
+    main_contactor: float
+    z1_contactor: float
+    z2_contactor: float
+    z3_contactor: float
+    z1_op_pct: float
+    z2_op_pct: float
+    z3_op_pct: float
+    pump_run: float
+    roots_run: float
+    vac_valve_open: float
+    vac_valve_closed: float
+    n2_valve_open: float
+    n2_valve_closed: float
+    vent_valve_open: float
+    vent_valve_closed: float
+    exhaust_valve_open: float
+    exhaust_valve_closed: float
+    exhaust_run: float
+    circulation_run: float
+    condenser_run: float
+    door_closed_a: float
+    door_closed_b: float
+    door_locked: float
+    estop_ok: float
+    overtemp_ok: float
+    relief_ok: float
+    hardwired_ok: float
+    remote: float
+
+
+_READINGS = np.dtype([(name, "f8") for name in Readings._fields])
 
 
 @part

@@ -11,6 +11,7 @@ from sim.plant.films import PERIOD_S, Film, Films
 from sim.plant.heaters import Heaters
 from sim.plant.history import History
 from sim.plant.instruments import Instruments
+from sim.plant.instruments_kernel import Readings
 from sim.plant.oven_kernel import OVEN
 from sim.plant.parameters import Parameters
 from sim.plant.record import Flag, filled, zeros
@@ -156,8 +157,8 @@ class Plant:
         heat.conduct(self.heaters.walls_c, chamber.pressure_pa / PA_PER_MBAR, fan)
         self.history.look(self.at_s, heat.film_c.tolist())
 
-    def read(self, dt_s: float) -> dict[str, float]:
-        """Return what the instruments show after ``dt_s``, one value per field signal; the same dict every time."""
+    def read(self, dt_s: float) -> Readings:
+        """Return what the instruments show after ``dt_s``, one value per field signal."""
         return self.instruments.read(self, dt_s)
 
     # ---- what nobody sees ----
