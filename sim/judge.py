@@ -26,7 +26,7 @@ from typing import NamedTuple
 from controller.block import Block, PlcState
 from controller.image import Mode
 from controller.units import PA_PER_MBAR
-from sim.plant import Plant
+from sim.plant import Plant, Readings
 from sim.plant.actuators import Actuators
 from sim.softplc import SoftPlc
 
@@ -38,7 +38,7 @@ WET = 0.01  # weight fraction of solvent from which a film counts as giving off 
 BAND_C = 6.0
 AIR_GRACE_S, SENSOR_GRACE_S, SERVICE_GRACE_S, PAIR_GRACE_S, BAND_GRACE_S, BLIND_GRACE_S = 30.0, 4.0, 8.0, 4.0, 30.0, 10.0
 SOAK, CURE = 6, 7  # codes of the phase kinds that count soak time
-_pick_tcs = itemgetter(*(f"z{z}_tc_{letter}_c" for z in (1, 2, 3) for letter in "abc"))
+_pick_tcs = itemgetter(*(Readings._fields.index(f"z{z}_tc_{letter}_c") for z in (1, 2, 3) for letter in "abc"))
 _EPS = 1e-6
 _RUN, _HOLD, _ABORT, _TRIPPED = Mode.RUN, Mode.HOLD, Mode.ABORT, PlcState.TRIPPED  # through the class a member costs 0.1 us
 
@@ -72,7 +72,7 @@ class Judge:
         self._found = []
         plant, a = plc.plant, plc.actuators
         heats = a.heats
-        self._blind = _blind_zones(plc.values)
+        self._blind = _blind_zones(plc.readings)
         if plc.taken:
             for block in plc.taken:
                 self._look_at_block(plc, block, at_s, dt_s)
@@ -214,7 +214,7 @@ class Judge:
         return at_s - self._since_s.setdefault(key, at_s) > grace_s
 
 
-def _blind_zones(v: dict[str, float]) -> list[int]:
+def _blind_zones(v: Readings) -> list[int]:
     """Return the zones of which fewer than two control thermocouples read inside their range."""
     readings = _pick_tcs(v)
     if min(readings) >= -20.0 and max(readings) <= 400.0 and sum(readings) == sum(readings):

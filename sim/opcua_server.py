@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import Any, Final
 
@@ -176,8 +177,10 @@ class Endpoint:
         if plc.faults.image_frozen and self._shown:
             return
         now = datetime.now(UTC)
-        values = {name: plc.values[name] for name in self._nodes if name != "begun"}
-        shown: dict[str, object] = {name: value if value == value else None for name, value in values.items()}  # NaN: open or shorted
+        values = plc.values
+        shown: dict[str, object] = {  # NaN: open or shorted
+            name: None if isnan(values[name]) else values[name] for name in self._nodes if name != "begun"
+        }
         changed = [name for name, value in shown.items() if name not in self._shown or self._shown[name] != value]
         if not changed:
             return

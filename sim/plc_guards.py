@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from controller.block import HeatBlock
 from controller.image import Outputs
-from sim.plant import Actuators
+from sim.plant import Actuators, Readings
 
-_ZONE_TCS = tuple((f"z{z}_tc_a_c", f"z{z}_tc_b_c", f"z{z}_tc_c_c", f"z{z}_limit_c") for z in (1, 2, 3))
 (_LEASE, _ATMOSPHERE, _EXHAUST, _CIRCULATION, _DOOR, _CHAIN, _OVERTEMP, _TRIP, _PURGE, _SENSORS, _MODE) = (int(bit) for bit in HeatBlock)
 
 
@@ -67,38 +66,41 @@ class Guards:
 
     # ---- looking ----
 
-    def look(self, v: dict[str, float], a: Actuators, dt_s: float) -> None:
+    def look(self, v: Readings, a: Actuators, dt_s: float) -> None:
         """Update purge proof, trips and the heat permissives from the readings ``v``."""
         s = self.settings
-        p = v["pressure_cap_mbar"]
+        p = v.pressure_cap_mbar
         if p != p:  # the Pirani is better than nothing, and errs to the high side
-            p = v["pressure_pirani_mbar"]
+            p = v.pressure_pirani_mbar
         self.pressure_mbar = p
         heating = a.main_contactor
-        loads = [t for t in (v["load_outer_c"], v["load_edge_c"], v["load_core_c"]) if -20.0 <= t <= 400.0]
+        loads = [t for t in (v.load_outer_c, v.load_edge_c, v.load_core_c) if -20.0 <= t <= 400.0]
         self.hot = len(loads) < 2 or max(loads) >= s.hot_c
-        door_closed = bool(v["door_closed_a"] and v["door_closed_b"])
+        door_closed = bool(v.door_closed_a and v.door_closed_b)
         if heating:
             self.heated, self._since_heat_cycles, self._since_heat_volumes = True, 0, 0.0
         self._purge(v, p, dt_s, door_closed)
         sensors_ok, hottest_c = self._temperatures(v)
         self._trips(v, p, hottest_c, heating, door_closed)
         blocked = 0 if sensors_ok else _SENSORS
-        if hottest_c >= s.overtemp_c or not v["overtemp_ok"]:
+        if hottest_c >= s.overtemp_c or not v.overtemp_ok:
             blocked |= _OVERTEMP
-        if not (door_closed and v["door_locked"]):
+        if not (door_closed and v.door_locked):
             blocked |= _DOOR
-        if not (v["hardwired_ok"] and v["estop_ok"]):
+        if not (v.hardwired_ok and v.estop_ok):
             blocked |= _CHAIN
         if not self.purge_proven:
             blocked |= _PURGE
         self.heat_block = blocked | self._gas_block(v, p, heating, dt_s)
 
-    def _temperatures(self, v: dict[str, float]) -> tuple[bool, float]:
+    def _temperatures(self, v: Readings) -> tuple[bool, float]:
         """Return whether each zone has two control thermocouples, and the hottest second-highest reading of a zone (one may lie)."""
         ok, hottest_c = True, -1e3
-        for a, b, c, limit in _ZONE_TCS:
-            ta, tb, tc, tl = v[a], v[b], v[c], v[limit]
+        for ta, tb, tc, tl in (
+            (v.z1_tc_a_c, v.z1_tc_b_c, v.z1_tc_c_c, v.z1_limit_c),
+            (v.z2_tc_a_c, v.z2_tc_b_c, v.z2_tc_c_c, v.z2_limit_c),
+            (v.z3_tc_a_c, v.z3_tc_b_c, v.z3_tc_c_c, v.z3_limit_c),
+        ):
             if -20.0 <= ta <= 250.0 and -20.0 <= tb <= 250.0 and -20.0 <= tc <= 250.0 and -20.0 <= tl <= 250.0:
                 continue  # nothing to sort out: all read, none near a limit
             valid = (-20.0 <= ta <= 400.0) + (-20.0 <= tb <= 400.0) + (-20.0 <= tc <= 400.0)
@@ -109,19 +111,19 @@ class Guards:
                 hottest_c = max(hottest_c, temps[-2] if len(temps) > 1 else temps[-1])
         return ok, hottest_c
 
-    def _trips(self, v: dict[str, float], p: float, hottest_c: float, heating: bool, door_closed: bool) -> None:
+    def _trips(self, v: Readings, p: float, hottest_c: float, heating: bool, door_closed: bool) -> None:
         s = self.settings
         self._trip_scans = self._trip_scans + 1 if hottest_c > s.trip_c else 0
-        self._chain_ok, self._causes = bool(v["hardwired_ok"]), ()
-        if self._chain_ok and v["estop_ok"] and v["overtemp_ok"] and door_closed and not self._trip_scans and p <= s.trip_mbar:
+        self._chain_ok, self._causes = bool(v.hardwired_ok), ()
+        if self._chain_ok and v.estop_ok and v.overtemp_ok and door_closed and not self._trip_scans and p <= s.trip_mbar:
             return  # a lifted relief opens the chain
         causes = (
             (self._trip_scans >= s.trip_scans, "over-temperature"),
-            (not v["overtemp_ok"], "excess-temperature limiter"),
-            (not v["estop_ok"], "emergency stop"),
-            (not v["relief_ok"] or p > s.trip_mbar, "over-pressure"),
+            (not v.overtemp_ok, "excess-temperature limiter"),
+            (not v.estop_ok, "emergency stop"),
+            (not v.relief_ok or p > s.trip_mbar, "over-pressure"),
             (not door_closed and (self.hot or heating), "door opened when hot"),
-            (heating and not v["hardwired_ok"], "hard-wired chain"),
+            (heating and not v.hardwired_ok, "hard-wired chain"),
         )
         self._causes = tuple(text for is_true, text in causes if is_true)
         if self._causes and not self.tripped:
@@ -132,25 +134,25 @@ class Guards:
         if not self._causes and self._chain_ok:
             self.tripped, self.trip_text = False, ""
 
-    def _purge(self, v: dict[str, float], p: float, dt_s: float, door_closed: bool) -> None:
+    def _purge(self, v: Readings, p: float, dt_s: float, door_closed: bool) -> None:
         s = self.settings
         if not door_closed:
             self.heated = False
-        if not door_closed or not v["vent_valve_closed"]:
+        if not door_closed or not v.vent_valve_closed:
             self.forget_purge()
             return
         if p < s.purge_low_mbar:
             self._low, self._n2_in_rise = True, False
         elif self._low:
-            if v["n2_valve_open"]:
+            if v.n2_valve_open:
                 self._n2_in_rise = True
             if p > s.purge_high_mbar:
                 if self._n2_in_rise:
                     self.purge_cycles += 1
                     self._since_heat_cycles += 1
                 self._low = False
-        flow = v["n2_flow_nm3_h"]
-        if flow > 0.5 and p > 900.0 and v["exhaust_valve_open"]:
+        flow = v.n2_flow_nm3_h
+        if flow > 0.5 and p > 900.0 and v.exhaust_valve_open:
             volumes = flow * dt_s / 3600.0 / s.chamber_m3
             self.purge_volumes += volumes
             self._since_heat_volumes += volumes
@@ -158,16 +160,16 @@ class Guards:
         if self.purge_cycles >= s.purge_cycles or self.purge_volumes >= s.purge_volumes or self._vacuum_s >= s.vacuum_s:
             self.purge_proven = True
 
-    def _gas_block(self, v: dict[str, float], p: float, heating: bool, dt_s: float) -> int:
+    def _gas_block(self, v: Readings, p: float, heating: bool, dt_s: float) -> int:
         """Return the permissives of atmosphere, exhaust and circulation; each has its delay while heat is on, none before."""
         s, blocked = self.settings, 0
-        o2_valid = v["o2_sample_flow_l_min"] > 0.3 and v["o2_ready"] and v["o2_pct"] >= 0.0
-        air = p > s.gas_mbar and not (o2_valid and v["o2_pct"] <= s.o2_pct)
-        undecided = not p <= s.vacuum_mbar and not p > s.gas_mbar and not v["n2_valve_open"]
-        still = p > s.circulation_mbar and not v["circulation_run"]
+        o2_valid = v.o2_sample_flow_l_min > 0.3 and v.o2_ready and v.o2_pct >= 0.0
+        air = p > s.gas_mbar and not (o2_valid and v.o2_pct <= s.o2_pct)
+        undecided = not p <= s.vacuum_mbar and not p > s.gas_mbar and not v.n2_valve_open
+        still = p > s.circulation_mbar and not v.circulation_run
         self._air_s = self._air_s + dt_s if air else 0.0
         self._undecided_s = self._undecided_s + dt_s if undecided else 0.0
-        self._exhaust_s = self._exhaust_s + dt_s if not v["exhaust_run"] else 0.0
+        self._exhaust_s = self._exhaust_s + dt_s if not v.exhaust_run else 0.0
         self._circulation_s = self._circulation_s + dt_s if still else 0.0
         if self._air_s > (s.air_s if heating else 0.0) or self._undecided_s > (s.undecided_s if heating else 0.0) or p > s.trip_mbar:
             blocked |= _ATMOSPHERE
@@ -179,23 +181,23 @@ class Guards:
 
     # ---- acting ----
 
-    def follow(self, a: Actuators, v: dict[str, float], o: Outputs) -> None:
+    def follow(self, a: Actuators, v: Readings, o: Outputs) -> None:
         """Drive the gas side as ``o`` asks, without ever opening a forbidden pair: each valve waits for the other's closed switch."""
         s = self.settings
         a.pump, a.roots, a.vac_throttle_pct = o.pump, o.roots, min(100.0, max(0.0, o.vac_throttle_pct))
         a.exhaust_valve, a.exhaust_fan, a.circulation, a.condenser = o.exhaust_valve, o.exhaust_fan, o.circulation, o.condenser
         a.n2_flow_sp_nm3_h = min(100.0, max(0.0, o.n2_flow_sp_nm3_h))
-        wants_n2 = o.n2_valve and bool(v["door_closed_a"] and v["door_closed_b"] and v["door_locked"])
-        if wants_n2 and self.pressure_mbar > s.n2_stop_mbar and not v["exhaust_valve_open"]:
+        wants_n2 = o.n2_valve and bool(v.door_closed_a and v.door_closed_b and v.door_locked)
+        if wants_n2 and self.pressure_mbar > s.n2_stop_mbar and not v.exhaust_valve_open:
             wants_n2 = False
-        a.vac_valve = o.vac_valve and not o.n2_valve and bool(v["n2_valve_closed"] and v["vent_valve_closed"])
-        a.n2_valve = wants_n2 and bool(v["vac_valve_closed"] and v["vent_valve_closed"])
+        a.vac_valve = o.vac_valve and not o.n2_valve and bool(v.n2_valve_closed and v.vent_valve_closed)
+        a.n2_valve = wants_n2 and bool(v.vac_valve_closed and v.vent_valve_closed)
 
-    def release(self, a: Actuators, v: dict[str, float], vent: bool, door: bool) -> None:
+    def release(self, a: Actuators, v: Readings, vent: bool, door: bool) -> None:
         """Open vent valve and door lock as asked if the load is cold and purged since the heat; the door also needs ambient pressure."""
         s = self.settings
         safe = not self.hot and not a.main_contactor and not self._vapour_left
-        cold = safe and bool(v["n2_valve_closed"] and v["vac_valve_closed"])
+        cold = safe and bool(v.n2_valve_closed and v.vac_valve_closed)
         a.vent_valve = vent and cold and not a.n2_valve and not a.vac_valve
         level = abs(self.pressure_mbar - s.ambient_mbar) <= s.ambient_band_mbar
         a.door_locked = not (door and cold and level and not a.n2_valve)

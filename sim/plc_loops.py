@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from controller.image import Outputs
-
-_TCS = tuple((f"z{z}_tc_a_c", f"z{z}_tc_b_c", f"z{z}_tc_c_c") for z in (1, 2, 3))
+from sim.plant import Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +30,27 @@ class Loops:
         self._integral_pct = [0.0, 0.0, 0.0]
         self._ramp_c_per_min = [0.0, 0.0, 0.0]
 
-    def step(self, v: dict[str, float], o: Outputs, heat: bool, dt_s: float) -> tuple[float, float, float]:
+    def step(self, v: Readings, o: Outputs, heat: bool, dt_s: float) -> tuple[float, float, float]:
         """Return the zones' outputs in %; ``applied_c`` is then the set points worked with."""
         s = self.settings
-        pvs = [_median(v[a], v[b], v[c]) for a, b, c in _TCS]
+        pv1 = _median(v.z1_tc_a_c, v.z1_tc_b_c, v.z1_tc_c_c)
+        pv2 = _median(v.z2_tc_a_c, v.z2_tc_b_c, v.z2_tc_c_c)
+        pv3 = _median(v.z3_tc_a_c, v.z3_tc_b_c, v.z3_tc_c_c)
         if not heat:
             self._integral_pct, self._ramp_c_per_min = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
-            self.applied_c = (min(pvs[0], s.max_sp_c), min(pvs[1], s.max_sp_c), min(pvs[2], s.max_sp_c))
+            self.applied_c = (min(pv1, s.max_sp_c), min(pv2, s.max_sp_c), min(pv3, s.max_sp_c))
             return (0.0, 0.0, 0.0)
         rise_c = max(0.0, min(o.rate_limit_c_per_min, s.max_rate_c_per_min)) * dt_s / 60.0
-        applied, outputs = [], []
-        for zone in (0, 1, 2):
-            wanted_c, was_c = min(s.max_sp_c, o.zone_sp_c[zone]), self.applied_c[zone]
-            sp_c = wanted_c if wanted_c <= was_c + rise_c else was_c + rise_c
-            applied.append(sp_c)
-            given = max(0.0, min(100.0, o.zone_op_pct[zone]))
-            outputs.append(given if o.direct_output else self._pi(zone, sp_c, sp_c - was_c, pvs[zone], given, dt_s))
-        self.applied_c = (applied[0], applied[1], applied[2])
-        return (outputs[0], outputs[1], outputs[2])
+        (was1, was2, was3), (want1, want2, want3), (op1, op2, op3) = self.applied_c, o.zone_sp_c, o.zone_op_pct
+        sp1, sp2, sp3 = min(s.max_sp_c, want1, was1 + rise_c), min(s.max_sp_c, want2, was2 + rise_c), min(s.max_sp_c, want3, was3 + rise_c)
+        self.applied_c = (sp1, sp2, sp3)
+        op1, op2, op3 = max(0.0, min(100.0, op1)), max(0.0, min(100.0, op2)), max(0.0, min(100.0, op3))
+        if o.direct_output:
+            return (op1, op2, op3)
+        return (
+            self._pi(0, sp1, sp1 - was1, pv1, op1, dt_s), self._pi(1, sp2, sp2 - was2, pv2, op2, dt_s),
+            self._pi(2, sp3, sp3 - was3, pv3, op3, dt_s),
+        )  # fmt: skip
 
     def _pi(self, zone: int, sp_c: float, rise_c: float, pv_c: float, most_pct: float, dt_s: float) -> float:
         s, error_c = self.settings, sp_c - pv_c

@@ -9,10 +9,13 @@ heat enable in a block that also carries the purge permission. Until the reset H
 must first go low.
 """
 
+import struct
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
+
+import numpy as np
 
 from controller import block
 from controller.block import Block, HeatBlock, PlcState, Reason
@@ -20,6 +23,7 @@ from controller.image import OFF, Mode, Outputs
 from controller.wiring import Wiring
 from sim.plant import Actuators, Plant
 from sim.plc_guards import Guards, GuardSettings
+from sim.plc_image import SHOWN, encode, plan
 from sim.plc_loops import Loops, LoopSettings
 
 _LEASE, _TRIP, _MODE = int(HeatBlock.LEASE), int(HeatBlock.TRIP), int(HeatBlock.MODE)
@@ -27,6 +31,7 @@ _LEASE, _TRIP, _MODE = int(HeatBlock.LEASE), int(HeatBlock.TRIP), int(HeatBlock.
 _OFF, _RUN, _HOLD, _COOL, _ABORT = Mode
 _BOOT_SAFE, _IDLE, _FOLLOWING, _WATCHDOG_SAFE, _COOLDOWN, _TRIPPED, _LOCAL = PlcState
 _OK = Reason.OK
+_SHOWN = struct.Struct(f"={len(SHOWN)}d")
 _LONGEST_STEP_S = 2.0  # of the plant
 _FIRST_BOOT_ID = 0x5000_0001
 _REMEMBERED_SCANS = 4096  # of which the alive counter's age is known
@@ -67,9 +72,11 @@ class SoftPlc:
         self.guards, self.loops = Guards(self.settings.guards), Loops(self.settings.loops)
         self.at_s = 0.0  # process time
         self.boot_id = _FIRST_BOOT_ID - 1
-        self.values = plant.read(0.0, self.actuators)  # what the image shows, by signal
-        self.values |= {"plc_signature": block.SIGNATURE, "plc_map_version": block.MAP_VERSION, "plc_serial": wiring.file.plc_serial}
-        self._image: list[int] = []
+        self.readings = plant.read(0.0)
+        self.serial = wiring.file.plc_serial
+        self._plan, self._numbers = plan(wiring), np.zeros(len(SHOWN))
+        self._registers = np.zeros(wiring.registers, np.uint16)
+        self._echo = (0, 0, 0, 0)  # lease, epoch, counter and CRC of the last block accepted
         self.power_cycle()
 
     def power_cycle(self) -> None:
@@ -111,7 +118,7 @@ class SoftPlc:
 
     def _objection(self, found: Block) -> Reason:
         o = found.outputs
-        if not self.values["remote"]:
+        if not self.readings.remote:
             return Reason.LOCAL
         if self.lease and found.master != self.lease:
             return Reason.LEASE_HELD
@@ -159,11 +166,11 @@ class SoftPlc:
         if self.faults.stopped:
             self.actuators, self.taken, self._inbox = Actuators(), [], []
             return
-        self.values = self.plant.read(dt_s, self.actuators)
+        self.readings = self.plant.read(dt_s)
         self.alive += 1
         self._alive_at_s.append(self.at_s)
         self.taken, self._inbox = self._inbox, []
-        self.guards.look(self.values, self.actuators, dt_s)
+        self.guards.look(self.readings, self.actuators, dt_s)
         for taken in self.taken:
             self._take(taken.outputs)
         self._supervise()
@@ -191,7 +198,7 @@ class SoftPlc:
 
     def _supervise(self) -> None:
         """Find the state from local switch, trips, valid blocks and the time without them."""
-        if not self.values["remote"]:
+        if not self.readings.remote:
             self._fall_back(_LOCAL)
         elif self.guards.tripped:
             self._fall_back(_TRIPPED)
@@ -210,7 +217,7 @@ class SoftPlc:
         self.rearm, self._armed = True, False
 
     def _drive(self, dt_s: float) -> None:
-        guards, values, a, o = self.guards, self.values, self.actuators, self._wanted
+        guards, readings, a, o = self.guards, self.readings, self.actuators, self._wanted
         live = self.state in (_FOLLOWING, _IDLE)
         blocked = guards.heat_block
         if not live:
@@ -224,11 +231,11 @@ class SoftPlc:
         self.heat_block = blocked
         heat = blocked == 0 and o.heat_enable and self._armed
         a.main_contactor = a.zone_contactors = heat
-        a.zone_op_pct = self.loops.step(values, o, heat, dt_s)
+        a.zone_op_pct = self.loops.step(readings, o, heat, dt_s)
         a.cooling = not heat and (o.mode in (_COOL, _ABORT) or self.state in (_COOLDOWN, _TRIPPED))
-        guards.follow(a, values, self._gas)
+        guards.follow(a, readings, self._gas)
         follows = live and o.mode != _ABORT
-        guards.release(a, values, vent=follows and o.vent_valve, door=follows and o.door_release)
+        guards.release(a, readings, vent=follows and o.vent_valve, door=follows and o.door_release)
 
     # ---- the image ----
 
@@ -236,15 +243,21 @@ class SoftPlc:
         """Return the registers of the image, ``wiring.registers`` of them, as the last scan left them."""
         return self._image
 
+    @property
+    def values(self) -> dict[str, float]:
+        """Return what the last scan published, by signal."""
+        return dict(zip(SHOWN, self._shown, strict=True))
+
     def _publish(self) -> None:
-        v = self.values
-        v["z1_sp_applied_c"], v["z2_sp_applied_c"], v["z3_sp_applied_c"] = self.loops.applied_c
-        v["plc_alive"], v["plc_boot_id"] = self.alive, self.boot_id
-        v["plc_state"], v["plc_reason"] = self.state, self.reason
-        v["plc_heat_block"], v["plc_heat_permitted"] = self.heat_block, self.heat_block == 0
-        v["plc_watchdog_s"] = self.settings.watchdog_s if self.settings.watchdog_enabled else 0.0
         if not self.faults.echo_frozen:
-            v["plc_lease"], v["echo_epoch"], v["echo_counter"], v["echo_crc"] = self.lease, self.epoch, self.counter, self.crc
-        v["plc_purge_proven"], v["plc_tripped"] = self.guards.purge_proven, self.guards.tripped
+            self._echo = self.lease, self.epoch, self.counter, self.crc
+        guards, watched = self.guards, self.settings.watchdog_enabled
+        self._shown = (
+            *self.readings, *self.loops.applied_c, self.alive, self.boot_id, self.state, self.reason, self.heat_block, not self.heat_block,
+            self.settings.watchdog_s if watched else 0.0, *self._echo, guards.purge_proven, guards.tripped,
+            block.SIGNATURE, block.MAP_VERSION, self.serial,
+        )  # fmt: skip
         if not self.faults.image_frozen:
-            self._image = self.wiring.encode(v)
+            _SHOWN.pack_into(self._numbers.data, 0, *self._shown)
+            encode(self._numbers, self._plan, self._registers)
+            self._image: list[int] = self._registers.tolist()

@@ -109,7 +109,7 @@ class NodePlc:
         """Begin anew: no faults, nothing received, a new boot id."""
         self.stand_still(False)
         self.ask("fault", image_frozen=False, write_ignored=False, open=[])
-        self.ask("set", name="plc_serial", value=self._wiring.file.plc_serial)
+        self.serial = self._wiring.file.plc_serial
         self.power_cycle()
         self.ask("forget")
 
@@ -121,6 +121,15 @@ class NodePlc:
     def faults(self) -> Any:
         """Return what takes ``mute``, ``image_frozen`` and ``write_ignored``."""
         return _Faults(self)
+
+    @property
+    def serial(self) -> int:
+        """Return the serial number that it shows."""
+        return int(self.values["plc_serial"])
+
+    @serial.setter
+    def serial(self, number: int) -> None:
+        self.ask("set", name="plc_serial", value=number)
 
     @property
     def values(self) -> _Values:

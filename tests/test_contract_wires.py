@@ -204,7 +204,7 @@ async def test_without_blocks_the_plc_goes_to_its_own_safe_state_at_its_watchdog
 
 
 async def test_another_plc_gets_no_block(line):
-    line.plc.values["plc_serial"] = 1
+    line.plc.serial = 1
     line.scan()
     async with asyncio.timeout(DEADLINE_S):
         if line.endpoint is not None:

@@ -141,7 +141,7 @@ def test_u2_is_not_raised_with_the_watchdog_on() -> None:
 
 
 def blind_zone_1(plc: SoftPlc) -> None:
-    plc.values["z1_tc_a_c"] = plc.values["z1_tc_b_c"] = nan
+    plc.readings = plc.readings._replace(z1_tc_a_c=nan, z1_tc_b_c=nan)
     drive_heat(plc)
 
 

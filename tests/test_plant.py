@@ -11,9 +11,8 @@ import pytest
 from controller.image import OWN_SIGNALS, SIGNALS
 from controller.units import NORMAL_M3_MOL
 from sim.plant import Actuators, Parameters, Plant, Roll, draw
-from sim.plant.actuators import Field
-from sim.plant.chamber import Chamber
 from sim.plant.instruments import SCALE_KG
+from sim.plant.oven_kernel import saturation_pa
 from sim.plant.roll import NODES, RollHeat
 
 ROOT = Path(__file__).parents[1]
@@ -97,9 +96,9 @@ def test_heat_is_neither_made_nor_lost(driven: dict[str, object]) -> None:
 
 
 def test_solvent_vapour_pressure_meets_the_data() -> None:
-    chamber = Chamber(replace(Parameters(), psat_factor=1.0))
+    parameters = replace(Parameters(), psat_factor=1.0)
     for temp_c, pa in ((100.0, 3362.0), (150.0, 22450.0), (200.0, 92440.0)):
-        assert chamber.saturation_pa(temp_c) == pytest.approx(pa, rel=5e-4)
+        assert saturation_pa.py_func(parameters, temp_c) == pytest.approx(pa, rel=5e-4)
 
 
 # ---- drying ----
@@ -212,12 +211,13 @@ def test_leak_up_shows_the_leak() -> None:
 
 
 def test_vapour_in_a_closed_cold_chamber_ends_at_the_cold_walls_saturation() -> None:
-    chamber = Chamber(replace(Parameters(), leak_mbar_l_s=0.0))
+    plant = Plant(replace(Parameters(), leak_mbar_l_s=0.0))
+    chamber = plant.chamber
     chamber.n2 = chamber.o2 = 0.0
     chamber.add(0.1, 0.0)
-    for _ in range(2000):
-        chamber.step(1.0, Field(), [23.0] * 3, False)
-    assert chamber.vapour_pa == pytest.approx(chamber.saturation_pa(23.0), rel=1e-3)
+    run(plant, 2000)
+    assert plant.heaters.walls_c == [23.0] * 3
+    assert chamber.vapour_pa == pytest.approx(saturation_pa.py_func(plant.parameters, 23.0), rel=1e-3)
     assert chamber.wall_mol > 0.0
 
 
@@ -247,7 +247,7 @@ def test_the_door_opens_only_when_unlocked_and_only_then_a_roll_goes_in() -> Non
 
 
 def test_every_field_signal_is_read() -> None:
-    read = set(Plant(roll=TRIAL).read(1.0, Actuators()))
+    read = set(Plant(roll=TRIAL).read(1.0)._fields)
     plc_words = {name for name in SIGNALS if name.startswith(("plc_", "echo_")) or name.endswith("_sp_applied_c")}
     assert read == set(SIGNALS) - set(OWN_SIGNALS) - plc_words
 
@@ -256,7 +256,7 @@ def test_readings_lie_near_the_truth() -> None:
     plant = Plant(roll=TRIAL, seed=3)
     for _ in range(400):
         plant.step(1.0, Actuators())
-        v = plant.read(1.0, Actuators())
+        v = plant.read(1.0)._asdict()
     for name in ("z1_tc_a_c", "z2_limit_c", "load_core_c"):
         assert v[name] == pytest.approx(23.0, abs=2.5)
     assert v["pressure_cap_mbar"] == pytest.approx(1013.25, rel=0.005)
@@ -269,7 +269,7 @@ def test_the_o2_reading_stands_still_under_vacuum() -> None:
     actuators = replace(Actuators(), **VACUUM)
     for _ in range(300):
         plant.step(1.0, actuators)
-        v = plant.read(1.0, actuators)
+        v = plant.read(1.0)._asdict()
     assert v["o2_sample_flow_l_min"] == 0.0
     assert v["o2_pct"] == pytest.approx(20.9, rel=0.05)
 
@@ -280,7 +280,7 @@ def test_the_pirani_reads_solvent_vapour_high() -> None:
         run(plant, 300, **VACUUM)
     wet.chamber.add(wet.chamber.n2, 0.0)
     clean.chamber.n2 *= 2.0
-    a, b = (plant.read(1.0, Actuators())["pressure_pirani_mbar"] / plant.chamber.pressure_pa for plant in (clean, wet))
+    a, b = (plant.read(1.0).pressure_pirani_mbar / plant.chamber.pressure_pa for plant in (clean, wet))
     assert b > 1.15 * a
 
 

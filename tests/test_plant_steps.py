@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sim.plant import Actuators, Parameters, Plant, Roll, Truth, draw
-from sim.plant.actuators import Positioner, Valve
 from sim.plant.films import PERIOD_S
 
 SAMPLE = Roll(length_m=20.0, width_m=0.5, residual_wt_pct=18.0)
@@ -118,30 +117,37 @@ def test_the_edge_dries_before_the_middle_and_the_outside_warms_before_the_core(
 
 
 def test_a_positioner_waits_sticks_and_arrives() -> None:
-    throttle, seen = Positioner(100.0, 10.0, 0.4, 0.005), []
-    for _ in range(12):
-        throttle.step(0.2, 10.0)
-        seen.append(throttle.position)
+    """The throttle takes 6 s for its 100 %, waits 0.4 s and sticks within 0.5 %."""
+    plant, actuators, seen = Plant(), Actuators(), []
+    throttle = plant.field.throttle
+
+    def follow(steps: int, wanted_pct: float) -> None:
+        actuators.vac_throttle_pct = wanted_pct
+        for _ in range(steps):
+            plant.step(0.2, actuators)
+            seen.append(throttle.position)
+
+    follow(12, 10.0)
     assert seen[:2] == [0.0, 0.0]
-    assert seen[2] == pytest.approx(2.0)
+    assert seen[2] == pytest.approx(20.0 / 6.0)
     assert seen[-1] == 10.0
-    for _ in range(20):
-        throttle.step(0.2, 10.4)
+    follow(20, 10.4)
     assert throttle.position == 10.0
-    for _ in range(20):
-        throttle.step(0.2, 10.6)
+    follow(20, 10.6)
     assert throttle.position == 10.6
-    for _ in range(100):
-        throttle.step(0.2, 0.0)
+    follow(100, 0.0)
     assert throttle.position == 0.0
 
 
 def test_a_valve_has_a_dead_time_before_its_stroke() -> None:
-    valve = Valve(1.0)
+    """The N2 valve moves 0.2 s after its pilot and takes 1 s."""
+    plant, actuators = Plant(), Actuators(n2_valve=True)
+    valve = plant.field.n2
     for expected in (0.0, 0.0, 0.1, 0.2):
-        valve.step(0.1, True)
+        plant.step(0.1, actuators)
         assert valve.position == pytest.approx(expected)
-    valve.step(5.0, True)
-    assert valve.opened
-    valve.step(0.1, False)
-    assert valve.opened
+    plant.step(5.0, actuators)
+    assert valve.position == 1.0
+    actuators.n2_valve = False
+    plant.step(0.1, actuators)
+    assert valve.position == 1.0

@@ -47,7 +47,7 @@ class CountingPlc(SoftPlc):
     def fresh(self):
         """Begin anew: no faults, nothing received, a new boot id."""
         self.faults = WireFaults()
-        self.values["plc_serial"] = WIRING.file.plc_serial
+        self.serial = WIRING.file.plc_serial
         self.power_cycle()
         self.received.clear()
 

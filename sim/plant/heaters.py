@@ -1,48 +1,42 @@
-"""Three heated zones in a row: element, wall, insulation, exchange with the neighbours, cooling coil."""
+"""The three heated zones in a row as the rest sees them; ``oven_kernel`` advances them."""
 
+from sim.plant.oven_kernel import OVEN
 from sim.plant.parameters import Parameters
+from sim.plant.record import Array, Number, place
+
+_WALLS, _ELEMENTS = place(OVEN, "wall_1_c"), place(OVEN, "element_1_c")
 
 
 class Heaters:
     """Temperatures of the heating elements and walls, degC; energies since the start, J."""
 
-    __slots__ = ("_p", "elements_c", "heated_j", "lost_j", "walls_c")
+    heated_j = Number(OVEN, "heated_j")
+    lost_j = Number(OVEN, "lost_j")
 
-    def __init__(self, parameters: Parameters) -> None:
-        """Start at ambient temperature."""
-        self._p = parameters
-        self.elements_c = [parameters.ambient_c] * 3
-        self.walls_c = [parameters.ambient_c] * 3
-        self.heated_j, self.lost_j = 0.0, 0.0
+    def __init__(self, parameters: Parameters, state: Array) -> None:
+        """Show the zones in the oven's ``state``, at ambient temperature."""
+        self._p, self.state, self.at = parameters, state, 0
+        self.elements_c = self.walls_c = [parameters.ambient_c] * 3
 
-    def step(self, dt_s: float, power_w: tuple[float, float, float], roll_w: list[float], cooling: float, extra_w_k: float) -> None:
-        """Advance by ``dt_s``.
+    @property
+    def walls_c(self) -> list[float]:
+        """Return the walls' temperatures, degC."""
+        w1, w2, w3 = self.state[_WALLS : _WALLS + 3].tolist()
+        return [w1, w2, w3]
 
-        ``roll_w`` is what each wall receives from the roll, ``cooling`` (0-1) how much of the coil works, ``extra_w_k`` the loss through
-        an open door, per zone.
-        """
-        p = self._p
-        e1, e2, e3 = self.elements_c
-        w1, w2, w3 = self.walls_c
-        p1, p2, p3 = power_w
-        k = p.element_w_k
-        h1, h2, h3 = k * (e1 - w1), k * (e2 - w2), k * (e3 - w3)
-        loss, ambient = p.loss_w_k + extra_w_k, p.ambient_c
-        coil, water = p.cooling_w_k * cooling, p.cooling_c
-        # the end zones have the door and the back wall: a quarter more insulation loss
-        l1 = 1.25 * loss * (w1 - ambient) + coil * (w1 - water)
-        l2 = loss * (w2 - ambient) + coil * (w2 - water)
-        l3 = 1.25 * loss * (w3 - ambient) + coil * (w3 - water)
-        x12, x23 = p.zone_coupling_w_k * (w1 - w2), p.zone_coupling_w_k * (w2 - w3)
-        de, dw = dt_s / p.element_j_k, dt_s / p.wall_j_k
-        self.elements_c = [e1 + de * (p1 - h1), e2 + de * (p2 - h2), e3 + de * (p3 - h3)]
-        self.walls_c = [
-            w1 + dw * (h1 - l1 - x12 + roll_w[0]),
-            w2 + dw * (h2 - l2 + x12 - x23 + roll_w[1]),
-            w3 + dw * (h3 - l3 + x23 + roll_w[2]),
-        ]
-        self.heated_j += dt_s * (p1 + p2 + p3)
-        self.lost_j += dt_s * (l1 + l2 + l3)
+    @walls_c.setter
+    def walls_c(self, temps_c: list[float]) -> None:
+        self.state[_WALLS : _WALLS + 3] = temps_c
+
+    @property
+    def elements_c(self) -> list[float]:
+        """Return the heating elements' temperatures, degC."""
+        e1, e2, e3 = self.state[_ELEMENTS : _ELEMENTS + 3].tolist()
+        return [e1, e2, e3]
+
+    @elements_c.setter
+    def elements_c(self, temps_c: list[float]) -> None:
+        self.state[_ELEMENTS : _ELEMENTS + 3] = temps_c
 
     @property
     def heat_j(self) -> float:

@@ -1,20 +1,28 @@
 """The true oven: heaters, gas and roll stepped together, and the truth that the judge and the batch verdict look at."""
 
 from dataclasses import dataclass, replace
-from math import ceil
+from types import SimpleNamespace
 
-from controller.units import PA_PER_MBAR
-from sim.plant.actuators import Actuators, Field
-from sim.plant.chamber import Chamber
+from controller.units import NORMAL_M3_MOL, PA_PER_MBAR, R_J_PER_MOL_K
+from sim.plant import oven_kernel
+from sim.plant.actuators import Actuators, Field, rates
+from sim.plant.chamber import AIR_O2, Chamber
 from sim.plant.films import PERIOD_S, Film, Films
 from sim.plant.heaters import Heaters
 from sim.plant.history import History
 from sim.plant.instruments import Instruments
+from sim.plant.instruments_kernel import Readings
+from sim.plant.oven_kernel import OVEN
 from sim.plant.parameters import Parameters
+from sim.plant.record import Flag, filled, zeros
 from sim.plant.roll import Roll, RollHeat
 
 GAS_STEP_S = 1.0  # the longest step of the gas: pump, condenser and wall share the vapour, each by its own term
 OVERTEMP_C = 288.0  # the independent excess-temperature limiter: oven maximum 260 degC + 28 degC
+_CONSTANTS = SimpleNamespace(
+    overtemp_c=OVERTEMP_C, gas_step_s=GAS_STEP_S, gas_constant=R_J_PER_MOL_K, pa_per_mbar=PA_PER_MBAR, normal_m3_mol=NORMAL_M3_MOL,
+    air_o2=AIR_O2, **rates(),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +53,22 @@ class Truth:
 class Plant:
     """One oven with at most one roll.
 
-    Starts at ambient, in air, with the door closed and locked. ``step`` is the truth; ``read`` lets the instruments look at it.
+    Starts at ambient, in air, with the door closed and locked. ``step`` is the truth; ``read`` lets the instruments look at it. All numbers
+    of the oven itself lie in one array, ``state``, which one kernel advances; field, heaters and chamber show it.
     """
+
+    door_closed, door_locked = Flag(OVEN, "door_closed"), Flag(OVEN, "door_locked")
+    estop_ok, limiter_ok, remote = Flag(OVEN, "estop_ok"), Flag(OVEN, "limiter_ok"), Flag(OVEN, "remote")
 
     def __init__(self, parameters: Parameters | None = None, roll: Roll | None = None, seed: int = 0) -> None:
         """Build the oven from ``parameters`` and load ``roll`` (None: empty); ``seed`` is for the instruments' noise."""
         self.parameters = parameters or Parameters()
         self.at_s = 0.0
-        self.field = Field()
-        self.heaters = Heaters(self.parameters)
-        self.chamber = Chamber(self.parameters)
+        self.state, self.at = zeros(OVEN), 0
+        self._law = filled(oven_kernel.LAW, _CONSTANTS, self.parameters)
+        self.field = Field(self.state)
+        self.heaters = Heaters(self.parameters, self.state)
+        self.chamber = Chamber(self.parameters, self.state)
         self.roll: Roll | None = None
         self.heat: RollHeat | None = None
         self.chemistry: Films | None = None
@@ -109,48 +123,43 @@ class Plant:
 
     def step(self, dt_s: float, actuators: Actuators) -> None:
         """Advance by ``dt_s`` (up to 5 s) with what the PLC drives."""
-        p, chamber, field, heaters = self.parameters, self.chamber, self.field, self.heaters
+        state, law = self.state, self._law
         self.at_s += dt_s
-        self.door_locked = actuators.door_locked and self.door_closed
-        if max(heaters.walls_c) > OVERTEMP_C:
-            self.limiter_ok = False
-        s1, s2, s3 = field.step(dt_s, actuators, self.chain_ok)
-        fan = field.circulation.speed
+        actuators.drive(state)
+        oven_kernel.move(state, law, dt_s)
         heat, films = self.heat, self.chemistry
         if heat is None or films is None:
-            roll_w, vapour_mol, gas_mol = [0.0, 0.0, 0.0], 0.0, 0.0
-        else:
-            vapour_mol, gas_mol = self._product(dt_s, heat, films, fan)
-            roll_w = heat.walls_w
-        density = min(1.0, chamber.pressure_pa / (p.ambient_mbar * PA_PER_MBAR))
-        cooling = density * (0.2 + 0.8 * fan) if actuators.cooling else 0.0
-        power_w = (s1 * p.zone_w, s2 * p.zone_w, s3 * p.zone_w)
-        heaters.step(dt_s, power_w, roll_w, cooling, 0.0 if self.door_closed else 60.0)
-        parts = ceil(dt_s / GAS_STEP_S - 1e-9)
-        for _ in range(parts):
-            chamber.add(vapour_mol / parts, gas_mol / parts)
-            chamber.step(dt_s / parts, field, heaters.walls_c, not self.door_closed)
+            oven_kernel.advance(state, law, dt_s, 0.0, 0.0, 0.0, 0.0, 0.0)
+            return
+        vapour_mol, gas_mol = self._product(dt_s, heat, films)
+        r1_w, r2_w, r3_w = heat.walls_w
+        oven_kernel.advance(state, law, dt_s, r1_w, r2_w, r3_w, vapour_mol, gas_mol)
 
-    def _product(self, dt_s: float, heat: RollHeat, films: Films, fan: float) -> tuple[float, float]:
+    def _product(self, dt_s: float, heat: RollHeat, films: Films) -> tuple[float, float]:
         """Advance the roll and return the vapour and the curing gas that it gave off, mol."""
-        chamber, p = self.chamber, self.parameters
+        chamber, p, walls_c = self.chamber, self.parameters, self.heaters.walls_c
         if films.due(dt_s):
-            sunk_mol = chamber.sunk_mol
-            loss_1_s = max(0.0, sunk_mol - self._sunk_mol) / PERIOD_S / (chamber.vapour + 1e-9)
-            self._sunk_mol = sunk_mol
-            kg_pa = chamber.vapour_mol_pa * p.solvent_kg_mol
-            inert_pa = max(1e-3, chamber.pressure_pa - chamber.vapour_pa)
-            films.turn(dt_s, heat.film_c, inert_pa, chamber.vapour_pa, fan, kg_pa, min(1.0, loss_1_s))
-            heat.conduct(self.heaters.walls_c, chamber.pressure_pa / PA_PER_MBAR, fan)
-            self.history.look(self.at_s, heat.film_c.tolist())
+            self._turn(dt_s, heat, films)
         vapour_kg, gas_mol = films.deliver(dt_s, 0.9 * chamber.vapour * p.solvent_kg_mol)
         self.latent_j += dt_s * films.latent_total_w
-        heat.step(dt_s, self.heaters.walls_c, films.latent_w)
+        heat.step(dt_s, walls_c, films.latent_w)
         return vapour_kg / p.solvent_kg_mol, gas_mol
 
-    def read(self, dt_s: float, actuators: Actuators) -> dict[str, float]:
-        """Return what the instruments show after ``dt_s``, one value per field signal; the same dict every time."""
-        return self.instruments.read(self, dt_s, actuators)
+    def _turn(self, dt_s: float, heat: RollHeat, films: Films) -> None:
+        """Turn the films' slow clock, and find the roll's conductances for the next while."""
+        chamber, p, fan = self.chamber, self.parameters, self.field.circulation.speed
+        sunk_mol = chamber.sunk_mol
+        loss_1_s = max(0.0, sunk_mol - self._sunk_mol) / PERIOD_S / (chamber.vapour + 1e-9)
+        self._sunk_mol = sunk_mol
+        kg_pa = chamber.vapour_mol_pa * p.solvent_kg_mol
+        inert_pa = max(1e-3, chamber.pressure_pa - chamber.vapour_pa)
+        films.turn(dt_s, heat.film_c, inert_pa, chamber.vapour_pa, fan, kg_pa, min(1.0, loss_1_s))
+        heat.conduct(self.heaters.walls_c, chamber.pressure_pa / PA_PER_MBAR, fan)
+        self.history.look(self.at_s, heat.film_c.tolist())
+
+    def read(self, dt_s: float) -> Readings:
+        """Return what the instruments show after ``dt_s``, one value per field signal."""
+        return self.instruments.read(self, dt_s)
 
     # ---- what nobody sees ----
 
