@@ -44,6 +44,7 @@ SCAN_S: Final = 1.0  # of core and PLC
 START_S: Final = 60.0  # wall
 LOOK_S: Final = 0.25  # wall, of the operator
 POLL_S: Final = 0.02  # wall, of the look at the PLC
+PROOFS: Final = 10  # attempts: the core may have no image yet, and on a busy machine the accelerated PLC may be late
 PATIENCE_S: Final = 2.0  # wall, between two restarts of a held batch
 IN_THE_START: Final = 0.1  # share of the kills that do not wait until the core scans
 FINAL: Final = ("COMPLETE", "STOPPED", "ABORTED")
@@ -97,6 +98,11 @@ class _Plc:
     _alive: int = 0
     _silent: bool = False
 
+    @property
+    def answers(self) -> bool:
+        """Return whether it has been read."""
+        return bool(self.blocks_ns)
+
     def look(self, state: int, alive: int, echo: tuple[int | None, ...], contactor: bool | None) -> None:
         """Take one image: a PLC without new blocks must go safe by its own watchdog, its contactor open."""
         if echo != self._echo or alive < self._alive:
@@ -132,6 +138,12 @@ class _Site:
     def ask(self, verb: str, args: dict[str, object], expected: str | None = None) -> None:
         """Post a command as the operator."""
         self.posted.append(post(self.mailbox, "virtual operator", verb, args, expected, max_age_s=60.0))
+
+    def refused(self) -> bool:
+        """Return whether the core has refused the last command."""
+        return any(
+            content["id"] == self.posted[-1] and not content["accepted"] for content in (one.fields() for one in self.entries("command"))
+        )
 
     def state(self) -> str:
         """Return where the unit stands by its journal, "unknown" while there is none."""
@@ -173,6 +185,7 @@ async def run(asked: Kills) -> Found:
     site = _Site(asked, free_port())
     in_start = 0
     async with _plc(site) as plc, _watching(site):
+        await _until(lambda: site.plc.answers, f"the soft PLC does not answer; see plc.log in {site.folder}")
         core = await site.start_core()
         try:
             await _batch_begins(site, core)
@@ -241,12 +254,13 @@ async def _attend(site: _Site, core: asyncio.subprocess.Process, plc: asyncio.su
 async def _batch_begins(site: _Site, core: asyncio.subprocess.Process) -> None:
     asked = site.asked
     await _until(lambda: site.boots_sampled() > 0, f"the core does not start; see core.log in {site.folder}")
-    for _ in range(5):  # on a busy machine the accelerated PLC may be late
+    for _ in range(PROOFS):
         tests = len(site.entries("prooftest"))
         site.ask("PROOF_TEST", {}, "IDLE")
-        await _until(lambda seen=tests: len(site.entries("prooftest")) > seen, "the proof test does not end")
-        if site.entries("prooftest")[-1].fields()["result"] == "pass":
+        await _until(lambda seen=tests: len(site.entries("prooftest")) > seen or site.refused(), "the proof test does not end")
+        if not site.refused() and site.entries("prooftest")[-1].fields()["result"] == "pass":
             break
+        await asyncio.sleep(1.0)
     site.ask("START", {"recipe": asked.recipe.read_text("utf-8"), "load": asked.load.read_text("utf-8"), "formula": {}}, "IDLE")
     refused = f"START was refused; see core.log in {site.folder}"
     await _until(lambda: site.state() not in ("IDLE", "unknown"), refused)
