@@ -209,8 +209,9 @@ def kills(
 ) -> None:
     """Kill -9 the real core at random instants of an accelerated batch; exit code 1 when anything is missing or unsafe."""
     from sim import kills as killing
+    from sim.kills_site import Kills
 
-    found = asyncio.run(killing.run(killing.Kills(runs, seed, recipe, load, folder, every, rate, to_end=not abort)))
+    found = asyncio.run(killing.run(Kills(runs, seed, recipe, load, folder, every, rate, to_end=not abort)))
     if as_json:
         sys.stdout.write(json.dumps(killing.as_json(found)) + "\n")
     else:

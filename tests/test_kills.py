@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.block import PlcState
 from controller.journal import breaks
 from controller.journal.entry import Stored, entry
 from controller.journal.store import Journal
-from sim import aftermath, kills
+from sim import aftermath, kills, kills_site
 
 ROOT = Path(__file__).parents[1]
 TRIAL, SAMPLE = ROOT / "recipes" / "trial-short.toml", ROOT / "recipes" / "loads" / "sample-roll.toml"
@@ -17,7 +18,7 @@ RATE = 20.0
 
 @pytest.mark.slow
 async def test_three_kills_leave_no_gap_in_the_journal_no_command_unanswered_and_the_plc_safe(tmp_path):
-    asked = kills.Kills(runs=3, seed=7, recipe=TRIAL, load=SAMPLE, folder=tmp_path, every_s=1.0, rate=RATE, to_end=False)
+    asked = kills_site.Kills(runs=3, seed=7, recipe=TRIAL, load=SAMPLE, folder=tmp_path, every_s=1.0, rate=RATE, to_end=False)
     found = await kills.run(asked)
     assert found.violations == []
     assert (found.kills, found.state, found.unsafe) == (3, "ABORTED", [])
@@ -104,14 +105,14 @@ def test_a_start_that_was_killed_before_it_could_decide_owes_no_decision():
 
 
 def test_the_watch_over_the_plc_finds_one_that_does_not_go_safe_and_one_that_still_heats():
-    watch = kills._Plc()
+    watch = kills_site.PlcWatch()
     for alive in range(1, 12):
-        watch.look(kills.PlcState.FOLLOWING, alive, (1, 5), True)
+        watch.look(PlcState.FOLLOWING, alive, (1, 5), True)
     assert any("FOLLOWING after 8 scans" in line for line in watch.wrong)
     assert any("main contactor closed" in line for line in watch.wrong)
-    calm = kills._Plc()
+    calm = kills_site.PlcWatch()
     for alive in range(1, 40):
-        calm.look(kills.PlcState.FOLLOWING if alive < 6 else kills.PlcState.WATCHDOG_SAFE, alive, (1, 5), False)
+        calm.look(PlcState.FOLLOWING if alive < 6 else kills.PlcState.WATCHDOG_SAFE, alive, (1, 5), False)
     assert (calm.wrong, calm.safe_trips) == ([], 1)
 
 
