@@ -112,7 +112,7 @@ def test_the_watch_over_the_plc_finds_one_that_does_not_go_safe_and_one_that_sti
     assert any("main contactor closed" in line for line in watch.wrong)
     calm = kills_site.PlcWatch()
     for alive in range(1, 40):
-        calm.look(PlcState.FOLLOWING if alive < 6 else kills.PlcState.WATCHDOG_SAFE, alive, (1, 5), False)
+        calm.look(PlcState.FOLLOWING if alive < 6 else PlcState.WATCHDOG_SAFE, alive, (1, 5), False)
     assert (calm.wrong, calm.safe_trips) == ([], 1)
 
 
