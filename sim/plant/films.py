@@ -124,15 +124,15 @@ class Films:
         )  # fmt: skip
         film_kernel.finish(self.free, self._ratio, self._part, self._face, self.gap_pa)
         cure.advance(self.deltas, self.free, self.bound, self.cells, temps_c, period_s, self._cure_law, self._gains)
-        flux = self._response[:, 0] - self._response[:, 1] * self.gap_pa
-        np.multiply(flux, self.areas_m2 * self.parameters.solvent_j_kg, out=self.latent_w)
-        self.latent_total_w = float(self.latent_w.sum())
+        self.latent_total_w, self.wettest, cured_kg = film_kernel.sums(
+            self._response, self.gap_pa, self.areas_m2, self.parameters.solvent_j_kg, self.free, self.bound, self.cells, self._gains,
+            self.polymer_kg, self.latent_w,
+        )  # fmt: skip
         left_kg = self.latent_total_w / self.parameters.solvent_j_kg * period_s
         self.pending_kg += left_kg
         self.vapour_kg_s = self.pending_kg / period_s
-        self.gas_mol_s = self.parameters.cure_gas_mol_kg * float(self._gains @ self.polymer_kg) / period_s
+        self.gas_mol_s = self.parameters.cure_gas_mol_kg * cured_kg / period_s
         self._left_s = period_s
-        self.wettest = float((self.free @ self.cells + self.bound @ self.cells).max())
 
     def deliver(self, dt_s: float, room_kg: float) -> tuple[float, float]:
         """Return vapour in kg and curing gas in mol that reach the chamber in ``dt_s``; vapour taken up is at most ``room_kg``."""
