@@ -38,6 +38,7 @@ PLC_SCAN_S: Final = 1.0  # the longest
 MAX_H: Final = 100.0  # a virtual batch that has not ended by then is broken off
 SETTLE_S: Final = 10.0  # before the start: the PLC sees its first blocks, the sensors their first gas
 _TRACED: Final = struct.Struct(f"<{blocks.REGISTERS}H3d")
+_HASHED_AT_ONCE: Final = 16_000  # bytes of the trace
 Hook = Callable[["Rig", float], None]
 
 
@@ -92,14 +93,15 @@ class Rig:
             "recipe_ok": Sample(True, Quality.GOOD, 0.0),
         }
         self._reading: Inputs | None = None
-        self._trace = hashlib.sha256()
+        self._trace, self._traced = hashlib.sha256(), bytearray()  # what is hashed, and what is not yet
         self._recorder = recorder.Recorder(600.0)
 
     def step(self) -> Record:
         """Run the PLC's scans and one control scan."""
         scans = ceil(self.scan_s / PLC_SCAN_S)
         plc_scan_s = self.scan_s / scans
-        self._run_plc(scans - 1, plc_scan_s)
+        if scans > 1:
+            self._run_plc(scans - 1, plc_scan_s)
         self.plc.scan(plc_scan_s)
         self.at_s += plc_scan_s
         inputs = self._read()
@@ -111,7 +113,10 @@ class Rig:
         if not record.withheld:
             self.plc.receive(registers)
         self.unsafe += self.judge.look(self.plc, self.at_s, plc_scan_s)
-        self._trace.update(_TRACED.pack(*registers, *record.estimate.residual_solvent))
+        self._traced += _TRACED.pack(*registers, *record.estimate.residual_solvent)
+        if len(self._traced) > _HASHED_AT_ONCE:
+            self._trace.update(self._traced)
+            self._traced.clear()
         for note in record.notes:
             self.notes.append((self.at_s, note.kind, note.content))
         if self.journal is not None:
@@ -154,7 +159,7 @@ class Rig:
         twin = copy.copy(self)
         shared = {id(self.wiring): self.wiring}
         twin.plc, twin.judge, twin._recorder = copy.deepcopy((self.plc, self.judge, self._recorder), shared)
-        twin.journal, twin._trace = None, self._trace.copy()
+        twin.journal, twin._trace, twin._traced = None, self._trace.copy(), self._traced.copy()
         twin.commands, twin.notes, twin.unsafe, twin.own = [*self.commands], [*self.notes], [*self.unsafe], {**self.own}
         return twin
 
@@ -167,7 +172,9 @@ class Rig:
 
     def trace_sha256(self) -> str:
         """Return the hash over every block and estimate so far."""
-        return self._trace.hexdigest()
+        trace = self._trace.copy()
+        trace.update(self._traced)
+        return trace.hexdigest()
 
 
 def rig(settings: Settings, wiring: Wiring, load: LoadRecord, seed: int, scan_s: float = 1.0, journal: Journal | None = None) -> Rig:

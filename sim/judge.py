@@ -27,7 +27,9 @@ from controller.block import Block, PlcState
 from controller.image import Mode
 from controller.units import PA_PER_MBAR
 from sim.plant import Plant, Readings
-from sim.plant.actuators import Actuators
+from sim.plant.actuators import Actuators, Field
+from sim.plant.oven_kernel import OVEN
+from sim.plant.record import place
 from sim.softplc import SoftPlc
 
 T_WD_S, STALE_S, LEASE_S = 5.0, 3.0, 5.0
@@ -37,8 +39,13 @@ OPEN_C, OPEN_LEL_PCT, OPEN_BAND_MBAR = 61.0, 25.0, 25.0  # T_open is 60 degC; on
 WET = 0.01  # weight fraction of solvent from which a film counts as giving off vapour
 BAND_C = 6.0
 AIR_GRACE_S, SENSOR_GRACE_S, SERVICE_GRACE_S, PAIR_GRACE_S, BAND_GRACE_S, BLIND_GRACE_S = 30.0, 4.0, 8.0, 4.0, 30.0, 10.0
+RUNS, SHUT = 0.8, 0.05  # speed above which a machine runs, position up to which a valve is shut
 SOAK, CURE = 6, 7  # codes of the phase kinds that count soak time
 _pick_tcs = itemgetter(*(Readings._fields.index(f"z{z}_tc_{letter}_c") for z in (1, 2, 3) for letter in "abc"))
+# where the plant's truth has what every scan is judged by
+_PRESSURE, _VAC, _N2, _VENT, _EXHAUST_FAN, _CHILLER, _CIRCULATION = (place(OVEN, name) for name in (
+    "pressure_pa", "vac.position", "n2_inlet.position", "vent.position", "exhaust_fan.speed", "chiller.speed", "circulation.speed"
+))  # fmt: skip
 _EPS = 1e-6
 _RUN, _HOLD, _ABORT, _TRIPPED = Mode.RUN, Mode.HOLD, Mode.ABORT, PlcState.TRIPPED  # through the class a member costs 0.1 us
 
@@ -98,16 +105,15 @@ class Judge:
         find, chamber = self._found.append, plant.chamber
         if plc.silent_s > T_WD_S + dt_s + _EPS or plc.block is None:
             find(("U2", f"heat on {plc.silent_s:.1f} s after the last valid block"))
-        mbar = chamber.pressure_pa / PA_PER_MBAR
+        number = plant.state.item
+        mbar = number(_PRESSURE) / PA_PER_MBAR
         wet = plant.wettest > WET
         if wet or chamber.vapour_lel_pct > OPEN_LEL_PCT:
             if not plc.guards.purge_proven:
                 find(("U1", "heat on with solvent and no purge proven"))
             if self._lasts("air", mbar > VACUUM_MBAR and chamber.o2_pct > O2_PCT, at_s, AIR_GRACE_S):
                 find(("U1", f"heat on with solvent at {chamber.o2_pct:.1f} vol% O2 and {mbar:.0f} mbar"))
-        field = plant.field
-        lost = not (field.exhaust_fan.runs and field.chiller.runs)
-        lost = lost or (not field.circulation.runs and mbar > CIRCULATION_MBAR)
+        lost = number(_EXHAUST_FAN) <= RUNS or number(_CHILLER) <= RUNS or (number(_CIRCULATION) <= RUNS and mbar > CIRCULATION_MBAR)
         if self._lasts("service", wet and lost, at_s, SERVICE_GRACE_S):
             find(("U6", "heat on and solvent in the film without exhaust, condenser or circulation"))
         blind = self._blind
@@ -146,11 +152,10 @@ class Judge:
     def _look_at_valves(self, plant: Plant, a: Actuators, at_s: float) -> None:
         if a.vac_valve and (a.n2_valve or a.vent_valve):
             self._found.append(("U7", "vacuum valve driven open together with N2 inlet or vent"))
-        field = plant.field
-        vac = field.vac
-        if vac.position > 0.05:
-            both = [v for v in (field.n2, field.vent) if v.position > 0.05 and v.lie is None and vac.lie is None]
-            if self._lasts("pair", bool(both), at_s, PAIR_GRACE_S):
+        number = plant.state.item
+        if number(_VAC) > SHUT:
+            both = (number(_N2) > SHUT or number(_VENT) > SHUT) and _truly_both(plant.field)
+            if self._lasts("pair", both, at_s, PAIR_GRACE_S):
                 self._found.append(("U7", "vacuum valve open together with N2 inlet or vent"))
         elif self._since_s:
             self._since_s.pop("pair", None)
@@ -212,6 +217,11 @@ class Judge:
                 del self._since_s[key]
             return False
         return at_s - self._since_s.setdefault(key, at_s) > grace_s
+
+
+def _truly_both(field: Field) -> bool:
+    """Return whether vacuum and another valve are open and their switches do not lie."""
+    return field.vac.lie is None and any(valve.position > SHUT and valve.lie is None for valve in (field.n2, field.vent))
 
 
 def _blind_zones(v: Readings) -> list[int]:

@@ -40,14 +40,14 @@ def _row(place: Place) -> tuple[float, ...]:
     return place.register, width, place.type == "f32", mask, place.scale, low, high, place.word_order == "little"
 
 
-@compiled("void(float64[::1], float64[:, ::1], uint16[::1])")
-def encode(shown: Array, plan: Array, registers: Registers) -> None:
-    """Fill ``registers`` with the values ``shown``; NaN is a broken sensor: an integer register cannot hold it and reads full scale."""
+@compiled("void(float64[::1], float64[::1], float64[:, ::1], uint16[::1])")
+def encode(readings: Array, words: Array, plan: Array, registers: Registers) -> None:
+    """Fill ``registers`` with ``readings`` and ``words``; NaN, a broken sensor, reads full scale in an integer register."""
     registers[:] = 0
     places: Any = plan.view(_PLAN)
-    for i in range(shown.shape[0]):
+    for i in range(plan.shape[0]):
         p: Any = places[i, 0]
-        at, value = int(p.register), shown[i]
+        at, value = int(p.register), readings[i] if i < readings.shape[0] else words[i - readings.shape[0]]
         if p.width == 0.0:
             continue
         if p.mask != 0.0:

@@ -23,7 +23,7 @@ from controller.image import OFF, Mode, Outputs
 from controller.wiring import Wiring
 from sim.plant import Actuators, Plant
 from sim.plc_guards import Guards, GuardSettings
-from sim.plc_image import SHOWN, encode, plan
+from sim.plc_image import SHOWN, WORDS, encode, plan
 from sim.plc_loops import Loops, LoopSettings
 
 _LEASE, _TRIP, _MODE = int(HeatBlock.LEASE), int(HeatBlock.TRIP), int(HeatBlock.MODE)
@@ -31,7 +31,7 @@ _LEASE, _TRIP, _MODE = int(HeatBlock.LEASE), int(HeatBlock.TRIP), int(HeatBlock.
 _OFF, _RUN, _HOLD, _COOL, _ABORT = Mode
 _BOOT_SAFE, _IDLE, _FOLLOWING, _WATCHDOG_SAFE, _COOLDOWN, _TRIPPED, _LOCAL = PlcState
 _OK = Reason.OK
-_SHOWN = struct.Struct(f"={len(SHOWN)}d")
+_WORDS = struct.Struct(f"={len(WORDS)}d")
 _LONGEST_STEP_S = 2.0  # of the plant
 _FIRST_BOOT_ID = 0x5000_0001
 _REMEMBERED_SCANS = 4096  # of which the alive counter's age is known
@@ -74,7 +74,7 @@ class SoftPlc:
         self.boot_id = _FIRST_BOOT_ID - 1
         self.readings = plant.read(0.0)
         self.serial = wiring.file.plc_serial
-        self._plan, self._numbers = plan(wiring), np.zeros(len(SHOWN))
+        self._plan, self._numbers = plan(wiring), np.zeros(len(WORDS))
         self._registers = np.zeros(wiring.registers, np.uint16)
         self._echo = (0, 0, 0, 0)  # lease, epoch, counter and CRC of the last block accepted
         self.power_cycle()
@@ -246,18 +246,17 @@ class SoftPlc:
     @property
     def values(self) -> dict[str, float]:
         """Return what the last scan published, by signal."""
-        return dict(zip(SHOWN, self._shown, strict=True))
+        return dict(zip(SHOWN, (*self.readings, *self._words), strict=True))
 
     def _publish(self) -> None:
         if not self.faults.echo_frozen:
             self._echo = self.lease, self.epoch, self.counter, self.crc
-        guards, watched = self.guards, self.settings.watchdog_enabled
-        self._shown = (
-            *self.readings, *self.loops.applied_c, self.alive, self.boot_id, self.state, self.reason, self.heat_block, not self.heat_block,
-            self.settings.watchdog_s if watched else 0.0, *self._echo, guards.purge_proven, guards.tripped,
+        self._words = (
+            *self.loops.applied_c, self.alive, self.boot_id, self.state, self.reason, self.heat_block, self.heat_block == 0,
+            self.settings.watchdog_s if self.settings.watchdog_enabled else 0.0, *self._echo, self.guards.purge_proven, self.guards.tripped,
             block.SIGNATURE, block.MAP_VERSION, self.serial,
         )  # fmt: skip
         if not self.faults.image_frozen:
-            _SHOWN.pack_into(self._numbers.data, 0, *self._shown)
-            encode(self._numbers, self._plan, self._registers)
+            _WORDS.pack_into(self._numbers.data, 0, *self._words)
+            encode(self.plant.instruments.numbers, self._numbers, self._plan, self._registers)
             self._image: list[int] = self._registers.tolist()

@@ -52,7 +52,7 @@ def test_the_bound_is_what_a_batch_of_another_rate_would_have_cured_to():
         films_, law = plant.chemistry, cure.law_of(plant.parameters).array
         dry, temps = np.full_like(films_.free, 1e-6), np.full(len(films_.deltas), 250.0)
         for _ in range(360):
-            cure.advance(films_.deltas, dry, dry, films_._cells, temps, 10.0, law, films_._gains)
+            cure.advance(films_.deltas, dry, dry, films_.cells, temps, 10.0, law, films_._gains)
         gels.append(
             (cure.gel_fraction(float(films_.deltas[0]), plant.parameters.pdi, plant.parameters.scission), bound.unforeseeable(plant))
         )

@@ -145,11 +145,11 @@ def test_curing_in_the_oven_only_goes_up() -> None:
 
 
 def minutes_to_warm(roll: Roll, pressure_mbar: float, fan: float, share: float = 0.9) -> float:
-    heat, seconds = RollHeat(Parameters(), roll, 20.0), 0
+    heat, walls_c, seconds = RollHeat(Parameters(), roll, 20.0), np.full(3, 220.0), 0
     while heat.film_c.min() < 20.0 + share * 200.0:
         if seconds % 10 == 0:
-            heat.conduct([220.0] * 3, pressure_mbar, fan)
-        heat.step(1.0, [220.0] * 3, np.zeros(NODES))
+            heat.conduct(220.0, pressure_mbar, fan)
+        heat.step(1.0, walls_c, np.zeros(NODES), np.zeros(3))
         seconds += 1
     return seconds / 60.0
 

@@ -109,11 +109,6 @@ class Machine(Part):
     __slots__ = ()
     speed, dead = Number(MACHINE, "speed"), Flag(MACHINE, "dead")
 
-    @property
-    def runs(self) -> bool:
-        """Return the run feedback."""
-        return self.speed > 0.8
-
 
 class Field:
     """The moving parts of the oven, and the faults of its heaters."""

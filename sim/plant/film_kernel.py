@@ -160,3 +160,20 @@ def finish(free: Array, ratio: Array, part: Array, face: Array, gap_pa: Array) -
         free[i, last] = ratio[i, last] + part[i, last] * gap_pa[i] / face[i, 1]
         for j in range(last - 1, -1, -1):
             free[i, j] = ratio[i, j] + part[i, j] * free[i, j + 1]
+
+
+@compiled("Tuple((float64, float64, float64))(float64[:, ::1], float64[::1], float64[::1], float64, float64[:, ::1], float64[:, ::1], "
+          "float64[::1], float64[::1], float64[::1], float64[::1])")  # fmt: skip
+def sums(response: Array, gap_pa: Array, areas_m2: Array, solvent_j_kg: float, free: Array, bound: Array, cells: Array, gains: Array,
+         polymer_kg: Array, latent_w: Array) -> tuple[float, float, float]:  # fmt: skip
+    """Fill ``latent_w`` with what evaporation takes from each film; return its sum, the wettest film, kg/kg, and what cured, kg."""
+    total_w = wettest = cured_kg = 0.0
+    for i in range(gap_pa.shape[0]):
+        latent_w[i] = (response[i, 0] - response[i, 1] * gap_pa[i]) * (areas_m2[i] * solvent_j_kg)
+        total_w += latent_w[i]
+        wet = 0.0
+        for j in range(cells.shape[0]):
+            wet += cells[j] * (free[i, j] + bound[i, j])
+        wettest = max(wettest, wet)
+        cured_kg += gains[i] * polymer_kg[i]
+    return total_w, wettest, cured_kg

@@ -36,14 +36,29 @@ def sites(p: Parameters, residual_wt_pct: float) -> tuple[float, float]:
 
 
 class Film:
-    """What one node's film is like now: means over its thickness, kg/kg of dry polymer (``free``, ``bound``); refreshed by the clock."""
+    """What one node's film is like now: means over its thickness, kg/kg of dry polymer (``free``, ``bound``)."""
 
-    __slots__ = ("_p", "area_m2", "bound", "delta", "free", "polymer_kg")
+    __slots__ = ("_at", "_films", "area_m2", "polymer_kg")
 
-    def __init__(self, parameters: Parameters, area_m2: float, polymer_kg: float) -> None:
-        """Hold a film of that size."""
-        self._p, self.area_m2, self.polymer_kg = parameters, area_m2, polymer_kg
-        self.free = self.bound = self.delta = 0.0
+    def __init__(self, films: "Films", at: int) -> None:
+        """Show film ``at`` of ``films``."""
+        self._films, self._at = films, at
+        self.area_m2, self.polymer_kg = float(films.areas_m2[at]), float(films.polymer_kg[at])
+
+    @property
+    def free(self) -> float:
+        """Return the free solvent, kg/kg."""
+        return float((self._films.free @ self._films.cells)[self._at])
+
+    @property
+    def bound(self) -> float:
+        """Return the bound solvent, kg/kg."""
+        return float((self._films.bound @ self._films.cells)[self._at])
+
+    @property
+    def delta(self) -> float:
+        """Return the crosslinked units per primary chain."""
+        return float(self._films.deltas[self._at])
 
     @property
     def solvent_kg(self) -> float:
@@ -59,7 +74,7 @@ class Film:
     @property
     def insoluble(self) -> float:
         """Return the insoluble (gel) fraction."""
-        return gel_fraction(self.delta, self._p.pdi, self._p.scission)
+        return gel_fraction(self.delta, self._films.parameters.pdi, self._films.parameters.scission)
 
 
 class Films:
@@ -67,10 +82,10 @@ class Films:
 
     def __init__(self, parameters: Parameters, roll: Roll, shares: list[float], cells: int = CELLS) -> None:
         """Wet ``roll``'s film, cut by ``shares``, with its residual solvent; sites in equilibrium with the free part."""
-        p = self._p = parameters
+        p = self.parameters = parameters
         self._film_law, self._cure_law = film_kernel.law_of(p).array, cure.law_of(p).array
         self._gap_law = gap.law_of(p, roll.gap_um * 1e-6, roll.width_m).array
-        self._thick_m, self._cells = roll.film_um * 1e-6, graded(cells)
+        self._thick_m, self.cells = roll.film_um * 1e-6, graded(cells)
         n = len(shares)
         self.areas_m2 = roll.area_m2 * np.array(shares)
         self.polymer_kg = self.areas_m2 * self._thick_m * p.film_kg_m3
@@ -80,14 +95,13 @@ class Films:
         self._ratio, self._part, self._face, self._response = (np.zeros((n, k)) for k in (cells, cells, 2, 2))
         self.gap_pa, self._gains, self.latent_w = np.zeros(n), np.zeros(n), np.zeros(n)
         self.latent_total_w, self.vapour_kg_s, self.gas_mol_s, self.pending_kg, self._left_s = 0.0, 0.0, 0.0, 0.0, 0.0
-        sizes = zip(self.areas_m2.tolist(), self.polymer_kg.tolist(), strict=True)
-        self.views = [Film(p, area_m2, polymer_kg) for area_m2, polymer_kg in sizes]
-        self._look()
+        self.views = [Film(self, at) for at in range(n)]
+        self.wettest = free + bound  # solvent in the wettest film, kg per kg of dry polymer
 
     @property
     def solvent_kg(self) -> float:
         """Return the solvent in the films and on its way through the gaps, kg."""
-        return float(self.polymer_kg @ ((self.free + self.bound) @ self._cells)) + self.pending_kg
+        return float(self.polymer_kg @ ((self.free + self.bound) @ self.cells)) + self.pending_kg
 
     def due(self, dt_s: float) -> bool:
         """Return whether a step of ``dt_s`` needs a new turn of the clock first."""
@@ -101,40 +115,24 @@ class Films:
         """
         period_s = max(1.0, float(round(PERIOD_S / dt_s))) * dt_s
         film_kernel.prepare(
-            self.free, self.bound, temps_c, period_s, self._cells, self._thick_m, self._film_law, self._ratio, self._part, self._face,
+            self.free, self.bound, temps_c, period_s, self.cells, self._thick_m, self._film_law, self._ratio, self._part, self._face,
             self._response,
         )  # fmt: skip
-        self._balance(temps_c, period_s, inert_pa, vapour_pa, fan, kg_pa, loss_1_s)
+        gap.balance(
+            self._response, self.areas_m2, temps_c, vapour_pa, inert_pa, fan, self._gap_law, self.pending_kg, period_s, kg_pa, loss_1_s,
+            self.gap_pa,
+        )  # fmt: skip
         film_kernel.finish(self.free, self._ratio, self._part, self._face, self.gap_pa)
-        cure.advance(self.deltas, self.free, self.bound, self._cells, temps_c, period_s, self._cure_law, self._gains)
-        flux = self._response[:, 0] - self._response[:, 1] * self.gap_pa
-        np.multiply(flux, self.areas_m2 * self._p.solvent_j_kg, out=self.latent_w)
-        self.latent_total_w = float(self.latent_w.sum())
-        left_kg = self.latent_total_w / self._p.solvent_j_kg * period_s
+        cure.advance(self.deltas, self.free, self.bound, self.cells, temps_c, period_s, self._cure_law, self._gains)
+        self.latent_total_w, self.wettest, cured_kg = film_kernel.sums(
+            self._response, self.gap_pa, self.areas_m2, self.parameters.solvent_j_kg, self.free, self.bound, self.cells, self._gains,
+            self.polymer_kg, self.latent_w,
+        )  # fmt: skip
+        left_kg = self.latent_total_w / self.parameters.solvent_j_kg * period_s
         self.pending_kg += left_kg
         self.vapour_kg_s = self.pending_kg / period_s
-        self.gas_mol_s = self._p.cure_gas_mol_kg * float(self._gains @ self.polymer_kg) / period_s
+        self.gas_mol_s = self.parameters.cure_gas_mol_kg * cured_kg / period_s
         self._left_s = period_s
-        self._look()
-
-    def _balance(self, temps_c: Array, period_s: float, inert_pa: float, vapour_pa: float, fan: float, kg_pa: float,
-                 loss_1_s: float) -> None:  # fmt: skip
-        """Find the gaps' pressures with the chamber's vapour pressure at the end of the period (secant, at most a few turns)."""
-
-        def excess_kg_s(outside_pa: float) -> float:
-            leaving = gap.solve(self._response, self.areas_m2, temps_c, outside_pa, inert_pa, fan, self._gap_law, self.gap_pa)
-            return leaving + self.pending_kg / period_s - kg_pa * ((outside_pa - vapour_pa) / period_s + loss_1_s * outside_pa)
-
-        a_pa, a = vapour_pa, excess_kg_s(vapour_pa)
-        b_pa = max(0.0, a_pa + a * period_s / kg_pa / (1.0 + loss_1_s * period_s))
-        for _ in range(8):
-            if abs(b_pa - a_pa) < 1e-4 * (1.0 + a_pa):
-                return
-            b = excess_kg_s(b_pa)
-            if b == a:
-                return
-            c_pa = max(0.0, b_pa - b * (b_pa - a_pa) / (b - a))
-            a_pa, a, b_pa = b_pa, b, c_pa
 
     def deliver(self, dt_s: float, room_kg: float) -> tuple[float, float]:
         """Return vapour in kg and curing gas in mol that reach the chamber in ``dt_s``; vapour taken up is at most ``room_kg``."""
@@ -142,10 +140,3 @@ class Films:
         kg = max(self.vapour_kg_s * dt_s, -room_kg)
         self.pending_kg -= kg
         return kg, self.gas_mol_s * dt_s
-
-    def _look(self) -> None:
-        means = zip(self.views, (self.free @ self._cells).tolist(), (self.bound @ self._cells).tolist(), self.deltas.tolist(), strict=True)
-        self.wettest = 0.0
-        for view, free, bound, delta in means:
-            view.free, view.bound, view.delta = free, bound, delta
-            self.wettest = max(self.wettest, free + bound)

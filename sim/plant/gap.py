@@ -121,3 +121,26 @@ def solve(response: Array, areas_m2: Array, temps_c: Array, outside_pa: float, i
                 break
         leaving += flow
     return leaving
+
+
+@compiled("void(float64[:, ::1], float64[::1], float64[::1], float64, float64, float64, float64[::1], float64, float64, float64, float64, "
+          "float64[::1])")  # fmt: skip
+def balance(response: Array, areas_m2: Array, temps_c: Array, vapour_pa: float, inert_pa: float, fan: float, law: Array,
+            pending_kg: float, period_s: float, kg_pa: float, loss_1_s: float, gap_pa: Array) -> None:  # fmt: skip
+    """Find ``gap_pa`` with the chamber's vapour pressure at the end of the period (secant, at most a few turns).
+
+    The chamber holds ``kg_pa`` of vapour per Pa, ``vapour_pa`` at the beginning, and loses the share ``loss_1_s`` of it; ``pending_kg`` is
+    on its way to it already.
+    """
+    a_pa = vapour_pa
+    a = solve(response, areas_m2, temps_c, a_pa, inert_pa, fan, law, gap_pa) + pending_kg / period_s - kg_pa * loss_1_s * a_pa
+    b_pa = max(0.0, a_pa + a * period_s / kg_pa / (1.0 + loss_1_s * period_s))
+    for _ in range(8):
+        if abs(b_pa - a_pa) < 1e-4 * (1.0 + a_pa):
+            return
+        kept = kg_pa * ((b_pa - vapour_pa) / period_s + loss_1_s * b_pa)
+        b = solve(response, areas_m2, temps_c, b_pa, inert_pa, fan, law, gap_pa) + pending_kg / period_s - kept
+        if b == a:
+            return
+        c_pa = max(0.0, b_pa - b * (b_pa - a_pa) / (b - a))
+        a_pa, a, b_pa = b_pa, b, c_pa

@@ -5,7 +5,6 @@ inside, and the two on the outside also feel the wall.
 """
 
 from collections.abc import Callable
-from math import nan
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,7 @@ from sim.plant import instruments_kernel as kernel
 from sim.plant.instruments_kernel import Readings
 from sim.plant.oven_kernel import OVEN
 from sim.plant.parameters import Parameters
-from sim.plant.record import Array, filled, place
-from sim.plant.roll import LAYERS
+from sim.plant.record import filled, place
 
 if TYPE_CHECKING:
     from sim.plant.plant import Plant
@@ -41,11 +39,12 @@ _NUMBERS = SimpleNamespace(
     gas_constant=8.314,
 )
 _SEEN = np.array([place(OVEN, name) for name in kernel.SEEN])
+_NO_ROLL = np.full((1, 2), np.nan)
 _AT = {name: at for at, name in enumerate(Readings._fields)}
 
 
 class Instruments:
-    """All field instruments of one oven; ``distortions`` are faults by signal name."""
+    """All field instruments of one oven; ``numbers`` is what they show, ``distortions`` are faults by signal name."""
 
     def __init__(self, parameters: Parameters, seed: int) -> None:
         """Draw each instrument's own offset and start the noise."""
@@ -60,7 +59,7 @@ class Instruments:
         pirani_gain = 1.0 + 0.05 * self._rng.standard_normal()
         self._own = np.array([*[p.ambient_c] * 6, 20.9, 0.0, 0.0, gauge_zero_mbar, gauge_gain, pirani_gain, *offsets_c])
         self._noise, self._at = np.zeros(0), 0
-        self._seen, self._readings = np.zeros(len(kernel.SEEN)), np.zeros(len(Readings._fields))
+        self._seen, self.numbers = np.zeros(len(kernel.SEEN)), np.zeros(len(Readings._fields))
         self.distortions: dict[str, Distortion] = {}
 
     def read(self, plant: "Plant", dt_s: float) -> Readings:
@@ -68,22 +67,15 @@ class Instruments:
         if self._at + kernel.NOISES > len(self._noise):
             self._noise, self._at = self._rng.standard_normal(kernel.NOISES * _BLOCK), 0
             self._drift(plant.at_s)
-        plant.state.take(_SEEN, out=self._seen, mode="clip")
-        heat = plant.heat
-        outer_c, edge_c, core_c = (nan, nan, nan) if heat is None else _touched(heat.temps_c)
-        kernel.read(self._seen, self._own, self._law, self._noise, self._at, dt_s, outer_c, edge_c, core_c, self._readings)
+        roll_c = _NO_ROLL if plant.heat is None else plant.heat.temps_c
+        kernel.read(plant.state, _SEEN, self._seen, self._own, self._law, self._noise, self._at, dt_s, roll_c, self.numbers)
         self._at += kernel.NOISES
         for name, distort in self.distortions.items():
             at = _AT[name]
-            self._readings[at] = distort(self._readings.item(at), plant.at_s)
-        return Readings._make(self._readings.tolist())
+            self.numbers[at] = distort(self.numbers.item(at), plant.at_s)
+        return Readings._make(self.numbers.tolist())
 
     def _drift(self, at_s: float) -> None:
         """Let the thermocouples drift; slow, so once per block of noise."""
         hours, self._drifted_at_s = (at_s - self._drifted_at_s) / 3600.0, at_s
         self._own[-kernel.THERMOCOUPLES :] += self._drifts_k_h * hours
-
-
-def _touched(temps_c: Array) -> tuple[float, float, float]:
-    """Return the roll's temperatures where the load thermocouples touch it: outer turn, edge and core."""
-    return temps_c.item(LAYERS, 1), temps_c.item(LAYERS, 0), temps_c.item(0, 0)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sim.plant.jit import compiled, part
 
 Array = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 NOISES = 32  # numbers used per reading
 THERMOCOUPLES = 16
@@ -212,17 +213,24 @@ def _runs(speed: float) -> float:
     return 1.0 if speed > 0.8 else 0.0
 
 
-@compiled("void(float64[::1], float64[::1], float64[::1], float64[::1], int64, float64, float64, float64, float64, float64[::1])")
-def read(seen: Array, own: Array, law: Array, noise: Array, at: int, dt_s: float, outer_c: float, edge_c: float, core_c: float,
+@compiled("void(float64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1], int64, float64, float64[:, ::1], "
+          "float64[::1])")  # fmt: skip
+def read(oven: Array, where: Places, seen: Array, own: Array, law: Array, noise: Array, at: int, dt_s: float, roll_c: Array,
          readings: Array) -> None:  # fmt: skip
-    """Fill ``readings`` after ``dt_s`` with the noise from ``at`` on; outer turn, edge and core of the roll are NaN without one."""
+    """Fill ``readings`` after ``dt_s`` with the noise from ``at`` on.
+
+    ``where`` in the numbers of the oven lies what is ``SEEN``; ``roll_c``: the roll's temperatures, NaN without one.
+    """
+    for i in range(where.shape[0]):
+        seen[i] = oven[where[i]]
     s: Any = seen.view(_SEEN)[0]
     o: Any = own.view(OWN)[0]
     p: Any = law.view(LAW)[0]
     r: Any = readings.view(_READINGS)[0]
     n = noise[at : at + NOISES]
     _zones(s, o, p, n, dt_s, r)
-    _loads(s, o, p, n, dt_s, outer_c, edge_c, core_c, r)
+    last = roll_c.shape[0] - 1
+    _loads(s, o, p, n, dt_s, roll_c[last, 1], roll_c[last, 0], roll_c[0, 0], r)
     mbar = s.pressure_pa / p.pa_per_mbar
     _pressures(s, o, p, n, mbar, r)
     _oxygen(s, o, p, n, dt_s, mbar, r)

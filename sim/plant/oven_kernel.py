@@ -19,7 +19,7 @@ _DRIVE = ("main_contactor", "zone_contactors", "op_1_pct", "op_2_pct", "op_3_pct
           "lock")  # fmt: skip
 _OVEN = ("door_closed", "door_locked", "estop_ok", "limiter_ok", "remote", "contactor_welded", "thyristor_shorted", "open_1", "open_2",
          "open_3", "main_closed", "power_1_w", "power_2_w", "power_3_w", "element_1_c", "element_2_c", "element_3_c", "wall_1_c",
-         "wall_2_c", "wall_3_c", "heated_j", "lost_j")  # fmt: skip
+         "wall_2_c", "wall_3_c", "roll_1_w", "roll_2_w", "roll_3_w", "heated_j", "lost_j")  # fmt: skip
 _GAS = ("n2", "o2", "vapour", "other", "wall_mol", "condensed_mol", "pumped_mol", "exhausted_mol", "cold_wall_c", "condenser_c",
         "n2_flow_nm3_h", "n2_used_nm3", "n2_supply", "leak_factor", "lel_flow_mol_s", "pressure_pa", "vapour_pa", "vapour_mol_pa",
         "relief_lifted")  # fmt: skip
@@ -100,7 +100,7 @@ def _machine(m: Any, dt_s: float, wanted: float, rate_1_s: float) -> None:
 
 
 @part
-def _heat(s: Any, p: Any, dt_s: float, roll_1_w: float, roll_2_w: float, roll_3_w: float) -> None:
+def _heat(s: Any, p: Any, dt_s: float) -> None:
     w1, w2, w3 = s.wall_1_c, s.wall_2_c, s.wall_3_c
     k = p.element_w_k
     h1, h2, h3 = k * (s.element_1_c - w1), k * (s.element_2_c - w2), k * (s.element_3_c - w3)
@@ -116,9 +116,9 @@ def _heat(s: Any, p: Any, dt_s: float, roll_1_w: float, roll_2_w: float, roll_3_
     s.element_1_c += de * (s.power_1_w - h1)
     s.element_2_c += de * (s.power_2_w - h2)
     s.element_3_c += de * (s.power_3_w - h3)
-    s.wall_1_c = w1 + dw * (h1 - l1 - x12 + roll_1_w)
-    s.wall_2_c = w2 + dw * (h2 - l2 + x12 - x23 + roll_2_w)
-    s.wall_3_c = w3 + dw * (h3 - l3 + x23 + roll_3_w)
+    s.wall_1_c = w1 + dw * (h1 - l1 - x12 + s.roll_1_w)
+    s.wall_2_c = w2 + dw * (h2 - l2 + x12 - x23 + s.roll_2_w)
+    s.wall_3_c = w3 + dw * (h3 - l3 + x23 + s.roll_3_w)
     s.heated_j += dt_s * (s.power_1_w + s.power_2_w + s.power_3_w)
     s.lost_j += dt_s * (l1 + l2 + l3)
 
@@ -303,13 +303,12 @@ def move(state: Array, law: Array, dt_s: float) -> None:
     s.power_3_w = 0.01 * s.op_3_pct * p.zone_w * closed * (1.0 - s.open_3)
 
 
-@compiled("void(float64[::1], float64[::1], float64, float64, float64, float64, float64, float64)")
-def advance(state: Array, law: Array, dt_s: float, roll_1_w: float, roll_2_w: float, roll_3_w: float, vapour_mol: float,
-            other_mol: float) -> None:  # fmt: skip
-    """Advance zones and gas; from the roll come heat to each wall, vapour (negative when the films take it up) and gas of curing."""
+@compiled("void(float64[::1], float64[::1], float64, float64, float64)")
+def advance(state: Array, law: Array, dt_s: float, vapour_mol: float, other_mol: float) -> None:
+    """Advance zones and gas; vapour (negative when the films take it up) and gas of curing come from the roll."""
     s: Any = state.view(OVEN)[0]
     p: Any = law.view(LAW)[0]
-    _heat(s, p, dt_s, roll_1_w, roll_2_w, roll_3_w)
+    _heat(s, p, dt_s)
     parts = ceil(dt_s / p.gas_step_s - 1e-9)
     for _ in range(parts):
         s.vapour += vapour_mol / parts

@@ -14,7 +14,7 @@ from sim.plant.instruments import Instruments
 from sim.plant.instruments_kernel import Readings
 from sim.plant.oven_kernel import OVEN
 from sim.plant.parameters import Parameters
-from sim.plant.record import Flag, filled, zeros
+from sim.plant.record import Flag, filled, place, zeros
 from sim.plant.roll import Roll, RollHeat
 
 GAS_STEP_S = 1.0  # the longest step of the gas: pump, condenser and wall share the vapour, each by its own term
@@ -23,6 +23,9 @@ _CONSTANTS = SimpleNamespace(
     overtemp_c=OVERTEMP_C, gas_step_s=GAS_STEP_S, gas_constant=R_J_PER_MOL_K, pa_per_mbar=PA_PER_MBAR, normal_m3_mol=NORMAL_M3_MOL,
     air_o2=AIR_O2, **rates(),
 )  # fmt: skip
+
+_WALLS_C = slice(place(OVEN, "wall_1_c"), place(OVEN, "wall_3_c") + 1)
+_WALLS_W = slice(place(OVEN, "roll_1_w"), place(OVEN, "roll_3_w") + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Plant:
 
     def _put(self, roll: Roll | None) -> None:
         self.roll, self.heat, self.chemistry, self.films, self.history = roll, None, None, [], History()
+        self.state[_WALLS_W] = 0.0
         if roll is None:
             return
         p = self.parameters
@@ -127,23 +131,21 @@ class Plant:
         self.at_s += dt_s
         actuators.drive(state)
         oven_kernel.move(state, law, dt_s)
-        heat, films = self.heat, self.chemistry
-        if heat is None or films is None:
-            oven_kernel.advance(state, law, dt_s, 0.0, 0.0, 0.0, 0.0, 0.0)
-            return
-        vapour_mol, gas_mol = self._product(dt_s, heat, films)
-        r1_w, r2_w, r3_w = heat.walls_w
-        oven_kernel.advance(state, law, dt_s, r1_w, r2_w, r3_w, vapour_mol, gas_mol)
+        vapour_mol, gas_mol = self._product(dt_s)
+        oven_kernel.advance(state, law, dt_s, vapour_mol, gas_mol)
 
-    def _product(self, dt_s: float, heat: RollHeat, films: Films) -> tuple[float, float]:
+    def _product(self, dt_s: float) -> tuple[float, float]:
         """Advance the roll and return the vapour and the curing gas that it gave off, mol."""
-        chamber, p, walls_c = self.chamber, self.parameters, self.heaters.walls_c
+        heat, films, state = self.heat, self.chemistry, self.state
+        if heat is None or films is None:
+            return 0.0, 0.0
         if films.due(dt_s):
             self._turn(dt_s, heat, films)
-        vapour_kg, gas_mol = films.deliver(dt_s, 0.9 * chamber.vapour * p.solvent_kg_mol)
+        solvent_kg_mol = self.parameters.solvent_kg_mol
+        vapour_kg, gas_mol = films.deliver(dt_s, 0.9 * self.chamber.vapour * solvent_kg_mol)
         self.latent_j += dt_s * films.latent_total_w
-        heat.step(dt_s, walls_c, films.latent_w)
-        return vapour_kg / p.solvent_kg_mol, gas_mol
+        heat.step(dt_s, state[_WALLS_C], films.latent_w, state[_WALLS_W])
+        return vapour_kg / solvent_kg_mol, gas_mol
 
     def _turn(self, dt_s: float, heat: RollHeat, films: Films) -> None:
         """Turn the films' slow clock, and find the roll's conductances for the next while."""
@@ -154,7 +156,7 @@ class Plant:
         kg_pa = chamber.vapour_mol_pa * p.solvent_kg_mol
         inert_pa = max(1e-3, chamber.pressure_pa - chamber.vapour_pa)
         films.turn(dt_s, heat.film_c, inert_pa, chamber.vapour_pa, fan, kg_pa, min(1.0, loss_1_s))
-        heat.conduct(self.heaters.walls_c, chamber.pressure_pa / PA_PER_MBAR, fan)
+        heat.conduct(self.heaters.walls_c[1], chamber.pressure_pa / PA_PER_MBAR, fan)
         self.history.look(self.at_s, heat.film_c.tolist())
 
     def read(self, dt_s: float) -> Readings:

@@ -50,7 +50,7 @@ class RollHeat:
     """Temperatures of the roll, degC: ``temps_c`` [row, column], row 0 is the winding core; mirror-symmetric exchange, implicit in time."""
 
     __slots__ = ("_axial_w_k", "_capacity", "_ends_m2", "_ends_w_k", "_law", "_radial_m", "_radial_w_k", "_side_m2", "_side_w_k",
-                 "film_c", "shares", "temps_c", "walls_w")  # fmt: skip
+                 "film_c", "shares", "temps_c")  # fmt: skip
 
     def __init__(self, parameters: Parameters, roll: Roll, temp_c: float) -> None:
         """Cut ``roll`` into layers of equal thickness, all at ``temp_c``."""
@@ -80,7 +80,6 @@ class RollHeat:
         ])  # fmt: skip
         self.temps_c: Array = np.full((LAYERS + 1, ACROSS), temp_c)
         self.film_c: Array = self.temps_c[1:].reshape(-1)  # a view: the film nodes, layer after layer
-        self.walls_w = [0.0, 0.0, 0.0]
         self._radial_w_k, self._ends_w_k, self._side_w_k = np.zeros((LAYERS, ACROSS)), np.zeros(LAYERS + 1), np.zeros(ACROSS)
 
     def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
@@ -89,19 +88,27 @@ class RollHeat:
             setattr(self, name, value)
         self.film_c = self.temps_c[1:].reshape(-1)
 
-    def conduct(self, walls_c: list[float], pressure_mbar: float, fan: float) -> None:
+    def conduct(self, wall_c: float, pressure_mbar: float, fan: float) -> None:
         """Find the conductances for this pressure and temperature; they change slowly, so not in every step."""
         roll_kernel.conduct(
-            self.temps_c, self._radial_m, self._ends_m2, self._side_m2, walls_c[1], pressure_mbar, fan, self._law, self._radial_w_k,
+            self.temps_c, self._radial_m, self._ends_m2, self._side_m2, wall_c, pressure_mbar, fan, self._law, self._radial_w_k,
             self._ends_w_k, self._side_w_k,
         )  # fmt: skip
 
-    def step(self, dt_s: float, walls_c: list[float], latent_w: Array) -> None:
+    def step(self, dt_s: float, walls_c: Array, latent_w: Array, walls_w: Array) -> None:
         """Advance by ``dt_s``; ``latent_w`` is what evaporation takes from each film node. ``walls_w`` is then what each zone received."""
-        w1, w2, w3 = walls_c
-        self.walls_w = list(roll_kernel.step(
-            self.temps_c, self._capacity, self._radial_w_k, self._axial_w_k, self._ends_w_k, self._side_w_k, latent_w, w1, w2, w3, dt_s
-        ))  # fmt: skip
+        roll_kernel.step(
+            self.temps_c,
+            self._capacity,
+            self._radial_w_k,
+            self._axial_w_k,
+            self._ends_w_k,
+            self._side_w_k,
+            latent_w,
+            walls_c,
+            dt_s,
+            walls_w,
+        )
 
     @property
     def heat_j(self) -> float:

@@ -45,15 +45,16 @@ def conduct(temps_c: Array, radial_m: Array, ends_m2: Array, side_m2: float, wal
     side_w_k[1] = h * side_m2 * (1.0 - 2.0 * law[_EDGE])
 
 
-@compiled("Tuple((float64, float64, float64))(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], "
-          "float64[::1], float64[::1], float64, float64, float64, float64)")  # fmt: skip
+@compiled("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], "
+          "float64, float64[::1])")  # fmt: skip
 def step(temps_c: Array, capacity_j_k: Array, radial_w_k: Array, axial_w_k: Array, ends_w_k: Array, side_w_k: Array, latent_w: Array,
-         wall_1_c: float, wall_2_c: float, wall_3_c: float, dt_s: float) -> tuple[float, float, float]:  # fmt: skip
-    """Advance ``temps_c`` ([row, column]) by ``dt_s`` and return the mean heat flow from the roll to each wall, W.
+         walls_c: Array, dt_s: float, walls_w: Array) -> None:  # fmt: skip
+    """Advance ``temps_c`` ([row, column]) by ``dt_s``; ``walls_w`` is then the mean heat flow from the roll to each wall, W.
 
     ``latent_w`` is what evaporation takes, row after row from the first layer on.
     """
     rows = temps_c.shape[0]
+    wall_1_c, wall_2_c, wall_3_c = walls_c[0], walls_c[1], walls_c[2]
     to_1 = to_2 = to_3 = 0.0
     for i in range(rows):
         k, end = axial_w_k[i] * dt_s, ends_w_k[i] * dt_s
@@ -95,4 +96,4 @@ def step(temps_c: Array, capacity_j_k: Array, radial_w_k: Array, axial_w_k: Arra
             to_2 += flow
         else:
             to_3 += flow
-    return to_1, to_2, to_3
+    walls_w[0], walls_w[1], walls_w[2] = to_1, to_2, to_3
