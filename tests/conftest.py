@@ -23,7 +23,7 @@ START_S = 10.0
 # Real processes and sockets, with deadlines on the wall: one of these at a time, however many workers there are.
 LIVE = (
     "attacks", "contract_wires", "core_process", "interop*", "journal_failures", "journal_reading", "journal_writing", "kills",
-    "modbus_server", "mqtt", "opcua_*", "southbound",
+    "modbus_server", "mqtt", "opcua_*", "southbound_field", "southbound_modbus",
 )  # fmt: skip
 
 
