@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 START_S = 10.0
 # Real processes and sockets, with deadlines on the wall: one of these at a time, however many workers there are.
-LIVE = ("attacks", "contract_wires", "core_process", "interop*", "journal", "kills", "modbus_server", "mqtt", "opcua_*", "southbound")
+LIVE = (
+    "approval_core", "attacks", "contract_wires", "core_process", "interop*", "journal_failures", "journal_reading", "journal_writing",
+    "kills", "modbus_server", "mqtt_broker", "mqtt_cursor", "mqtt_delivery", "opcua_*", "southbound_field", "southbound_modbus",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,6 +32,7 @@ from typing import Any, Final, NamedTuple
 from tests.mutants import ROOT, TABLE, Mutant, excused, mutants, stale
 
 SLOW_S: Final = 1.0  # a test that takes longer takes no part
+_WIRE: Final = ("test_southbound_contract.py", "test_southbound_field.py", "test_southbound_modbus.py")
 SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are there for it
     "controller/interlocks/table.py": ("test_boundaries_table.py", "test_interlocks.py", "test_boundaries.py"),
     "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_boundaries_table.py", "test_interlocks.py", "test_bypass.py"),
@@ -41,8 +42,8 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     "controller/interlocks/conditioning.py": ("test_sensors.py", "test_interlocks.py", "test_voting.py"),
     "controller/interlocks/sensors.py": ("test_sensors.py", "test_interlocks.py", "test_voting.py"),
     "controller/recipe/states.py": ("test_states.py", "test_boundaries.py"),
-    "controller/southbound/contract.py": ("test_boundaries.py", "test_southbound.py"),
-    "controller/block.py": ("test_boundaries.py", "test_softplc.py", "test_southbound.py"),
+    "controller/southbound/contract.py": ("test_boundaries.py", *_WIRE),
+    "controller/block.py": ("test_boundaries.py", "test_softplc.py", *_WIRE),
     "controller/recipe/check.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
     "controller/recipe/check_phase.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
     "controller/recipe/order.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),

@@ -164,3 +164,7 @@ async def wire(kind: str, folder: Path) -> AsyncIterator[Wire]:
             yield one
         finally:
             await one.leave()
+
+
+async def shown(driver, name):
+    return getattr(driver.decode(await driver.read_image(), 1.0), name)

@@ -1,0 +1,55 @@
+"""Reports of batches that ended early, still run, are not the last ones, or of which the journal is thin or broken."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.errors import JournalError
+from controller.journal.entry import entry
+from controller.journal.report import report
+from controller.journal.store import Journal
+from tests.written_batch import Text, a_batch
+
+
+def test_a_trip_is_marked_first_out_and_still_active(tmp_path: Path) -> None:
+    journal = a_batch(tmp_path / "journal.db", "ABORTED", 6.0)
+    text = Text(report(journal, tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "I7 ABORT O2 above the safety limit FIRST OUT 2.4 6:00:00 still active" in text
+
+
+def test_an_older_batch_is_found_and_an_unknown_one_refused(tmp_path: Path) -> None:
+    journal = a_batch(tmp_path / "journal.db", "STOPPED", 0.5, batch_id=1)
+    a_batch(journal, "COMPLETE", 14.0, batch_id=2)
+    assert "<h1>Batch 1</h1>" in report(journal, tmp_path / "one.html", 1).read_text(encoding="utf-8")
+    assert "<h1>Batch 2</h1>" in report(journal, tmp_path / "two.html").read_text(encoding="utf-8")
+    with pytest.raises(JournalError, match="holds: 1, 2"):
+        report(journal, tmp_path / "three.html", 3)
+    assert not (tmp_path / "three.html").exists()
+
+
+def test_a_batch_of_which_hardly_anything_is_known_still_has_a_report(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.db", threaded=False) as journal:
+        journal.append([entry("batch_start", 0.0, {}), entry("alarm", 0.0, {"event": "raise"}), entry("outcome", 0.0, {"number": 9})])
+        journal.append(
+            [entry("command", 0.0, {}), entry("phase", 0.0, {"event": "start"}), entry("intent", 0.0, {"number": 1, "changes": {"x": 3}})]
+        )
+    text = Text(report(tmp_path / "journal.db", tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "RUNNING" in text
+    assert "no samples of this batch" in text
+
+
+def test_a_broken_chain_is_told(tmp_path: Path) -> None:
+    import sqlite3
+
+    journal = a_batch(tmp_path / "journal.db", "STOPPED", 0.5)
+    with sqlite3.connect(journal) as connection:
+        connection.execute("DROP TRIGGER entry_is_never_changed")
+        connection.execute("UPDATE entry SET at_s = at_s + 1 WHERE seq = 20")
+    connection.close()
+    text = Text(report(journal, tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "CHAIN BROKEN entry 20 does not match its hash" in text
+
+
+def test_an_endpoint_reached_in_a_batch_that_still_runs_is_told(tmp_path: Path) -> None:
+    journal = a_batch(tmp_path / "journal.db", "RUNNING", 12.0)
+    assert "Endpoint after 11:30:00" in Text(report(journal, tmp_path / "report.html").read_text(encoding="utf-8")).text

@@ -1,0 +1,41 @@
+"""Laboratory results: a wrong one is refused with its key, a right one judged against the product's limits."""
+
+import math
+
+import pytest
+
+from controller.errors import FileError
+from controller.journal.product import LIMITS, judge, read_lab
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"coupon": []}, "coupon"),
+        ({"coupons": [{"position": "edge", "insoluble_pct": 101.0, "assay": {"temp_c": 100}}]}, "coupons.0.insoluble_pct"),
+        ({"coupons": [{"position": "edge", "insoluble_pct": 50.0}]}, "coupons.0.assay"),
+        ({"coupons": [{"insoluble_pct": 50.0, "assay": {"temp_c": 100}}]}, "coupons.0.position"),
+        ({"coupons": ["edge"]}, "coupons.0"),
+        ({"coupons": "edge"}, "coupons"),
+        ({"lab": {"tear_kg": 15}}, "lab.tear_kg"),
+        ({"lab": {"roughness_um": math.nan}}, "lab.roughness_um"),
+        ({"lab": {"roughness_um": True}}, "lab.roughness_um"),
+    ],
+)
+def test_a_wrong_laboratory_result_is_refused_with_its_key(given: dict, key: str) -> None:
+    with pytest.raises(FileError) as refused:
+        read_lab(given)
+    assert key in [problem.key for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("key", "limit", "outside"),
+    [
+        ("tear_initiation_kg", 15.0, 14.9), ("dimensional_change_pct", 0.1, 0.11), ("solder_resistance_c", 350.0, 349.0),
+        ("adhesion_g_per_mm", 80.0, 79.9), ("curvature_radius_cm", 15.0, 14.9), ("roughness_um", 0.4, 0.41),
+        ("modulus_retention_pct", 40.0, 39.9),
+    ],
+)  # fmt: skip
+def test_a_product_on_its_limit_is_within(key: str, limit: float, outside: float) -> None:
+    assert judge(LIMITS[key], limit).passed
+    assert not judge(LIMITS[key], outside).passed
