@@ -45,7 +45,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     "controller/recipe/holding.py": ("test_states.py", "test_segments.py", "test_segments_flow.py", "test_operating.py"),
     "controller/recipe/resting.py": ("test_states.py", "test_segments.py", "test_segments_flow.py", "test_operating.py"),
     "controller/southbound/contract.py": ("test_boundaries.py", "test_southbound.py"),
-    "controller/block.py": ("test_boundaries.py", "test_softplc.py", "test_southbound.py"),
+    "controller/block.py": ("test_block_exact.py", "test_boundaries.py", "test_softplc.py", "test_southbound.py"),
     "controller/recipe/check.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
     "controller/recipe/check_phase.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
     "controller/recipe/order.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
