@@ -33,7 +33,13 @@ from tests.mutated import Module, read_imports
 SLOW_S: Final = 1.0  # a test that takes longer takes no part
 SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are there for it
     "controller/interlocks/table.py": ("test_boundaries_table.py", "test_interlocks.py", "test_boundaries.py"),
-    "controller/interlocks/rule.py": ("test_interlocks.py", "test_boundaries_table.py", "test_alarms.py", "test_bypass.py"),
+    "controller/interlocks/rule.py": (
+        "test_rules_exact.py",
+        "test_interlocks.py",
+        "test_boundaries_table.py",
+        "test_alarms.py",
+        "test_bypass.py",
+    ),
     "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_boundaries_table.py", "test_interlocks.py", "test_bypass.py"),
     "controller/interlocks/bypass.py": ("test_bypass.py", "test_boundaries.py"),
     "controller/interlocks/atmosphere.py": ("test_proof_exact.py", "test_interlocks.py", "test_gauges.py", "test_sensors.py"),
@@ -314,9 +320,7 @@ def run(files: Sequence[str], limit: int = 0, functions: bool = False) -> int:
     code = pytest.main([*_QUIET, *tests], plugins=[session])
     for name in session.failed:
         _say(f"fails without a mutant: {name}")
-    _say(
-        "| module | mutants | killed | timeout | excused | survived | not reached | left out | CPU s |\n|---|---|---|---|---|---|---|---|---|"
-    )
+    _say("| module | mutants | killed | timeout | excused | survived | not reached | left out | CPU s |\n" + 9 * "|---" + "|")
     for row in campaign.rows:
         _say(_row(*row))
     _say("\n".join(campaign.bad) or "nothing left")
