@@ -138,4 +138,4 @@ def test_the_proof_keeps_its_watch_as_it_is_while_nothing_happens():
 
     inputs, watch = image(), Watch()
     proof = Proof(boot_id=7, gauges=watch)
-    assert prove(proof, LIMITS, 2.0, inputs, condition(LIMITS, inputs), False).gauges is watch
+    assert prove(proof, LIMITS, 2.0, inputs, condition(LIMITS, inputs), False, 0.0).gauges is watch

@@ -21,7 +21,7 @@ VACUUM = {"pressure_pirani_mbar": 20.0}
 
 def scan(proof, heating=False, dt_s=1.0, chamber_m3=2.0, **changed):
     inputs = image(dt_s=dt_s, **changed)
-    return prove(proof, LIMITS, chamber_m3, inputs, condition(LIMITS, inputs), heating)
+    return prove(proof, LIMITS, chamber_m3, inputs, condition(LIMITS, inputs), heating, 0.0)
 
 
 def at(pressure):
