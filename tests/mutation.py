@@ -52,9 +52,9 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     "controller/recipe/resting.py": ("test_states.py", "test_segments.py", "test_segments_flow.py", "test_operating.py"),
     "controller/southbound/contract.py": ("test_boundaries.py", "test_southbound.py"),
     "controller/block.py": ("test_block_exact.py", "test_boundaries.py", "test_softplc.py", "test_southbound.py"),
-    "controller/recipe/check.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
-    "controller/recipe/check_phase.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
-    "controller/recipe/order.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/recipe/check.py": ("test_claims_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/recipe/check_phase.py": ("test_check_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/recipe/order.py": ("test_order_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
 }
 SHARED: Final = frozenset({"mosquitto_port", "mosquitto_program", "own_mosquitto", "opcua_site"})  # tests with a server take no part
 DURATIONS: Final = ROOT / "var" / "mutation.json"  # what tests took last time, so that slow ones are not measured again

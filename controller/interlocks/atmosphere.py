@@ -35,7 +35,7 @@ def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proces
     """Return the proof after this scan (see ``_prove``), with the watch over the gauges that it rests on."""
     watch = watching.step(proof.gauges, limits, chamber_m3, inputs, throttle_pct)
     proof = _prove(proof, limits, chamber_m3, inputs, process, heating)
-    return proof if watch is proof.gauges or watch == proof.gauges else proof._replace(gauges=watch)
+    return proof if watch == proof.gauges else proof._replace(gauges=watch)
 
 
 def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool) -> Proof:
