@@ -1,4 +1,4 @@
-"""Recipe and load at the lines of the process claims and the oven: predry below boiling, residual solvent, insoluble window, solvent load."""
+"""Recipe and load at the lines of the process claims and the oven: predry, residual solvent, insoluble window, solvent load."""
 
 from pathlib import Path
 
