@@ -45,7 +45,13 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     "controller/interlocks/atmosphere.py": ("test_proof_exact.py", "test_interlocks.py", "test_gauges.py", "test_sensors.py"),
     "controller/interlocks/gauges.py": ("test_gauges.py", "test_gauges_exact.py", "test_interlocks.py", "test_sensors.py"),
     "controller/interlocks/conditioning.py": ("test_conditioning_exact.py", "test_sensors.py", "test_interlocks.py", "test_voting.py"),
-    "controller/interlocks/sensors.py": ("test_sensors.py", "test_interlocks.py", "test_voting.py"),
+    "controller/interlocks/sensors.py": (
+        "test_sensors_exact.py",
+        "test_sensors_stuck.py",
+        "test_sensors.py",
+        "test_interlocks.py",
+        "test_voting.py",
+    ),
     "controller/recipe/states.py": ("test_states.py", "test_boundaries.py"),
     "controller/recipe/standing.py": (
         "test_standing_exact.py",
