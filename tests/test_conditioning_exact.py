@@ -34,6 +34,7 @@ def zone(a, b, c, limit=BAD):
     ((BAD, BAD, BAD), None, 0),
     ((-20.0, -22.0, -24.0), -22.0, 3),
     ((-15.0, -5.0, BAD), -10.0, 2),
+    ((-16.0, -5.0, 4.0), -0.5, 2),  # in the cold too
 ])  # fmt: skip
 def test_a_zone_is_the_mean_of_those_that_stand_near_the_median(readings, temp_c, valid):
     assert zone(*readings) == ZonePv(None if temp_c is None else pytest.approx(temp_c), valid, None)
