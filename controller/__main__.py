@@ -34,7 +34,7 @@ def warm_up() -> None:
 
 @app.command()
 def gateway(config: ConfigPath = None) -> None:
-    """Run the gateway: MQTT out of the journal. The core does not need it."""
+    """Run the gateway: OPC UA and MQTT, out of the journal. The core does not need it."""
     from controller import gateway as gateways
 
     _serve(gateways.run(configured(config)))

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from controller import prooftest
 from controller.alarms.rationalisation import TABLE as RATIONALE
 from controller.block import HeatBlock
+from controller.control import actuation
 from controller.estimator.model import NO_BATCH
 from controller.image import Inputs, PhaseView, Process
 from controller.interlocks.bypass import BY_ID
@@ -66,7 +67,7 @@ def rows(effect: Effect, settings: Settings, memory: Memory, active: frozenset[s
     """Yield the active rows that have ``effect``, in table order."""
     estimate = NO_BATCH if memory.estimator is None else memory.estimator.estimate
     view = View(settings.limits, inputs, process, estimate, PhaseView(), memory.proof, memory.outputs, memory.interlocks.slopes,
-                settings.equipment, active)  # fmt: skip
+                settings.equipment, active, memory.sensors, actuation.awaits(memory.actuation, "pump"))  # fmt: skip
     for rule in BY_ID.values():
         if rule.id in active and rule.effect & effect:
             text = rule.text if rule.id != "I5" else f"{rule.text}: {_proof(settings, memory)}"

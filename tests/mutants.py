@@ -118,7 +118,11 @@ def _left_alone(tree: ast.Module) -> set[int]:
             parts = [node.returns, *(arg.annotation for arg in (*node.args.args, *node.args.kwonlyargs))]
         elif isinstance(node, ast.Expr | ast.BinOp) and _says_nothing(node):
             parts = [node]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Annotated", "Struct", "zip"):
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("Annotated", "Struct", "dataclass", "lru_cache", "zip")
+        ):
             parts = [keyword.value for keyword in node.keywords]
         for part in parts:
             if part is not None:

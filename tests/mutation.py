@@ -12,51 +12,93 @@ or never: there the fork imports whatever depends on the module anew and runs th
 import argparse
 import ast
 import functools
-import gc
-import importlib.abc
-import importlib.util
 import io
 import json
+import math
 import os
+import resource
 import select
 import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Any, Final, NamedTuple
 
 from tests.mutants import ROOT, TABLE, Mutant, excused, mutants, stale
+from tests.mutated import Module, read_imports
 
 SLOW_S: Final = 1.0  # a test that takes longer takes no part
 _WIRE: Final = ("test_southbound_contract.py", "test_southbound_field.py", "test_southbound_modbus.py")
+_ALARMS: Final = (
+    "test_alarm_table.py",
+    "test_alarm_states.py",
+    "test_alarm_shelves.py",
+    "test_alarm_hiding.py",
+    "test_alarm_memory.py",
+    "test_alarm_readers.py",
+)
 SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are there for it
     "controller/interlocks/table.py": ("test_boundaries_table.py", "test_interlocks.py", "test_boundaries.py"),
+    "controller/interlocks/rule.py": (
+        "test_rules_exact.py",
+        "test_interlocks.py",
+        "test_boundaries_table.py",
+        *_ALARMS,
+        "test_bypass.py",
+    ),
     "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_boundaries_table.py", "test_interlocks.py", "test_bypass.py"),
     "controller/interlocks/bypass.py": ("test_bypass.py", "test_boundaries.py"),
-    "controller/interlocks/atmosphere.py": ("test_interlocks.py", "test_gauges.py", "test_sensors.py"),
-    "controller/interlocks/gauges.py": ("test_gauges.py", "test_interlocks.py", "test_sensors.py"),
-    "controller/interlocks/conditioning.py": ("test_sensors.py", "test_interlocks.py", "test_voting.py"),
-    "controller/interlocks/sensors.py": ("test_sensors.py", "test_interlocks.py", "test_voting.py"),
+    "controller/interlocks/atmosphere.py": ("test_proof_exact.py", "test_interlocks.py", "test_gauges.py", "test_sensors.py"),
+    "controller/interlocks/gauges.py": ("test_gauges.py", "test_gauges_exact.py", "test_interlocks.py", "test_sensors.py"),
+    "controller/interlocks/conditioning.py": ("test_conditioning_exact.py", "test_sensors.py", "test_interlocks.py", "test_voting.py"),
+    "controller/interlocks/sensors.py": (
+        "test_sensors_exact.py",
+        "test_sensors_stuck.py",
+        "test_sensors.py",
+        "test_interlocks.py",
+        "test_voting.py",
+    ),
     "controller/recipe/states.py": ("test_states.py", "test_boundaries.py"),
+    "controller/recipe/standing.py": (
+        "test_standing_exact.py",
+        "test_states.py",
+        "test_segments.py",
+        "test_segments_flow.py",
+        "test_operating.py",
+    ),
+    "controller/recipe/holding.py": (
+        "test_holding_exact.py",
+        "test_states.py",
+        "test_segments.py",
+        "test_segments_flow.py",
+        "test_operating.py",
+    ),
+    "controller/recipe/resting.py": (
+        "test_resting_exact.py",
+        "test_states.py",
+        "test_segments.py",
+        "test_segments_flow.py",
+        "test_operating.py",
+    ),
     "controller/southbound/contract.py": ("test_boundaries.py", *_WIRE),
-    "controller/block.py": ("test_boundaries.py", "test_softplc.py", *_WIRE),
-    "controller/recipe/check.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
-    "controller/recipe/check_phase.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
-    "controller/recipe/order.py": ("test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/block.py": ("test_block_exact.py", "test_boundaries.py", "test_softplc.py", *_WIRE),
+    "controller/recipe/check.py": ("test_claims_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/recipe/check_phase.py": ("test_check_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
+    "controller/recipe/order.py": ("test_order_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
 }
 SHARED: Final = frozenset({"mosquitto_port", "mosquitto_program", "own_mosquitto", "opcua_site"})  # tests with a server take no part
 DURATIONS: Final = ROOT / "var" / "mutation.json"  # what tests took last time, so that slow ones are not measured again
 KILLED, SURVIVED, TIMEOUT, UNREACHED, EXCUSED, LEFT_OUT = "killed", "survived", "timeout", "not reached", "excused", "left out"
+BUSY: Final = 10.0  # wall time that a second of CPU time may take
 _MODULE_LEVEL: Final = 9  # exit code of a fork that was not to import anew
-_QUIET: Final = ("-o", "addopts=", "-o", "timeout=0", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", "-x")
+_QUIET: Final = ("-o", "addopts=", "-o", "timeout=0", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", "-x", "-m", "not slow")
 
 
 class Reach(NamedTuple):
-    """What is known of one test: its duration, s, and the lines of the subjects that it runs."""
+    """What is known of one test: its CPU time, s, and the lines of the subjects that it runs."""
 
     took_s: float
     lines: frozenset[tuple[str, int]]
@@ -73,13 +115,13 @@ class Forked(NamedTuple):
 
 
 def _failing(items: Sequence[Any]) -> Iterator[tuple[Any, float, bool]]:
-    """Run collected tests, which may have run before; yield each with its duration, s, and whether it failed."""
+    """Run collected tests, which may have run before; yield each with its CPU time, s, and whether it failed."""
     from _pytest.runner import runtestprotocol
 
     for item, following in zip(items, (*items[1:], None), strict=True):
-        began_s = time.perf_counter()
+        began_s = time.process_time()
         failed = any(report.failed for report in runtestprotocol(item, nextitem=following, log=False))
-        yield item, time.perf_counter() - began_s, failed
+        yield item, time.process_time() - began_s, failed
 
 
 class _Lines:
@@ -149,13 +191,14 @@ def _forget(files: Sequence[str]) -> None:
 
 
 class _Failed:
-    """A pytest plugin that remembers which test failed, runs the quickest first and leaves the slow ones out."""
+    """A pytest plugin that remembers which test failed, runs first what killed before and what is quick, and leaves the slow ones out."""
 
-    def __init__(self, reach: dict[str, Reach]) -> None:
-        self._reach, self.by = reach, ""
+    def __init__(self, reach: dict[str, Reach], killed_by: Counter[str]) -> None:
+        self._reach, self._killed_by, self.by = reach, killed_by, ""
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = sorted((one for one in items if one.nodeid in self._reach), key=lambda one: self._reach[one.nodeid].took_s)
+        known = [one for one in items if one.nodeid in self._reach]
+        items[:] = sorted(known, key=lambda one: (-self._killed_by[one.nodeid], self._reach[one.nodeid].took_s))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
@@ -166,134 +209,32 @@ def _tests(names: Sequence[str]) -> list[str]:
     return [str(ROOT / "tests" / name) for name in names if (ROOT / "tests" / name).exists()]
 
 
-# ---- putting a mutant in ----
-
-
-class _Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives one module its mutated code."""
-
-    def __init__(self, name: str, path: Path, code: CodeType) -> None:
-        self.name, self.path, self.code = name, path, code
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
-
-    def exec_module(self, module: Any) -> None:
-        exec(self.code, module.__dict__)
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield constant
-            yield from _codes(constant)
-
-
-def _place(code: CodeType) -> tuple[str, int, Any]:
-    return code.co_qualname, code.co_firstlineno, next(iter(code.co_positions()), None) if code.co_name == "<lambda>" else None
-
-
-def _own(code: CodeType) -> tuple[Any, ...]:
-    return code.co_code, code.co_names, code.co_varnames, tuple(repr(one) for one in code.co_consts if not isinstance(one, CodeType))
-
-
-class Module:
-    """A loaded module with its functions, so that a fork can give them other code at once."""
-
-    def __init__(self, file: str) -> None:
-        path = str(ROOT / file)
-        self.file, self._code = file, compile(ast.parse(Path(path).read_text("utf-8")), path, "exec")
-        self._functions: dict[Any, list[FunctionType]] = {}
-        objects = gc.get_objects()
-        for one in objects:
-            if isinstance(one, FunctionType) and one.__code__.co_filename == path:
-                self._functions.setdefault(_place(one.__code__), []).append(one)
-        self._cached = [one for one in objects if isinstance(one, functools._lru_cache_wrapper)]
-
-    def put_in(self, tree: ast.Module, anew: bool, functions: bool) -> bool:
-        """Give the functions that changed their new code, or import anew; False when neither was to be done."""
-        mutated = compile(tree, str(ROOT / self.file), "exec")
-        if not anew and self._in_place(mutated):
-            return True
-        if not functions:
-            _anew(self.file, mutated)
-        return not functions
-
-    def _in_place(self, mutated: CodeType) -> bool:
-        if _own(self._code) != _own(mutated):
-            return False
-        before = {_place(one): one for one in _codes(self._code)}
-        changed = {_place(one): one for one in _codes(mutated) if "<locals>" not in one.co_qualname and one != before.get(_place(one))}
-        for place in changed.keys() - self._functions.keys():  # the body of a class, of which only a method changed
-            if place not in before or _own(before[place]) != _own(changed.pop(place)):
-                return False
-        if not changed:
-            return False
-        for place, code in changed.items():
-            for function in self._functions[place]:
-                try:
-                    function.__code__ = code
-                except ValueError:  # other free variables
-                    return False
-        for cached in self._cached:
-            cached.cache_clear()
-        return True
-
-
-def _anew(file: str, mutated: CodeType) -> None:
-    """Forget the module, all that depends on it and the tests; the next import takes the mutated module."""
-    changed = file.removesuffix(".py").replace("/", ".")
-    known = {name for name in sys.modules if name.split(".")[0] in ("controller", "sim", "tests")}
-    uses = {name: _imports(sys.modules[name]) for name in known}
-    gone, waiting = {changed} | {name for name in known if name.startswith("tests.") and not name.startswith("tests.mutat")}, [changed]
-    while waiting:
-        used = waiting.pop()
-        users = {name for name in known if used in uses[name]} - gone
-        gone |= users
-        waiting += users
-    for name in gone & known:
-        parent, _, leaf = name.rpartition(".")
-        vars(sys.modules.get(parent, sys)).pop(leaf, None)
-        del sys.modules[name]
-    sys.meta_path.insert(0, _Importer(changed, ROOT / file, mutated))
-
-
-def _imports(module: Any) -> set[str]:
-    """Return the names of the modules that ``module`` imports; a name taken from a package counts as both."""
-    found: set[str] = set()
-    path = getattr(module, "__file__", None)
-    for node in ast.walk(ast.parse(Path(path).read_text("utf-8"))) if path else ():
-        if isinstance(node, ast.Import):
-            found |= {one.name for one in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
-    return found
-
-
 # ---- trying ----
 
 
 def _forked(act: Callable[[], tuple[int, str]], limit_s: float) -> Forked:
-    """Do ``act`` in a fork and return what became of it."""
+    """Do ``act`` in a fork and return what became of it; ``limit_s`` is of its CPU time, and of ten times as much on a busy machine."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         code, by = 1, "the fork itself"
         try:
             os.close(read)
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit_s), math.ceil(limit_s) + 1))
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
                 code, by = act()
         finally:
             os.write(write, by.encode())
             os._exit(code)
     os.close(write)
-    ready, _, _ = select.select([read], [], [], limit_s)
+    ready, _, _ = select.select([read], [], [], BUSY * limit_s)
     by = os.read(read, 4096).decode() if ready else ""
     os.close(read)
     if not ready:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    return Forked(os.waitstatus_to_exitcode(status) if ready else None, by)
+    code = os.waitstatus_to_exitcode(status)
+    return Forked(code if ready and code != -signal.SIGXCPU else None, by)
 
 
 def in_place(module: Module, tree: ast.Module, items: Sequence[Any], limit_s: float) -> Forked:
@@ -307,15 +248,16 @@ def in_place(module: Module, tree: ast.Module, items: Sequence[Any], limit_s: fl
     return _forked(act, limit_s)
 
 
-def imported(module: Module, tree: ast.Module, tests: Sequence[str], reach: dict[str, Reach], limit_s: float) -> Forked:
+def imported(module: Module, tree: ast.Module, tests: Sequence[str], reach: dict[str, Reach], limit_s: float,
+             killed_by: Counter[str] | None = None) -> Forked:  # fmt: skip
     """Try a changed module in a fork that imports it, and all that depends on it, anew."""
 
     def act() -> tuple[int, str]:
         import pytest
 
         module.put_in(tree, anew=True, functions=False)
-        failed = _Failed(reach)
-        return min(int(pytest.main([*_QUIET, *tests], plugins=[failed])), 1), failed.by
+        failed = _Failed(reach, killed_by or Counter())
+        return min(int(pytest.main([*_QUIET, "--assert=plain", *tests], plugins=[failed])), 1), failed.by
 
     return _forked(act, limit_s)
 
@@ -325,7 +267,7 @@ class Campaign:
 
     def __init__(self, files: Sequence[str], limit: int, functions: bool) -> None:
         self.files, self._limit, self._functions = files, limit, functions
-        self._killed_by: dict[str, int] = {}
+        self._killed_by = Counter[str]()
         self.rows: list[tuple[str, dict[str, int], float]] = []
         self.bad = [f"STALE in {TABLE.name}: {line}" for line in stale()]
 
@@ -333,12 +275,10 @@ class Campaign:
         """Try all; what is left to do stands in ``bad``."""
         _say(f"{len(items)} quick tests, {sum(one.took_s for one in reach.values()):.0f} s")
         reasons = excused()
+        read_imports()
         for file in self.files:
-            began_s, counts, module = (
-                time.monotonic(),
-                dict.fromkeys((KILLED, TIMEOUT, EXCUSED, SURVIVED, UNREACHED, LEFT_OUT), 0),
-                Module(file),
-            )
+            began_s, module = sum(os.times()[:4]), Module(file)
+            counts = dict.fromkeys((KILLED, TIMEOUT, EXCUSED, SURVIVED, UNREACHED, LEFT_OUT), 0)
             if (found := self._control(module, items, reach)) != SURVIVED:
                 self._is_bad(f"{file}: its tests fail in a fork without a mutant ({found})")
                 continue
@@ -347,7 +287,7 @@ class Campaign:
                 counts[found] += 1
                 if found in (SURVIVED, UNREACHED):
                     self._is_bad(f"  {found.upper()} {file}:{mutant.line}: {mutant.was}  ->  {mutant.now}")
-            self.rows.append((file, counts, time.monotonic() - began_s))
+            self.rows.append((file, counts, sum(os.times()[:4]) - began_s))
             _say(_row(*self.rows[-1]))
 
     def tried(self, module: Module, mutant: Mutant, items: Sequence[Any], reach: dict[str, Reach]) -> str:
@@ -360,16 +300,18 @@ class Campaign:
         if not chosen:  # by no test; perhaps it runs when it is imported
             found = self._anew(module, mutant.tree(), reach)
             return UNREACHED if found == SURVIVED else found
-        chosen.sort(key=lambda item: (-self._killed_by.get(item.nodeid, 0), reach[item.nodeid].took_s))
+        chosen.sort(key=lambda item: (-self._killed_by[item.nodeid], reach[item.nodeid].took_s))
         limit_s = 10.0 + 10.0 * sum(reach[item.nodeid].took_s for item in chosen)
         found = in_place(module, tree := mutant.tree(), chosen, limit_s)
         if found.code == _MODULE_LEVEL:
             return LEFT_OUT if self._functions else self._anew(module, tree, reach)
-        self._killed_by[found.by] = self._killed_by.get(found.by, 0) + 1
+        self._killed_by[found.by] += 1
         return _named(found)
 
     def _anew(self, module: Module, tree: ast.Module, reach: dict[str, Reach]) -> str:
-        return _named(imported(module, tree, _tests(SUBJECTS[module.file]), reach, 120.0))
+        found = imported(module, tree, _tests(SUBJECTS[module.file]), reach, 120.0, self._killed_by)
+        self._killed_by[found.by] += 1
+        return _named(found)
 
     def _control(self, module: Module, items: Sequence[Any], reach: dict[str, Reach]) -> str:
         """Try the module as it is, with another docstring in each function: nobody may see that, or a fork kills for reasons of its own."""
@@ -411,7 +353,7 @@ def run(files: Sequence[str], limit: int = 0, functions: bool = False) -> int:
     code = pytest.main([*_QUIET, *tests], plugins=[session])
     for name in session.failed:
         _say(f"fails without a mutant: {name}")
-    _say("| module | mutants | killed | timeout | excused | survived | not reached | left out | s |\n|---|---|---|---|---|---|---|---|---|")
+    _say("| module | mutants | killed | timeout | excused | survived | not reached | left out | CPU s |\n" + 9 * "|---" + "|")
     for row in campaign.rows:
         _say(_row(*row))
     _say("\n".join(campaign.bad) or "nothing left")

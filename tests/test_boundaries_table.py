@@ -242,7 +242,9 @@ def test_a_plc_watchdog_below_a_tenth_of_a_second_is_off():
 def lost(memory):
     """Walk one scan without a PLC image."""
     inputs = image(plc_alive=BAD)
-    seen = View(LIMITS, inputs, condition(LIMITS, inputs), BELIEF, RUNNING, PROVEN, OFF, Slopes(), view({}).equipment, memory.active, ALL)
+    seen = View(
+        LIMITS, inputs, condition(LIMITS, inputs), BELIEF, RUNNING, PROVEN, OFF, Slopes(), view({}).equipment, memory.active, ALL, False
+    )
     return evaluate(memory, seen, reset=True, acknowledge=True)
 
 

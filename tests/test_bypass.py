@@ -132,6 +132,43 @@ def test_the_banner_names_row_person_reason_and_time_left():
     assert bypass.banner((one,), 240.0) == ("BYPASSED: I28L (local/remote switch in local) by anna: switch broken; 6 min left",)
 
 
+def test_at_its_end_it_has_ended_and_the_others_go_on():
+    short, long = Bypass("I28L", "anna", "switch", 0.0, 600.0), Bypass("I25", "anna", "stall", 0.0, 600.1)
+    assert bypass.expired((short, long), 599.9) == ((short, long), ())
+    assert bypass.expired((short, long), 600.0) == ((long,), (short,))
+    assert bypass.expired((short, long), 601.0) == ((), (short, long))
+    assert bypass.names((short, long)) == {"I28L", "I25"}
+
+
+def test_a_site_that_says_nothing_lends_two_rows_for_an_hour():
+    site = bypass.BypassSettings()
+    assert (site.max_min, site.max_rows) == (60.0, 2)
+
+
+def test_the_banner_says_so_when_the_time_is_over_or_the_row_is_gone():
+    lines = bypass.banner((Bypass("OLD", "anna", "x", 0.0, 600.0), Bypass("I25", "anna", "y", 0.0, 9000.0)), 605.0)
+    assert lines[0] == "BYPASSED: OLD (no longer a row) by anna: x; 0 min left"
+    assert lines[1].endswith("; 140 min left")
+    assert bypass.banner((Bypass("I25", "anna", "y", 0.0, 36_000.0),), 18_000.0)[0].endswith("; 300 min left")
+
+
+@pytest.mark.parametrize(("rule", "why"), [
+    ("I5", "heat needs a proven atmosphere"),
+    ("I2", "the row is hard-wired in the oven"),
+    ("I23", "the row aborts"),
+    ("I28L", ""),
+])  # fmt: skip
+def test_why_a_row_may_never_be_bypassed(rule, why):
+    assert bypass.objection(BY_ID[rule]) == why
+
+
+def test_a_trip_that_is_reset_by_hand_is_never_bypassed_whatever_it_does():
+    trip = BY_ID["I28L"]._replace(reset=Reset.MANUAL)
+    assert bypass.objection(trip) == "the row is a trip that is reset by hand"
+    for effect, why in ((Effect.PURGE, "fills the chamber"), (Effect.NO_VENT, "keeps air out"), (Effect.NO_N2, "keeps N2 out")):
+        assert why in bypass.objection(BY_ID["I28L"]._replace(effect=Effect.WARN | effect))
+
+
 def test_no_bypass_lets_heat_into_an_unproven_atmosphere():
     memory = Memory()
     for number, rule in enumerate(bypass.allowed()):

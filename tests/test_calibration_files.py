@@ -18,7 +18,7 @@ from controller.estimator.calibration import LAW_LN_SD, insoluble
 from controller.estimator.exposure import exposure_of
 from controller.journal.product import LIMITS, Coupon, _Properties, read_lab_file
 from tests.test_calibration import held
-from tests.test_report import a_batch
+from tests.written_batch import a_batch
 
 ASSAY = "assay = { solvent = 'NMP', extraction_c = 80, extraction_h = 24, concentration_wt_pct = 0.5 }\n"
 RUNGS = (("A1", 230.0, 9.0), ("A2", 230.0, 14.0), ("A3", 240.0, 5.0), ("A4", 240.0, 9.0), ("A5", 250.0, 2.8), ("A6", 255.0, 4.0))

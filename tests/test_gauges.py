@@ -110,11 +110,11 @@ def test_a_contradiction_is_no_pressure_once_it_has_stood():
     for _ in range(30):
         process = condition(LIMITS, inputs, proof.gauges)
         known.append(process.pressure_mbar is not None)
-        proof = prove(proof, LIMITS, 2.0, inputs, process, False)
+        proof = prove(proof, LIMITS, 2.0, inputs, process, False, 0.0)
     assert known == [True] * 20 + [False] * 10
     for calm in (both(5.0, 6.0), both(5.0, 6.0)):
         process = condition(LIMITS, calm, proof.gauges)
-        proof = prove(proof, LIMITS, 2.0, calm, process, False)
+        proof = prove(proof, LIMITS, 2.0, calm, process, False, 0.0)
     assert process.pressure_mbar is not None
 
 

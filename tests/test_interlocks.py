@@ -303,7 +303,7 @@ def test_an_o2_reading_under_vacuum_is_no_evidence():
 def proven(proof, seconds, heating=False, **changed):
     for _ in range(seconds):
         inputs = image(**changed)
-        proof = prove(proof, LIMITS, 2.0, inputs, condition(LIMITS, inputs), heating)
+        proof = prove(proof, LIMITS, 2.0, inputs, condition(LIMITS, inputs), heating, 0.0)
     return proof
 
 
@@ -385,7 +385,7 @@ def test_a_cooling_roll_is_hotter_inside_than_its_thermocouples_show():
 
 def test_a_flicker_of_a_door_switch_does_not_end_the_proof():
     inputs = image(dt_s=0.2, door_closed_a=False)
-    assert prove(PROVEN, LIMITS, 2.0, inputs, condition(LIMITS, inputs), False).leak_ok
+    assert prove(PROVEN, LIMITS, 2.0, inputs, condition(LIMITS, inputs), False, 0.0).leak_ok
 
 
 def test_a_lost_load_thermocouple_leaves_no_hottest_temperature_to_trust():

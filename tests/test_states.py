@@ -295,3 +295,8 @@ def test_a_suspended_phase_still_times_out():
         seen["echo_counter"] = second
         memory, _ = scan(SETTINGS, memory, image(at_s=200.0 + 700 * second, dt_s=700.0 if second else 1.0, **seen), ())
     assert memory.unit.state in (UnitState.STOPPING, UnitState.STOPPED)  # the leak test's on_timeout
+
+
+def test_states_keep_their_numbers_in_journals_and_on_the_wires():
+    names = ("IDLE", "RUNNING", "HOLDING", "HELD", "RESTARTING", "STOPPING", "STOPPED", "ABORTING", "ABORTED", "COMPLETE")
+    assert {state.name: state.value for state in UnitState} == dict(zip(names, range(10), strict=True))

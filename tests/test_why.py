@@ -8,7 +8,9 @@ from controller import why
 from controller import wiring as wirings
 from controller.command import Start
 from controller.errors import JournalError
+from controller.image import SIGNALS
 from controller.interlocks.rule import Effect
+from controller.interlocks.sensors import VotedOut
 from controller.interlocks.table import RULES
 from controller.journal import incident
 from controller.journal.entry import entry
@@ -85,6 +87,14 @@ def test_row_text_value_limit_and_action_are_told(oven):
     one = next(one for one in asked(oven, Question.START)[0].found if one.rule == "I11")
     assert str(one) == "I11 (N2 supply too low; now 2.1; n2_low_bar = 3)"
     assert one.action
+
+
+def test_a_thermocouple_that_is_voted_out_is_named_with_its_reason(oven):
+    out = oven.memory.sensors._replace(out=(VotedOut("z1_tc_a_c", "stuck", 0.0), VotedOut("z1_tc_b_c", "rate", 0.0)))
+    memory, active = oven.memory._replace(sensors=out), oven.memory.interlocks.active | {"I21"}
+    found = blockers(Question.HEAT, SITE, memory, active, oven.record.inputs, oven.record.process)
+    tags = [SIGNALS[field].name for field in ("z1_tc_a_c", "z1_tc_b_c")]
+    assert next(one for one in found if one.rule == "I21").value == f"{tags[0]} stuck, {tags[1]} rate"
 
 
 def test_heat_is_explained_by_state_proof_and_plc(oven):

@@ -6,6 +6,7 @@ themselves do in the same scan (see ``acknowledging``).
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 from typing import Final
 
 from controller.actions.action import Action, Moment
@@ -65,6 +66,7 @@ def note(event: Event, change: Change | None = None) -> Note:
     })  # fmt: skip
 
 
+@cache
 def effect_name(effect: Effect) -> str:
     """Return the strongest effect as one word, for lists and reports."""
     for one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND, Effect.NO_START, Effect.NO_HEAT, Effect.NO_VENT):

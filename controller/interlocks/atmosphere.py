@@ -31,13 +31,11 @@ class Proof(NamedTuple):
         return self.vacuum_proven or self.inert_proven
 
 
-def step(
-    proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool, throttle_pct: float = 0.0
-) -> Proof:
+def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool, throttle_pct: float) -> Proof:
     """Return the proof after this scan (see ``_prove``), with the watch over the gauges that it rests on."""
     watch = watching.step(proof.gauges, limits, chamber_m3, inputs, throttle_pct)
     proof = _prove(proof, limits, chamber_m3, inputs, process, heating)
-    return proof if watch is proof.gauges or watch == proof.gauges else proof._replace(gauges=watch)
+    return proof if watch == proof.gauges else proof._replace(gauges=watch)
 
 
 def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool) -> Proof:

@@ -71,7 +71,7 @@ def _hottest(limits: Limits, temps: list[float], load: list[float]) -> float | N
     if not temps or not load:
         return max(temps + load, default=None)
     hottest = max(load)
-    return max(*temps, hottest + limits.inner_share * max(0.0, hottest - min(temps)))
+    return max(*temps, hottest + limits.inner_share * (hottest - min(temps)))  # a load colder than the walls has the walls' temperature
 
 
 def _without(inputs: Inputs, out: tuple[VotedOut, ...]) -> Inputs:
@@ -91,9 +91,9 @@ def _zone(limits: Limits, a: Sample[float], b: Sample[float], c: Sample[float], 
         kept = [value for value in values if abs(value - middle) <= limits.vote_c]
         values = [] if len(kept) == 1 or _tied(limits, kept, values, limit.value) else kept
     elif len(values) == 2 and values[1] - values[0] > limits.vote_c:
-        return ZonePv(None, 0, limit.value)  # two that disagree: nobody can say which is right
-    if len(values) < 2:
-        return ZonePv(values[0] if values else None, len(values), limit.value)
+        values = []  # two that disagree: nobody can say which is right
+    if not values:
+        return ZonePv(None, 0, limit.value)
     return ZonePv(sum(values) / len(values), len(values), limit.value)
 
 

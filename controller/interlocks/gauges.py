@@ -33,11 +33,7 @@ def contradict(limits: Limits, inputs: Inputs) -> bool:
     exact, pirani = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
     if exact is None or pirani is None:
         return False
-    top = limits.gauge_range_mbar
-    if exact >= top and pirani >= top:  # both say "not vacuum", and the Pirani knows no more
-        return False
-    low, high = (exact, pirani) if exact < pirani else (pirani, exact)
-    low, high = max(low, 0.0), min(high, top)
+    low, high = max(min(exact, pirani), 0.0), min(max(exact, pirani), limits.gauge_range_mbar)  # above it the Pirani knows no more
     return high - low > limits.gauge_band_mbar and high > limits.gauge_ratio * low
 
 
@@ -54,21 +50,20 @@ def step(watch: Watch, limits: Limits, chamber_m3: float, inputs: Inputs, thrott
         return Watch(contradict_s)
     mark = watch.mark_mbar
     if watch.frozen and mark is not None and abs(exact - mark) < max(STILL_MBAR, STILL * mark):
-        return watch if watch.contradict_s == contradict_s else watch._replace(contradict_s=contradict_s)
+        return watch._replace(contradict_s=contradict_s)
     added_mbar, pumps = _fed_mbar(inputs, chamber_m3), _pumps(inputs, throttle_pct, exact, limits)
     if not added_mbar and not pumps:
-        return _CALM if contradict_s == 0.0 else Watch(contradict_s)
+        return Watch(contradict_s)
     if mark is None:  # the movement counts from here
         return Watch(contradict_s, exact)
     fed_mbar, pumped_s = watch.fed_mbar + added_mbar, watch.pumped_s + (inputs.dt_s if pumps else 0.0)
-    moved = abs(exact - mark)
-    if moved >= max(STILL_MBAR, FOLLOWS * fed_mbar, STILL * mark if pumped_s else 0.0):
+    sound_mbar = max(STILL_MBAR, FOLLOWS * fed_mbar)
+    if pumped_s:
+        sound_mbar = max(sound_mbar, STILL * mark)
+    if abs(exact - mark) >= sound_mbar:
         return Watch(contradict_s, exact)
     frozen = fed_mbar >= limits.gauge_move_mbar or pumped_s >= limits.gauge_still_s
     return Watch(contradict_s, mark, fed_mbar, pumped_s, frozen)
-
-
-_CALM: Final = Watch()
 
 
 def _fed_mbar(inputs: Inputs, chamber_m3: float) -> float:

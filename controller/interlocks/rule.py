@@ -2,37 +2,37 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, auto
 from typing import NamedTuple
 
 from controller.equipment import Equipment
 from controller.image import Estimate, Inputs, Outputs, PhaseView, Process
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.limits import Limits
-from controller.interlocks.sensors import ALL, Believed
+from controller.interlocks.sensors import Believed
 
 
 class Effect(IntFlag):
     """What a rule does while it is active; a trip stays active until it is reset."""
 
-    WARN = 1
-    NO_START = 2
-    NO_HEAT = 4
-    NO_VENT = 8
-    NO_N2 = 16
-    SUSPEND = 32
-    HOLD = 64
-    PURGE = 128
-    ABORT = 256
-    ISOLATE = 512  # the vacuum valve shuts: nothing may come back through a pump that stands
+    WARN = auto()
+    NO_START = auto()
+    NO_HEAT = auto()
+    NO_VENT = auto()
+    NO_N2 = auto()
+    SUSPEND = auto()
+    HOLD = auto()
+    PURGE = auto()
+    ABORT = auto()
+    ISOLATE = auto()  # the vacuum valve shuts: nothing may come back through a pump that stands
 
 
 class Reset(IntEnum):
     """How a rule goes away."""
 
-    AUTO = 0  # with its cause
-    OPERATOR = 1  # cause gone and acknowledged (or restarted)
-    MANUAL = 2  # cause gone and RESET
+    AUTO = auto()  # with its cause
+    OPERATOR = auto()  # cause gone and acknowledged (or restarted)
+    MANUAL = auto()  # cause gone and RESET
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class View:
     last: Outputs  # what was written after the last scan
     slopes: "Slopes"
     equipment: Equipment
-    active: frozenset[str] = frozenset()  # rows that are active, for deadbands
-    sensors: Believed = ALL
-    pump_starts: bool = False  # the pump was asked to run and has not shown yet that it does
+    active: frozenset[str]  # rows that are active, for deadbands
+    sensors: Believed
+    pump_starts: bool  # the pump was asked to run and has not shown yet that it does
 
 
 class Slopes(NamedTuple):

@@ -144,13 +144,22 @@ def _unit(unit: UnitMemory, watched: bool) -> UnitMemory:
         setpoints=_setpoints(unit.setpoints, unit.state, watched),
         endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
         power_lost=unit.power_lost if going_on else False,
-        recovery=None if recovery is None else _recovery(recovery),
+        recovery=None if recovery is None else _recovery(recovery, unit.state),
     )  # fmt: skip
 
 
-def _recovery(recovery: Recovery) -> Recovery:
-    """Return what a decision still to come looks at, and afterwards only what was decided and whether it waits for the PLC's actuators."""
+def _recovery(recovery: Recovery, state: UnitState) -> Recovery:
+    """Return what a decision still to come looks at, and afterwards only what was decided and whether it waits for the PLC's actuators.
+
+    Strategies differ in the set point with which the phase goes on, and where there was none they do not; RESTART_SEGMENT has begun the
+    phase anew when the unit is RESTARTING, and nobody asks any more for what was waited.
+    """
     by = recovery.by if recovery.by in ("CORE", "WIRE") else "PLC"
+    begun = state is UnitState.RESTARTING
+    if recovery.plan and recovery.sp_c <= 0.0 and (begun or recovery.plan != "RESTART_SEGMENT"):
+        recovery = recovery._replace(plan="CONTINUE")
+    if recovery.plan and begun:
+        return Recovery("CORE", "", sp_c=_round(recovery.sp_c), plan=recovery.plan)
     if recovery.plan:
         waited_s = _over(recovery.waited_s, (GO_S,) if by == "CORE" else (SETTLE_S, SETTLE_S + GO_S))
         return Recovery(by, "", sp_c=_round(recovery.sp_c), waited_s=waited_s, plan=recovery.plan)

@@ -1,0 +1,121 @@
+"""A unit that rests, stops, was aborted or has ended: what its gas does until it is cold and inert, and when the door is released."""
+
+import pytest
+
+from controller.image import Atmosphere
+from controller.interlocks.conditioning import condition
+from controller.interlocks.limits import Limits
+from controller.recipe import resting
+from controller.recipe.look import PhaseScan, gas_only
+from controller.recipe.standing import NOTHING, Batch, UnitMemory
+from controller.recipe.states import UnitState
+from tests.images import BAD, image
+from tests.test_check_exact import phase
+from tests.test_claims_exact import LOAD, RECIPE
+from tests.test_interlocks import BELIEF, at_c
+
+FLOW = 60.0  # Nm3/h, the controller's full scale
+COOLING = gas_only(Atmosphere.N2_FLOW, 1013.25, 30.0)
+FILLING = gas_only(Atmosphere.BACKFILL, 1008.0, FLOW)
+CLOSED = gas_only(Atmosphere.HOLD_CLOSED)
+KEPT = gas_only(Atmosphere.N2_FLOW, 1013.25, 6.0)
+HOT = gas_only(Atmosphere.VACUUM, 20.0)._replace(heat=True, temp_c=200.0)
+
+
+def look(temp_c=23.0, pressure=1013.0, **changed):
+    walls = at_c(BAD if temp_c is None else temp_c)
+    inputs = image(pressure_cap_mbar=pressure, pressure_pirani_mbar=BAD, **walls, **changed)
+    return PhaseScan(inputs, condition(Limits(), inputs), BELIEF, None, 1.0, 0.0, False, 2.0, FLOW)
+
+
+def unit(state, action="COOL_GAS", **changed):
+    recipe = RECIPE.model_copy(update={"phase": (*RECIPE.phase[:-1], phase("END", action=action))})
+    memory = UnitMemory(state=state, batch=Batch(1, recipe, "0" * 64, LOAD, "anna", 0.0), was_heated=True, setpoints=HOT)
+    return memory._replace(**changed)
+
+
+def test_at_rest_everything_is_off_and_the_door_released():
+    memory, waiting, notes = resting.step(UnitMemory(), look())
+    assert (memory, waiting, notes) == (UnitMemory(setpoints=NOTHING._replace(door_release=True)), "", ())
+
+
+SAFE = [  # temperature, pressure, heated before, gas before -> set points
+    (200.0, 1013.0, True, HOT, COOLING),
+    (60.0, 1013.0, True, HOT, COOLING),
+    (59.9, 1013.0, True, HOT, NOTHING),
+    (None, 1013.0, True, HOT, COOLING),  # nobody knows how hot it is
+    (200.0, 1013.0, False, HOT, NOTHING),  # never heated
+    (200.0, 993.0, True, HOT, COOLING),
+    (200.0, 992.9, True, HOT, FILLING),
+    (20.0, 992.9, True, HOT, FILLING),  # cold too: the vacuum is broken with N2
+    (20.0, 992.9, False, HOT, FILLING),
+    (20.0, 1007.9, True, FILLING, FILLING),
+    (20.0, 1008.0, True, FILLING, NOTHING),
+    (200.0, 1008.0, True, FILLING, COOLING),
+    (20.0, 1007.9, True, COOLING, NOTHING),
+    (20.0, BAD, True, HOT, CLOSED),
+    (200.0, BAD, True, FILLING, CLOSED),
+]
+
+
+@pytest.mark.parametrize(("temp_c", "pressure", "heated", "before", "wanted"), SAFE)
+@pytest.mark.parametrize("state", [UnitState.STOPPING, UnitState.ABORTING, UnitState.STOPPED, UnitState.ABORTED])
+def test_a_unit_that_ends_stays_inert_until_it_is_cold_and_fills_with_n2_only(state, temp_c, pressure, heated, before, wanted):
+    memory, _, _ = resting.step(unit(state, was_heated=heated, setpoints=before), look(temp_c, pressure, main_contactor=True))
+    assert memory.setpoints == wanted
+
+
+def test_stopping_has_stopped_when_it_is_cold_and_inert():
+    memory, waiting, (note,) = resting.step(unit(UnitState.STOPPING), look(59.9))
+    assert (memory.state, memory.cause, waiting, note.kind) == (UnitState.STOPPED, "cold and inert", "", "state")
+    memory, waiting, notes = resting.step(unit(UnitState.STOPPING), look(60.4))
+    assert (memory.state, waiting, notes) == (UnitState.STOPPING, "cooling in N2, hottest 60 degC", ())
+    assert resting.step(unit(UnitState.STOPPING), look(None))[1] == "cooling in N2, hottest unknown"
+
+
+@pytest.mark.parametrize(("contactor", "state"), [(False, UnitState.ABORTED), (True, UnitState.ABORTING), (BAD, UnitState.ABORTING)])
+def test_aborting_has_aborted_when_the_contactor_is_seen_to_be_open(contactor, state):
+    memory, waiting, notes = resting.step(unit(UnitState.ABORTING), look(200.0, main_contactor=contactor))
+    assert memory.state is state
+    assert (waiting, [note.content["cause"] for note in notes]) == (
+        ("", ["heat contactor open"]) if state is UnitState.ABORTED else ("cooling in N2, hottest 200 degC", [])
+    )
+    assert resting.step(unit(UnitState.ABORTING), look(20.0, main_contactor=True))[0].state is UnitState.ABORTING  # cold is not enough
+
+
+@pytest.mark.parametrize("state", [UnitState.STOPPED, UnitState.ABORTED])
+def test_an_ended_unit_waits_for_reset_and_stays(state):
+    memory, waiting, notes = resting.step(unit(state), look(20.0, main_contactor=False))
+    assert (memory.state, waiting, notes) == (state, "RESET", ())
+
+
+ENDS = [  # the recipe's end, temperature, pressure, heated -> set points, kept inert
+    ("COOL_GAS", 200.0, 1013.0, True, COOLING._replace(door_release=True), False),
+    ("COOL_GAS", 59.9, 1013.0, True, NOTHING._replace(door_release=True), False),
+    ("COOL_GAS", 20.0, 20.0, True, FILLING._replace(door_release=True), False),
+    ("INERT", 59.9, 1013.0, True, KEPT, True),
+    ("INERT", 60.0, 1013.0, True, COOLING._replace(door_release=True), False),
+    ("INERT", 20.0, 20.0, True, FILLING._replace(door_release=True), False),
+    ("OFF", 59.9, 20.0, True, NOTHING, False),  # the vacuum is kept
+    ("OFF", 200.0, 20.0, False, NOTHING, False),  # never heated
+    ("OFF", 60.0, 20.0, True, FILLING._replace(door_release=True), False),
+    ("OFF", None, 1013.0, True, COOLING._replace(door_release=True), False),
+]
+
+
+@pytest.mark.parametrize(("action", "temp_c", "pressure", "heated", "wanted", "inert"), ENDS)
+def test_a_complete_batch_ends_as_its_recipe_says(action, temp_c, pressure, heated, wanted, inert):
+    memory, waiting, notes = resting.step(unit(UnitState.COMPLETE, action, was_heated=heated), look(temp_c, pressure))
+    assert (memory.setpoints, memory.kept_inert, waiting, notes) == (wanted, inert, "", ())
+    assert memory.state is UnitState.COMPLETE
+
+
+def test_a_complete_unit_without_a_batch_cools_with_gas():
+    memory, _, _ = resting.step(UnitMemory(state=UnitState.COMPLETE, was_heated=True, setpoints=HOT), look(200.0))
+    assert memory.setpoints == COOLING._replace(door_release=True)
+
+
+def test_at_rest_is_off_or_kept_inert():
+    assert resting.at_rest(UnitMemory(setpoints=NOTHING))
+    assert resting.at_rest(UnitMemory(setpoints=KEPT, kept_inert=True))
+    assert not resting.at_rest(UnitMemory(setpoints=KEPT))
