@@ -53,6 +53,7 @@ class Member(NamedTuple):
     knudsen_root: float
     molecular_pa: float
     viscous_m2_pa_s: float
+    swept_m2_pa_s: float  # what circulation blows through the gap, per pressure of the gas
     surface_scale: float
     rate_s: float
     energy_k: float

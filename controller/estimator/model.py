@@ -144,6 +144,7 @@ class FluxWindow:
     balance_kg: float  # solvent seen leaving since the start of the batch, as the instruments show it
     balance_sd_kg: float  # its standard deviation from blind and uncertain windows
     balanced_kg: float  # balance when it was last held against the members
+    slip_kg: float = 0.0  # what the condenser lets pass in flowing N2 when enough comes
 
 
 NO_RISE: Final = Rise()

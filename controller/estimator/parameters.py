@@ -67,14 +67,16 @@ _ROWS: Final = (
     Parameter("thermocouple_model_error", 1.0, "K", 0.1, 5.0, 0.0, False, "[assume] five nodes against a real roll, per look"),
     # vapour in the gap
     Parameter("gap_factor", 1.0, "", 0.2, 4.0, 0.6, True, "[assume] real gap against the one of the load record"),
-    Parameter("way_out", 1.0, "", 0.05, 20.0, 0.8, True, "[assume] circulation pushes gas through the gap, tape closes it"),
+    Parameter("way_out", 1.0, "", 0.05, 20.0, 0.8, True, "[assume] tape closes it, wrinkles open it"),
+    Parameter("circulation_push", 4.0, "Pa over the roll's width at 1 atm", 0.2, 60.0, 1.0, True, "[calc] dynamic pressure of 3 m/s, 1-8"),
+    Parameter("gas_viscosity", 2.6e-5, "Pa.s", 2.3e-5, 2.9e-5, 0.0, False, "[text] N2 at 200 degC"),
     Parameter("vapour_viscosity", 1.0e-5, "Pa.s", 7e-6, 1.4e-5, 0.0, False, "[text] organic vapour near 200 degC"),
     Parameter("vapour_diffusion", 2.0e-5, "m2/s at 200 degC, 1 atm", 1e-5, 3e-5, 0.0, False, "[calc] solvent in N2"),
     Parameter("edge_path_factor", 0.15, "", 0.02, 1.0, 0.0, False, "[calc] squared way out of the edge zone against the half width"),
     # instruments
     Parameter("flux_gain", 1.0, "", 0.7, 1.4, 0.08, True, "[assume] condensate and exhaust together"),
     Parameter("flux_model_error", 0.2, "", 0.05, 0.5, 0.0, False, "[assume] one lumped film against a real roll, per window"),
-    Parameter("condensate_error", 0.01, "kg", 0.001, 0.1, 0.0, False, "[assume] scale resolution and what hangs on the walls"),
+    Parameter("condensate_error", 0.004, "kg", 0.001, 0.1, 0.0, False, "[assume] scale resolution and what hangs on the walls"),
     Parameter("flux_lag", 120.0, "s", 0.0, 600.0, 0.0, False, "[assume] condensate drains, analyser line"),
 )  # fmt: skip
 

@@ -136,7 +136,7 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
         pressure_pa=readings.pressure_pa,
         vapour_pa=carried.vapour_pa,
         blind_s=memory.blind_s + lost_s,
-        window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), unseen_kg, 0),
+        window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), unseen_kg, 0, seen=False),
         looked_at_s=inputs.at_s,
         unsolved=carried.unsolved,
         walls=walls.paused(memory.walls),
@@ -280,31 +280,33 @@ def _solvent(members: Members, belief: Belief, window: FluxWindow) -> tuple[Beli
     """Return belief and window after the members were held against a window of solvent, if it is full."""
     if window.elapsed_s < flux.SHORTEST_S:
         return belief, window
-    predicted = belief.leaving_kg * np.exp(belief.log_gain)
+    leaving = belief.leaving_kg * np.exp(belief.log_gain)
+    predicted = flux.shown_kg(window, leaving)
     expected = float(predicted.mean())
     if not flux.full(window, expected):
         return belief, window
     conflicts = window.conflicts
-    if flux.usable(window):
+    belief = belief._replace(leaving_kg=np.zeros(MEMBERS), hidden_kg=belief.hidden_kg + leaving - predicted)
+    if flux.usable(window, float(predicted.max())):
         deviation = flux.deviation_kg(window, expected)
         belief, looked = learning.from_solvent(members, belief, predicted, window.observed_kg, _CORRELATED * deviation)
         contradicts = looked.nearest * _CORRELATED > _CONFLICT
-        window = flux.reopened(window, expected, conflicts + 1 if contradicts else 0)
+        window = flux.reopened(window, expected, conflicts + 1 if contradicts else 0, seen=True)
         if window.balance_kg > _ALL_AND_MORE * float((members.residual / (1 - members.residual)).max()) * members.model.polymer_kg:
             window = replace(window, conflicts=CONFLICT_LIMIT)
         if flux.balance_tells(window):
             belief = _balance(members, belief, window)
             window = replace(window, balanced_kg=window.balance_kg)
     else:
-        window = flux.reopened(window, expected, conflicts)
-    return belief._replace(leaving_kg=np.zeros(MEMBERS)), window
+        window = flux.reopened(window, expected, conflicts, seen=False)
+    return belief, window
 
 
 def _balance(members: Members, belief: Belief, window: FluxWindow) -> Belief:
     """Return the belief after all solvent seen so far was held against all that the members have lost."""
     model = members.model
     gone = (members.residual / (1 - members.residual) - layers.mean_u(model, belief.state) @ model.shape.share) * model.polymer_kg
-    shown = gone * np.exp(belief.log_gain)
+    shown = np.maximum(gone * np.exp(belief.log_gain) - belief.hidden_kg, 0.0)
     return learning.from_solvent(members, belief, shown, window.balance_kg, flux.balance_deviation_kg(window))[0]
 
 
