@@ -95,6 +95,7 @@ def shape_of(load: LoadState, winding: Winding, places: Array, heat_rate_j: floa
         rings_m=winding.rings_m,
         axial_w_k=winding.axial_w_k,
         open_m2=winding.open_m2,
+        fin_m2_k_w=winding.fin_m2_k_w,
         skin_m2=winding.skin_m2,
         skin_m=winding.skin_m,
         half_pressure_pa=value("k_half_pressure") * 100 / load.gap_um,
@@ -110,7 +111,7 @@ def table_of(
     """Return the members' numbers, (M, numbers), in the order of ``Member``."""
     film_m, gap_m = load.film_um * 1e-6, load.gap_um * 1e-6 * uncertain.gap_factor
     molar_kg = solvent.molar_mass_g_mol / 1e3
-    # Gas blown through a slit over the whole width at v = g2 push / 12 mu W takes g v p / R T W from each m2; put as what diffusion would do.
+    # Gas blown through a slit of width W at v = g2 push / 12 mu W takes g v p / R T W off each m2: put as what diffusion would do.
     swept_m2_s = gap_m**2 / (96 * value("gas_viscosity")) * uncertain.push_pa
     hindered = 1 + np.exp((uncertain.glass_dry_k - REFERENCE_K - uncertain.vitrification_k) / value("vitrification_width"))
     k_vacuum, k_nitrogen = value("k_vacuum"), value("k_nitrogen")

@@ -102,10 +102,12 @@ def usable(window: FluxWindow, most_kg: float) -> bool:
     """Return whether enough of the window was seen, and well enough, to compare it with members that predict ``most_kg`` at the most.
 
     Instruments that may be wrong by far more than any member gives off, and show no more than that, tell nothing: valves that move in a
-    purge over a cold load.
+    purge over a cold load. Nor does a trap that grows lighter: a film takes back what hangs in the gas, not what is caught.
     """
     lost = abs(window.uncertain_kg) > _NOTHING_ERRORS * max(most_kg, value("condensate_error"))
-    return window.blind_s <= _BLIND_SHARE * window.elapsed_s and not (lost and abs(window.observed_kg) < 2 * abs(window.uncertain_kg))
+    backwards = window.observed_kg < -_NOTHING_ERRORS * hypot(value("condensate_error"), window.uncertain_kg)
+    told = not backwards and not (lost and abs(window.observed_kg) < 2 * abs(window.uncertain_kg))
+    return window.blind_s <= _BLIND_SHARE * window.elapsed_s and told
 
 
 def deviation_kg(window: FluxWindow, expected_kg: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import inlined
 from controller.estimator.heat import heat_factor, heat_solve
-from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_exchange_m2_s, gap_drive_slope
+from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_drive_slope, gap_exchange_m2_s
 from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]

@@ -71,7 +71,9 @@ def gap_diffusion_m2_s(temp_k: float, knudsen_root: float, molecular_pa: float, 
 
 
 @inlined
-def gap_exchange_m2_s(temp_k: float, knudsen_root: float, molecular_pa: float, swept_m2_pa_s: float, pressure_pa: float, inert_pa: float) -> float:
+def gap_exchange_m2_s(
+    temp_k: float, knudsen_root: float, molecular_pa: float, swept_m2_pa_s: float, pressure_pa: float, inert_pa: float
+) -> float:
     """Return what carries vapour through the gap per pressure difference, m2/s: diffusion, and the gas that circulation blows through.
 
     Circulation pushes with the gas's density, so that the swept part fades with the pressure.

@@ -59,11 +59,12 @@ _ROWS: Final = (
     Parameter("copper_heat", 380.0, "J/kg.K", 370.0, 410.0, 0.0, False, "[text]"),
     Parameter("polymer_heat", 1150.0, "J/kg.K", 1000.0, 1300.0, 0.0, False, "[text]"),
     Parameter("core_heat_per_area", 1.0e4, "J/m2.K", 0.0, 6e4, 0.0, False, "[assume] aluminium tube, 4 mm wall"),
-    Parameter("bore_view", 0.5, "", 0.0, 1.0, 0.0, False, "[assume] share of the core's two openings that shaft and chucks leave free"),
+    Parameter("bore_view", 1.0, "", 0.0, 1.5, 0.0, False, "[assume] of the core's two openings: what shaft and chucks cover they conduct"),
     Parameter("thermocouple_offset", 0.0, "K", -5.0, 5.0, 1.5, False, "[assume] class 1 sensor and its contact"),
-    Parameter("contact_outer", 0.05, "", 0.0, 0.5, 0.07, False, "[assume] share of the wall in the reading, beside the surface it lies on"),
-    Parameter("contact_edge", 0.1, "", 0.0, 0.6, 0.1, False, "[assume] the same; it lies where face and outermost turn meet"),
-    Parameter("contact_core", 0.15, "", 0.0, 0.4, 0.1, False, "[assume] the same; it sits in the core tube's open end"),
+    Parameter("thermocouple_lag", 20.0, "s", 0.0, 120.0, 0.0, False, "[assume] sheathed, 3 mm, taped to the roll"),
+    Parameter("contact_outer", 0.03, "", 0.0, 0.5, 0.07, False, "[assume] share of the wall in the reading, beside the surface it lies on"),
+    Parameter("contact_edge", 0.03, "", 0.0, 0.6, 0.1, False, "[assume] the same; it lies where face and outermost turn meet"),
+    Parameter("contact_core", 0.08, "", 0.0, 0.4, 0.12, False, "[assume] the same; it sits in the core tube's open end"),
     Parameter("thermocouple_model_error", 1.0, "K", 0.1, 5.0, 0.0, False, "[assume] five nodes against a real roll, per look"),
     # vapour in the gap
     Parameter("gap_factor", 1.0, "", 0.2, 4.0, 0.6, True, "[assume] real gap against the one of the load record"),
@@ -72,11 +73,11 @@ _ROWS: Final = (
     Parameter("gas_viscosity", 2.6e-5, "Pa.s", 2.3e-5, 2.9e-5, 0.0, False, "[text] N2 at 200 degC"),
     Parameter("vapour_viscosity", 1.0e-5, "Pa.s", 7e-6, 1.4e-5, 0.0, False, "[text] organic vapour near 200 degC"),
     Parameter("vapour_diffusion", 2.0e-5, "m2/s at 200 degC, 1 atm", 1e-5, 3e-5, 0.0, False, "[calc] solvent in N2"),
-    Parameter("edge_path_factor", 0.15, "", 0.02, 1.0, 0.0, False, "[calc] squared way out of the edge zone against the half width"),
+    Parameter("edge_path_factor", 0.25, "", 0.02, 1.0, 0.0, False, "[calc] 0.19 for even generation, and the middle's vapour passes"),
     # instruments
     Parameter("flux_gain", 1.0, "", 0.7, 1.4, 0.08, True, "[assume] condensate and exhaust together"),
     Parameter("flux_model_error", 0.2, "", 0.05, 0.5, 0.0, False, "[assume] one lumped film against a real roll, per window"),
-    Parameter("condensate_error", 0.004, "kg", 0.001, 0.1, 0.0, False, "[assume] scale resolution and what hangs on the walls"),
+    Parameter("condensate_error", 0.01, "kg", 0.001, 0.1, 0.0, False, "[assume] scale resolution and what hangs on the walls"),
     Parameter("flux_lag", 120.0, "s", 0.0, 600.0, 0.0, False, "[assume] condensate drains, analyser line"),
 )  # fmt: skip
 

@@ -51,6 +51,7 @@ class Carried(NamedTuple):
     film_pa: Array  # (MEMBERS, positions) solvent's pressure at the foil
     rubbery: NDArray[np.bool_]
     vapour_pa: float  # partial pressure in the chamber
+    warming_k_s: Array  # (MEMBERS, positions)
 
 
 def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: float) -> EstimatorMemory:
@@ -160,7 +161,7 @@ def _update(
     if dt_s > 0:
         wall_k = readings.wall_k if readings.temperature else None
         ledger = walls.note(memory.walls, inputs, memory.wall_k, wall_k, readings.pressure_pa, carried.roll_j, dt_s)
-        memory, belief = _warmth(members, replace(memory, walls=ledger), belief, inputs)
+        memory, belief = _warmth(members, replace(memory, walls=ledger), belief, carried.warming_k_s, inputs)
         window = flux.observe(
             window,
             members.solvent,
@@ -199,13 +200,14 @@ def _carry(members: Members, belief: Belief, wall_k: float, readings: Readings, 
     film_pa, rubbery = _at_foil(members, belief)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=1).mean()))  # the film is its only source
     if dt_s <= 0:
-        return Carried(belief, np.zeros(MEMBERS), 0.0, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa)
+        return Carried(belief, np.zeros(MEMBERS), 0.0, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa, np.zeros_like(film_pa))
     drive = Drive(wall_k, readings.wall_k, readings.pressure_pa, vapour_pa)
     after = layers.advance(members.model, belief.slow, belief.state, drive, dt_s)
     crosslinks_h = (after.state.conversion - belief.state.conversion) @ members.model.shape.share * (LIMIT * 3600 / dt_s)
     carried = belief._replace(state=after.state)
     roll_j = _taken_j(members, belief, carried, after.left_kg)
-    return Carried(carried, after.left_kg, roll_j, crosslinks_h, int(after.failed.sum()), film_pa, rubbery, vapour_pa)
+    warming_k_s = (after.state.temps - belief.state.temps) / dt_s
+    return Carried(carried, after.left_kg, roll_j, crosslinks_h, int(after.failed.sum()), film_pa, rubbery, vapour_pa, warming_k_s)
 
 
 def _taken_j(members: Members, before: Belief, after: Belief, left_kg: Array) -> float:
@@ -228,7 +230,9 @@ def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Arra
     return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.solvent_kg_h, hypot(*unsure))[0]
 
 
-def _warmth(members: Members, memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[EstimatorMemory, Belief]:
+def _warmth(
+    members: Members, memory: EstimatorMemory, belief: Belief, warming_k_s: Array, inputs: Inputs
+) -> tuple[EstimatorMemory, Belief]:
     """Return memory and belief after a look at the load thermocouples, once a minute.
 
     A thermocouple that is hotter than everything that could heat it, or colder than the hall, is left out and counted. One that lags by
@@ -256,6 +260,7 @@ def _warmth(members: Members, memory: EstimatorMemory, belief: Belief, inputs: I
             hypot(_LOOKS_ALIKE * value("thermocouple_model_error"), _GRADIENT_ERROR * (memory.wall_k - read_k)),
             memory.wall_k,
             memory.pressure_pa,
+            warming_k_s,
         )
     return replace(memory, looked_at_s=inputs.at_s, refused=(refused[0], refused[1], refused[2])), belief
 
