@@ -244,7 +244,9 @@ def test_load_thermocouples_tell_the_film_temperature(log_h: float, log_k: float
         wall_k = 298.15 + number / 6
         state = layers.advance(true, slow, state, layers.Drive(wall_k - 1 / 6, wall_k, 100.0, 0.0), 10.0).state
         places_k = dict(zip(POSITIONS, state.temps[0].tolist(), strict=True))
-        places_k["outer"] += float(layers.skin_share(true, slow, wall_k, 100.0)[0]) * (wall_k - places_k["outer"])  # it lies on the surface
+        nearer = layers.wall_share(true, slow, wall_k, 100.0)[:, 0].tolist()  # the surface, and a ring's end
+        for one, share in zip(("outer", "core"), nearer, strict=True):
+            places_k[one] += share * (wall_k - places_k[one])
         reads = {f"load_{one}_c": places_k[one] + share * (wall_k - places_k[one]) - 273.15 for one, share in contact.items()}
         memory, estimate = step(SITE, memory, reading(10.0 * number, wall_k - 273.15, **reads), None)
     zones = {zone.name: zone.temp_c for zone in estimate.zones}

@@ -110,9 +110,9 @@ def test_shares_and_faces_are_those_of_the_whole_roll():
     rim_m = np.sqrt(core_m**2 + 1000.0 * turn_m / np.pi)
     assert built.winding.share.sum() == pytest.approx(1.0)
     assert built.winding.open_m2[1:].sum() + built.winding.open_m2[0] == pytest.approx(
-        2 * np.pi * (rim_m**2 - core_m**2) + 2 * np.pi * core_m**2 * 0.5
+        2 * np.pi * (rim_m**2 - core_m**2) + 2 * np.pi * core_m**2
     )
-    edges_m = core_m + (rim_m - core_m) * np.array([0.0, 0.35, 0.65, 0.85, 1.0])
+    edges_m = core_m + (rim_m - core_m) * np.array([0.0, 0.25, 0.65, 0.95, 1.0])
     rings = np.diff(edges_m**2) / (rim_m**2 - core_m**2)
     assert built.winding.share == pytest.approx([*rings[:3], 0.8 * rings[3], 0.2 * rings[3]])
 
@@ -142,16 +142,16 @@ def test_the_outermost_surface_is_where_heat_from_the_wall_is_heat_into_the_ring
     slow = slow._replace(log_h=np.array([0.0, 1.0, -1.0, 0.3, -0.4]), log_k=np.array([0.0, -1.5, 2.0, 0.7, -0.6]))
     roll, ring_k = reference(POSITIONS, USUAL_CELLS), 300.0
     rim_m = np.sqrt(0.075**2 + 1000.0 * 138e-6 / np.pi)
-    middle_m = rim_m - 0.075 * (rim_m - 0.075)  # half of the outermost 15 % of the winding
+    middle_m = rim_m - 0.025 * (rim_m - 0.075)  # half of the outermost 5 % of the winding
     area_m2, around_m = 2 * np.pi * rim_m * 1.0, 2 * np.pi * 1.0 / np.log(rim_m / middle_m)
-    shares = layers.skin_share(built, slow, wall_k, pressure_pa)
+    shares = layers.wall_share(built, slow, wall_k, pressure_pa)[0]
     for share, log_h, log_k in zip(shares, slow.log_h, slow.log_k, strict=True):
         surface_k = ring_k + share * (wall_k - ring_k)
         given_w = roll.transfer(wall_k, pressure_pa) * np.exp(log_h) * area_m2 * (wall_k - surface_k)
         taken_w = roll.conductivity(pressure_pa) * np.exp(log_k) * around_m * (surface_k - ring_k)
         assert given_w == pytest.approx(taken_w, rel=1e-9)
     limits = slow._replace(log_h=np.zeros(5), log_k=np.array([-40.0, 40.0, 0.0, 0.0, 0.0]))
-    assert layers.skin_share(built, limits, wall_k, pressure_pa)[:2] == pytest.approx([1.0, 0.0], abs=1e-9)
+    assert layers.wall_share(built, limits, wall_k, pressure_pa)[0, :2] == pytest.approx([1.0, 0.0], abs=1e-9)
 
 
 def test_what_cannot_be_carried_is_flagged_and_stays():

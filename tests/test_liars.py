@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,8 +61,11 @@ def batch(
 def truth() -> tuple[np.ndarray, np.ndarray]:
     """Hours, and what an undisturbed estimate expects of the three sensors, (updates, 3): readings that agree with the model."""
     silent, members = batch(TRIAL, None, None), members_of(SITE, TRIAL)
+    temps_k = [unpack(one.block).state.temps for one in silent]
+    warming_k_s = [np.zeros_like(temps_k[0]), *((after - before) / PERIOD_S for before, after in pairwise(temps_k))]
     expected_k = [
-        [foreseen(members, unpack(one.block), sensor, one.wall_k, one.pressure_pa).mean() for sensor in range(3)] for one in silent
+        [foreseen(members, unpack(one.block), sensor, one.wall_k, one.pressure_pa, warming).mean() for sensor in range(3)]
+        for one, warming in zip(silent, warming_k_s, strict=True)
     ]
     return np.array([one.at_s for one in silent]) / 3600, np.array(expected_k) - 273.15
 
@@ -95,7 +99,7 @@ def test_a_reversed_thermocouple_is_left_out_and_counted(sensor: int) -> None:
     assert sum(memory.refused) == memory.refused[sensor]
     assert memory.estimate.valid  # one liar of three
     assert memory.estimate.film_max_c == pytest.approx(honest.estimate.film_max_c, abs=1.0)
-    assert memory.estimate.film_min_c == pytest.approx(honest.estimate.film_min_c, abs=1.0)
+    assert memory.estimate.film_min_c == pytest.approx(honest.estimate.film_min_c, abs=1.5)  # the core's reading tells of the inside
     assert cured(memory) == pytest.approx(cured(honest), rel=0.25)
 
 

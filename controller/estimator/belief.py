@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 _STATE: Final = (CELLS + 2) * len(POSITIONS)
 _SLOW: Final = len(Slow._fields)
-COLUMNS: Final = _STATE + _SLOW + 1 + 2 * len(SENSORS) + 1
+COLUMNS: Final = _STATE + _SLOW + 1 + 2 * len(SENSORS) + 2
 
 
 class Belief(NamedTuple):
@@ -27,12 +27,13 @@ class Belief(NamedTuple):
     offset_k: Array  # (MEMBERS, 3) of the load thermocouples
     contact: Array  # (MEMBERS, 3) share of the wall in what they read
     leaving_kg: Array  # (MEMBERS,) predicted to have left since the flux window opened
+    hidden_kg: Array  # (MEMBERS,) predicted to have passed the instruments since the start, as these would show it
 
 
 def fresh(members: Members, temp_c: float) -> Belief:
     """Return the belief about a load that has just come into the oven at ``temp_c``."""
     state = layers.initial(members.model, kelvin(temp_c), members.residual)
-    return Belief(state, members.slow, members.log_gain, members.offset_k, members.contact, np.zeros(MEMBERS))
+    return Belief(state, members.slow, members.log_gain, members.offset_k, members.contact, np.zeros(MEMBERS), np.zeros(MEMBERS))
 
 
 def pack(belief: Belief) -> bytes:
@@ -41,9 +42,9 @@ def pack(belief: Belief) -> bytes:
     table[:, :_STATE] = belief.state.block
     for column, values in enumerate((*belief.slow, belief.log_gain), _STATE):
         table[:, column] = values
-    sensors = table[:, _STATE + _SLOW + 1 : -1]
+    sensors = table[:, _STATE + _SLOW + 1 : -2]
     sensors[:, : len(SENSORS)], sensors[:, len(SENSORS) :] = belief.offset_k, belief.contact
-    table[:, -1] = belief.leaving_kg
+    table[:, -2], table[:, -1] = belief.leaving_kg, belief.hidden_kg
     return table.tobytes()
 
 
@@ -56,6 +57,7 @@ def unpack(block: bytes) -> Belief:
         Slow(*rest[:_SLOW]),
         rest[_SLOW],
         np.ascontiguousarray(rest[_SLOW + 1 : _SLOW + 1 + len(SENSORS)].T),
-        np.ascontiguousarray(rest[_SLOW + 1 + len(SENSORS) : -1].T),
+        np.ascontiguousarray(rest[_SLOW + 1 + len(SENSORS) : -2].T),
+        rest[-2],
         rest[-1],
     )

@@ -48,6 +48,7 @@ class Uncertain(NamedTuple):
     order: Array  # of the crosslinking, 1 or more
     vitrification_k: Array  # below the glass transition, where mobility halves the rate
     gap_factor: Array  # on the load's gap
+    push_pa: Array  # of circulation over the roll's width, at 1 atm
 
     @classmethod
     def median(cls, members: int, cure_rate_s: float) -> "Uncertain":
@@ -64,6 +65,7 @@ class Uncertain(NamedTuple):
             order=value("order") * ones,
             vitrification_k=value("vitrification_offset") * ones,
             gap_factor=value("gap_factor") * ones,
+            push_pa=value("circulation_push") * ones,
         )
 
 
@@ -93,6 +95,7 @@ def shape_of(load: LoadState, winding: Winding, places: Array, heat_rate_j: floa
         rings_m=winding.rings_m,
         axial_w_k=winding.axial_w_k,
         open_m2=winding.open_m2,
+        fin_m2_k_w=winding.fin_m2_k_w,
         skin_m2=winding.skin_m2,
         skin_m=winding.skin_m,
         half_pressure_pa=value("k_half_pressure") * 100 / load.gap_um,
@@ -108,6 +111,8 @@ def table_of(
     """Return the members' numbers, (M, numbers), in the order of ``Member``."""
     film_m, gap_m = load.film_um * 1e-6, load.gap_um * 1e-6 * uncertain.gap_factor
     molar_kg = solvent.molar_mass_g_mol / 1e3
+    # Gas blown through a slit of width W at v = g2 push / 12 mu W takes g v p / R T W off each m2: put as what diffusion would do.
+    swept_m2_s = gap_m**2 / (96 * value("gas_viscosity")) * uncertain.push_pa
     hindered = 1 + np.exp((uncertain.glass_dry_k - REFERENCE_K - uncertain.vitrification_k) / value("vitrification_width"))
     k_vacuum, k_nitrogen = value("k_vacuum"), value("k_nitrogen")
     columns: Any = Member  # of arrays and numbers here, of numbers for compiled code
@@ -130,6 +135,7 @@ def table_of(
         knudsen_root=gap_m / 3 * np.sqrt(8 * R_J_PER_MOL_K / (np.pi * molar_kg)),
         molecular_pa=value("vapour_diffusion") * kelvin(200.0) ** -1.75 * ATMOSPHERE_MBAR * PA_PER_MBAR,
         viscous_m2_pa_s=gap_m**2 / (24 * value("vapour_viscosity")),
+        swept_m2_pa_s=swept_m2_s / (ATMOSPHERE_MBAR * PA_PER_MBAR),
         surface_scale=uncertain.gap_factor * molar_kg / (R_J_PER_MOL_K * polymer_kg_m2),
         rate_s=uncertain.cure_rate_s * hindered / LIMIT,
         energy_k=uncertain.cure_energy_kj_mol * 1e3 / R_J_PER_MOL_K,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.heat import heat_rates
-from controller.estimator.laws import cure_rate, diffusion_s, exp, film_pressure_pa, gap_diffusion_m2_s, gap_drive, glass_share
+from controller.estimator.laws import cure_rate, diffusion_s, exp, film_pressure_pa, gap_drive, gap_exchange_m2_s, glass_share
 from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
@@ -22,7 +22,7 @@ def _surface(member: Member, temp_k: float, u: float, drive: Drive, reach: float
     saturation_pa = exp(member.log_saturation_a - member.antoine_b_k / (temp_k + member.antoine_c_k))
     film_pa = film_pressure_pa(u, saturation_pa, member.density_ratio, member.chi)
     inert_pa = max(drive.pressure_pa - drive.vapour_pa, 1.0)
-    diffusion = gap_diffusion_m2_s(temp_k, member.knudsen_root, member.molecular_pa, inert_pa)
+    diffusion = gap_exchange_m2_s(temp_k, member.knudsen_root, member.molecular_pa, member.swept_m2_pa_s, drive.pressure_pa, inert_pa)
     driven = gap_drive(film_pa, drive.pressure_pa, drive.vapour_pa, diffusion, member.viscous_m2_pa_s)
     return member.surface_scale * reach * driven / temp_k
 

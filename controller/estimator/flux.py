@@ -4,12 +4,17 @@ from dataclasses import replace
 from math import hypot
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from controller.estimator.model import FluxWindow
 from controller.estimator.parameters import value
 from controller.estimator.vapour import exhaust_kg_s
 from controller.image import Inputs
 from controller.solvents import Solvent, saturation_pressure_pa
-from controller.units import R_J_PER_MOL_K, kelvin
+from controller.units import NORMAL_M3_MOL, R_J_PER_MOL_K, kelvin
+
+Array = NDArray[np.float64]
 
 SHORTEST_S: Final = 600.0
 LONGEST_S: Final = 3600.0
@@ -20,6 +25,8 @@ _LEL_ERROR_PCT = 0.5  # [assume] zero drift of the analyser
 _FAINT_ERRORS = 4.0  # below so many errors the analyser's reading is no measurement
 _CAPTURE = 0.9  # [assume] share of the vapour in flowing N2 that the condenser catches
 _CAPTURE_SD = 0.08  # [assume]
+_SLIP_SD = 0.3  # [text] vapour pressures below 65 degC are known to 15-30 %
+_NOTHING_ERRORS = 3.0
 _BALANCE_ERROR = 0.05  # [assume] of all solvent: walls, pump oil; the common gain is counted apart
 
 _BALANCE_GROWTH = 1.3  # since the last look at the balance: its error is one and the same, to be told once
@@ -46,7 +53,7 @@ def observe(
     exhaust = None if exhaust_kg_per_s is None else exhaust_kg_per_s * dt_s
     per_pa = chamber_m3 * solvent.molar_mass_g_mol / 1e3 / (R_J_PER_MOL_K * _gas_k(inputs))
     uncertain = holdup_pa * per_pa  # signed: what the gas took up it gives back, and the noise of its measurement cancels
-    seen, observed = False, (trapped or 0.0) + (exhaust or 0.0)
+    seen, observed, passing = False, (trapped or 0.0) + (exhaust or 0.0), 0.0
     lel_pct = inputs.exhaust_lel_pct.value
     faint = lel_pct is None or lel_pct < _FAINT_ERRORS * _LEL_ERROR_PCT
     if exhaust is not None and lel_pct and not faint:
@@ -62,7 +69,8 @@ def observe(
             # The analyser's zero says less than the trap: what passed the condenser is taken from its capture. Signed, so that the scale's
             # noise cancels over the window.
             seen, observed = True, trapped / _CAPTURE
-            uncertain += _CAPTURE_SD * trapped
+            passing = _slip_kg(solvent, inputs, pressure_pa, dt_s)
+            uncertain += _CAPTURE_SD * trapped + _SLIP_SD * passing
         elif faint and exhaust is not None and lel_pct is not None:
             uncertain += exhaust * _LEL_ERROR_PCT / max(lel_pct, 0.1 * _LEL_ERROR_PCT)
     elif _isolated(inputs):  # the pressure-rise test has its own observation; what waits in the gas is caught afterwards
@@ -75,7 +83,13 @@ def observe(
         observed_kg=window.observed_kg + (observed if seen else 0.0),
         uncertain_kg=window.uncertain_kg + (uncertain if seen else 0.0),
         condensate_kg=inputs.condensate_kg.value,
+        slip_kg=window.slip_kg + (passing if seen else 0.0),
     )
+
+
+def shown_kg(window: FluxWindow, leaving_kg: Array) -> Array:
+    """Return what the instruments show of ``leaving_kg`` (any shape): all but what passes a condenser that the gas has not saturated."""
+    return np.maximum(leaving_kg - window.slip_kg, 0.0)
 
 
 def full(window: FluxWindow, expected_kg: float) -> bool:
@@ -84,9 +98,16 @@ def full(window: FluxWindow, expected_kg: float) -> bool:
     return window.elapsed_s >= LONGEST_S or (window.elapsed_s >= SHORTEST_S and telling)
 
 
-def usable(window: FluxWindow) -> bool:
-    """Return whether enough of the window was seen to compare it with the members."""
-    return window.blind_s <= _BLIND_SHARE * window.elapsed_s
+def usable(window: FluxWindow, most_kg: float) -> bool:
+    """Return whether enough of the window was seen, and well enough, to compare it with members that predict ``most_kg`` at the most.
+
+    Instruments that may be wrong by far more than any member gives off, and show no more than that, tell nothing: valves that move in a
+    purge over a cold load. Nor does a trap that grows lighter: a film takes back what hangs in the gas, not what is caught.
+    """
+    lost = abs(window.uncertain_kg) > _NOTHING_ERRORS * max(most_kg, value("condensate_error"))
+    backwards = window.observed_kg < -_NOTHING_ERRORS * hypot(value("condensate_error"), window.uncertain_kg)
+    told = not backwards and not (lost and abs(window.observed_kg) < 2 * abs(window.uncertain_kg))
+    return window.blind_s <= _BLIND_SHARE * window.elapsed_s and told
 
 
 def deviation_kg(window: FluxWindow, expected_kg: float) -> float:
@@ -96,12 +117,11 @@ def deviation_kg(window: FluxWindow, expected_kg: float) -> float:
     return hypot(value("flux_model_error") * scale, value("condensate_error"), window.uncertain_kg, 0.5 * late)
 
 
-def reopened(window: FluxWindow, expected_kg: float, conflicts: int) -> FluxWindow:
+def reopened(window: FluxWindow, expected_kg: float, conflicts: int, *, seen: bool) -> FluxWindow:
     """Return an empty window that continues the balance from the last condensate reading.
 
-    What left unseen enters the balance as expected, with a deviation as large.
+    What was not ``seen`` leaving enters the balance as expected, with a deviation as large.
     """
-    seen = usable(window)
     return replace(
         OPENING,
         condensate_kg=window.condensate_kg,
@@ -128,6 +148,14 @@ def _trapped_kg(window: FluxWindow, inputs: Inputs) -> float | None:
         return None
     gain = now - window.condensate_kg
     return None if gain < _EMPTIED_KG else gain
+
+
+def _slip_kg(solvent: Solvent, inputs: Inputs, pressure_pa: float, dt_s: float) -> float:
+    """Return the solvent that N2 flowing out can carry past the condenser in ``dt_s``: saturated at its temperature."""
+    flow = (inputs.n2_flow_nm3_h.value or 0.0) if inputs.exhaust_valve_open.value else 0.0
+    saturated_pa = min(saturation_pressure_pa(solvent, _condenser_c(inputs)), 0.9 * pressure_pa)
+    mol = flow * NORMAL_M3_MOL / 3600 * dt_s * saturated_pa / (pressure_pa - saturated_pa)
+    return mol * solvent.molar_mass_g_mol / 1e3
 
 
 def _condenser_c(inputs: Inputs) -> float:

@@ -24,12 +24,25 @@ def conductances(member: Member, shape: Shape, drive: Drive) -> tuple[float, flo
 
 
 @inlined
+def ends_w_m2_k(shape: Shape, h: float) -> float:
+    """Return the heat transfer from the wall through an end face to the middle of the width: the copper conducts, but not at once."""
+    return h / (1.0 + h * shape.fin_m2_k_w)
+
+
+@inlined
+def open_w_k(shape: Shape, h: float, p: int) -> float:
+    """Return the conductance from the wall through what position ``p`` shows it; the edge zone is the end itself."""
+    face: float = shape.open_m2[p]
+    return (h if p == shape.positions - 1 else ends_w_m2_k(shape, h)) * face
+
+
+@inlined
 def heat_rates(member: Member, shape: Shape, drive: Drive, heat: Array, mean: Array, temps: Array) -> None:
     """Write dT/dt in K/s; ``mean`` is the rate of the mean u."""
     edge = shape.positions - 1
     k, h, skin = conductances(member, shape, drive)
     for p in range(shape.positions):
-        temps[p] = h * shape.open_m2[p] * (drive.wall_k - heat[p]) + shape.heat_rate_j * shape.share[p] * mean[p]
+        temps[p] = open_w_k(shape, h, p) * (drive.wall_k - heat[p]) + shape.heat_rate_j * shape.share[p] * mean[p]
     temps[edge - 1] += skin * (drive.wall_k - heat[edge - 1])
     for p in range(edge - 1):
         flow = k * shape.rings_m[p] * (heat[p + 1] - heat[p])
@@ -55,7 +68,7 @@ def heat_factor(member: Member, shape: Shape, drive: Drive, shift: float, lu: Ar
     k, h, skin = conductances(member, shape, drive)
     below, inverse, above, column = lu[0], lu[1], lu[2], lu[3]
     for p in range(edge):
-        out = h * shape.open_m2[p] + shape.axial_w_k[p]
+        out = open_w_k(shape, h, p) + shape.axial_w_k[p]
         if p == edge - 1:
             out += skin
         down = 0.0
@@ -75,7 +88,7 @@ def heat_factor(member: Member, shape: Shape, drive: Drive, shift: float, lu: Ar
             pivot -= below[p] * above[p - 1]
             column[p] -= below[p] * column[p - 1]
         inverse[p] = 1.0 / pivot
-    out = h * shape.open_m2[edge]
+    out = open_w_k(shape, h, edge)
     for p in range(edge):
         out += shape.axial_w_k[p]
     pivot = shift + inverse[edge] + out * shape.capacity_inverse[edge]

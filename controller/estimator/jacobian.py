@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import inlined
 from controller.estimator.heat import heat_factor, heat_solve
-from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_diffusion_m2_s, gap_drive_slope
+from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_drive_slope, gap_exchange_m2_s
 from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
@@ -28,7 +28,7 @@ def _surface_slopes(member: Member, temp_k: float, u: float, drive: Drive, reach
     saturation_pa = exp(member.log_saturation_a - member.antoine_b_k / offset_k)
     film_pa = film_pressure_pa(u, saturation_pa, member.density_ratio, member.chi)
     inert_pa = max(drive.pressure_pa - drive.vapour_pa, 1.0)
-    diffusion = gap_diffusion_m2_s(temp_k, member.knudsen_root, member.molecular_pa, inert_pa)
+    diffusion = gap_exchange_m2_s(temp_k, member.knudsen_root, member.molecular_pa, member.swept_m2_pa_s, drive.pressure_pa, inert_pa)
     scale = member.surface_scale * reach / temp_k
     boils = arriving > scale * diffusion * (drive.pressure_pa - drive.vapour_pa)
     at_pa = max(film_pa, drive.pressure_pa * 1.000001) if boils else film_pa

@@ -71,6 +71,17 @@ def gap_diffusion_m2_s(temp_k: float, knudsen_root: float, molecular_pa: float, 
 
 
 @inlined
+def gap_exchange_m2_s(
+    temp_k: float, knudsen_root: float, molecular_pa: float, swept_m2_pa_s: float, pressure_pa: float, inert_pa: float
+) -> float:
+    """Return what carries vapour through the gap per pressure difference, m2/s: diffusion, and the gas that circulation blows through.
+
+    Circulation pushes with the gas's density, so that the swept part fades with the pressure.
+    """
+    return gap_diffusion_m2_s(temp_k, knudsen_root, molecular_pa, inert_pa) + swept_m2_pa_s * pressure_pa
+
+
+@inlined
 def gap_drive(film_pa: float, pressure_pa: float, vapour_pa: float, diffusion_m2_s: float, viscous_m2_pa_s: float) -> float:
     """Return what drives the vapour out of the gap, Pa m2/s: diffusion, and viscous flow once the film boils against the chamber.
 

@@ -17,7 +17,7 @@ from controller.estimator.constants import COLUMN, nodes, scaled, shape_of, tabl
 from controller.estimator.constants import Slow as Slow
 from controller.estimator.constants import Uncertain as Uncertain
 from controller.estimator.laws import HARMLESS_U
-from controller.estimator.march import Seen, march, skin_shares
+from controller.estimator.march import Seen, march, wall_shares
 from controller.estimator.member import Shape
 from controller.estimator.model import DEPTHS, LoadState
 from controller.estimator.parameters import value
@@ -249,10 +249,10 @@ _AT_FOIL = tuple(
 )
 
 
-def skin_share(model: Model, slow: Slow, wall_k: float, pressure_pa: float) -> Array:
-    """Return how far the outermost turn's surface is from its ring's temperature towards the wall's, 0 to 1, (M,): steady conduction."""
-    shares = np.empty(len(model.table))
-    skin_shares(scaled(model.table, slow), model.shape, member.Drive(wall_k, pressure_pa, 0.0), shares)
+def wall_share(model: Model, slow: Slow, wall_k: float, pressure_pa: float) -> Array:
+    """Return how far the outermost turn's surface, and the end of a ring, are from their ring's temperature towards the wall's, (2, M)."""
+    shares = np.empty((2, len(model.table)))
+    wall_shares(scaled(model.table, slow), model.shape, member.Drive(wall_k, pressure_pa, 0.0), shares)
     return shares
 
 
@@ -263,6 +263,6 @@ def warm_up() -> int:
     state = initial(model, 300.0, np.array([0.2]))
     slow = Slow.none(1)
     after = advance(model, slow, state, Drive(300.0, 301.0, 1e3, 0.0), 1.0).state
-    skin_share(model, slow, 300.0, 1e3)
+    wall_share(model, slow, 300.0, 1e3)
     trajectory(model, slow, after, np.array([[0.0, 300.0, 1e3, 0.0], [60.0, 310.0, 1e3, 0.0]]), np.array([60.0]))
     return variants()

@@ -15,7 +15,7 @@ from controller.estimator.belief import Belief
 from controller.estimator.layers import Slow
 from controller.estimator.members import SENSORS, Members
 from controller.estimator.model import POSITIONS
-from controller.estimator.parameters import PARAMETERS
+from controller.estimator.parameters import PARAMETERS, value
 
 Array = NDArray[np.float64]
 
@@ -77,6 +77,7 @@ def _column(*values: float) -> Array:
     return np.array(values)[:, None]
 
 
+_NEARER: Final = {"outer": 0, "core": 1}  # sensors that lie nearer to the wall than their ring, see ``layers.wall_share``
 _POSITIONS = len(POSITIONS)
 _SOLVENT_FLOORS = _column(*[_SOLVENT_FLOOR] * _POSITIONS, *(float(x) for x in _SLOW_FLOOR[:4]), _GAIN_FLOOR)
 _SOLVENT_LIMITS = _column(*[_LONGEST_MOVE] * (_POSITIONS + 5))
@@ -105,16 +106,23 @@ def from_solvent(members: Members, belief: Belief, predicted: Array, observed: f
 
 
 def from_thermocouple(
-    members: Members, belief: Belief, sensor: int, observed_k: float, deviation_k: float, wall_k: float, pressure_pa: float
+    members: Members,
+    belief: Belief,
+    sensor: int,
+    observed_k: float,
+    deviation_k: float,
+    wall_k: float,
+    pressure_pa: float,
+    warming_k_s: Array,
 ) -> tuple[Belief, Looked]:
-    """Return the belief after a reading of load thermocouple ``sensor`` (an index into ``SENSORS``).
+    """Return the belief after a reading of load thermocouple ``sensor`` (an index into ``SENSORS``); the roll warms by ``warming_k_s``.
 
     It moves the roll's temperatures, its heat transfer, the sensor's own contact and its offset: after a step of the wall a contact shows
     at once, a lag does not.
     """
     temps, slow = belief.state.temps, belief.slow
     rows = np.vstack((temps.T, slow.log_h, slow.log_k, belief.contact[:, sensor], belief.offset_k[:, sensor]))
-    predicted = foreseen(members, belief, sensor, wall_k, pressure_pa)
+    predicted = foreseen(members, belief, sensor, wall_k, pressure_pa, warming_k_s)
     rows, looked = _update(rows, _HEAT_FLOORS, _HEAT_LIMITS, predicted, observed_k, deviation_k, grows=True, heeds=_HEEDS)
     state = layers.State(belief.state.block.copy(), belief.state.positions)
     state.temps[:] = rows[:_POSITIONS].T
@@ -125,12 +133,14 @@ def from_thermocouple(
     return belief._replace(state=state, slow=slow, contact=contact, offset_k=offsets_k), looked
 
 
-def foreseen(members: Members, belief: Belief, sensor: int, wall_k: float, pressure_pa: float) -> Array:
+def foreseen(members: Members, belief: Belief, sensor: int, wall_k: float, pressure_pa: float, warming_k_s: Array) -> Array:
     """Return what each member expects load thermocouple ``sensor`` to read, K, (members,): each believes in its own sensor and contact.
 
-    The outer one lies on the surface of the outermost turn, which is nearer to the wall than the ring under it.
+    The outer one lies on the surface of the outermost turn, the one in the core in the tube's end: both nearer to the wall than the ring.
     """
-    place = belief.state.temps[:, POSITIONS.index(SENSORS[sensor])]
-    if SENSORS[sensor] == "outer":
-        place = place + layers.skin_share(members.model, belief.slow, wall_k, pressure_pa) * (wall_k - place)
+    position = POSITIONS.index(SENSORS[sensor])
+    place = belief.state.temps[:, position] - value("thermocouple_lag") * warming_k_s[:, position]
+    nearer = _NEARER.get(SENSORS[sensor])
+    if nearer is not None:
+        place = place + layers.wall_share(members.model, belief.slow, wall_k, pressure_pa)[nearer] * (wall_k - place)
     return np.asarray(place + belief.contact[:, sensor] * (wall_k - place) + belief.offset_k[:, sensor], dtype=np.float64)

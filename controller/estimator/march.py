@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.equations import rates
-from controller.estimator.heat import conductances
+from controller.estimator.heat import conductances, ends_w_m2_k
 from controller.estimator.laws import HARMLESS_U, exp, film_pressure_pa
 from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.rosenbrock import BEND, TOO_MANY, Room, Tolerance, advance_to, drive_at
@@ -113,11 +113,12 @@ def _store(shape: Shape, y: Array, row: Array) -> None:
 
 
 @compiled
-def skin_shares(table: Array, shape: Shape, drive: Drive, shares: Array) -> None:
-    """Write to ``shares`` (members,) how far the outermost turn's surface is from its ring's temperature towards the wall's."""
+def wall_shares(table: Array, shape: Shape, drive: Drive, shares: Array) -> None:
+    """Write to ``shares`` (2, members) how far the outermost turn's surface, and a ring's end, are from their ring's towards the wall."""
     for m in range(table.shape[0]):
         _, h, skin = conductances(Member(*_fixed_tuple(table[m], _WIDTH)), shape, drive)
-        shares[m] = 1.0 - skin / (h * shape.skin_m2)  # in series with what leads inwards the latter gives ``skin``
+        shares[0, m] = 1.0 - skin / (h * shape.skin_m2)  # in series with what leads inwards the latter gives ``skin``
+        shares[1, m] = 1.0 - ends_w_m2_k(shape, h) / h
 
 
 @compiled

@@ -24,6 +24,7 @@ class Shape(NamedTuple):
     rings_m: Array  # (positions - 2,) conductance between rings per conductivity
     axial_w_k: Array  # (positions - 1,) along the copper to the edge zone
     open_m2: Array  # (positions,) area that sees the wall: end faces, openings of the core
+    fin_m2_k_w: float  # of the copper between an end face and the middle of the width
     skin_m2: float
     skin_m: float  # conductance of the outermost half ring per conductivity
     half_pressure_pa: float
@@ -53,6 +54,7 @@ class Member(NamedTuple):
     knudsen_root: float
     molecular_pa: float
     viscous_m2_pa_s: float
+    swept_m2_pa_s: float  # what circulation blows through the gap, per pressure of the gas
     surface_scale: float
     rate_s: float
     energy_k: float
@@ -89,6 +91,6 @@ def usual(shape: Shape) -> Shape:
     """Return ``shape`` with constants for its size, with which the compiler turns the loops over positions and nodes into vector code."""
     return Shape(
         USUAL_POSITIONS, USUAL_CELLS, shape.volume, shape.volume_inverse, shape.distance_inverse, shape.reach, shape.share,
-        shape.capacity_inverse, shape.rings_m, shape.axial_w_k, shape.open_m2, shape.skin_m2, shape.skin_m, shape.half_pressure_pa,
-        shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
+        shape.capacity_inverse, shape.rings_m, shape.axial_w_k, shape.open_m2, shape.fin_m2_k_w, shape.skin_m2, shape.skin_m,
+        shape.half_pressure_pa, shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
     )  # fmt: skip

@@ -39,7 +39,8 @@ _DIMENSIONS: Final = (
         "order",
         "polydispersity",
         "vitrification_offset",
-        "drying_model_error",  # new ones stand at the end: those before keep their deviates
+        "drying_model_error",
+        "circulation_push",  # new ones stand at the end: those before keep their deviates
     ),
 )
 _SEED: Final = 20000
@@ -111,6 +112,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         order=order,
         vitrification_k=below_k + (glass_dry_k - value("glass_dry")),  # coupons tell where mobility fades, not where the glass begins
         gap_factor=varied("gap_factor"),
+        push_pa=varied("circulation_push"),
     )
     wet = load.predry_residual_wt_pct / 100 + design("residual") * load.residual_sd_wt_pct / 100
     return Members(

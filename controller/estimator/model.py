@@ -16,7 +16,7 @@ from controller.estimator.walls import EMPTY, Ledger
 from controller.image import Estimate, Forecast, Interval
 
 POSITIONS: Final = ("core", "middle", "upper", "outer", "edge")  # of the deep model
-DEPTHS: Final = {"core": 0.35, "middle": 0.3, "upper": 0.2, "outer": 0.15}  # shares of the winding's thickness
+DEPTHS: Final = {"core": 0.25, "middle": 0.4, "upper": 0.3, "outer": 0.05}  # shares of the winding's thickness
 
 Block = Annotated[
     bytes,
@@ -144,6 +144,7 @@ class FluxWindow:
     balance_kg: float  # solvent seen leaving since the start of the batch, as the instruments show it
     balance_sd_kg: float  # its standard deviation from blind and uncertain windows
     balanced_kg: float  # balance when it was last held against the members
+    slip_kg: float = 0.0  # what the condenser lets pass in flowing N2 when enough comes
 
 
 NO_RISE: Final = Rise()

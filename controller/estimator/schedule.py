@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller.equipment import Equipment
 from controller.estimator.compiled import compiled
-from controller.estimator.heat import conductances, heat_factor, heat_solve
+from controller.estimator.heat import conductances, ends_w_m2_k, heat_factor, heat_solve, open_w_k
 from controller.estimator.layers import Model, Slow, Uncertain, build
 from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.model import POSITIONS, Leg, LegKind, LoadState
@@ -153,12 +153,13 @@ def _drive(
 
 @compiled
 def _read(member: Member, shape: Shape, temps: Array, touch: Array, wall: float, pressure: float) -> tuple[float, float]:
-    """Return the coldest and the hottest reading of the load thermocouples; the outer one lies on the surface of the outermost turn."""
+    """Return the coldest and the hottest reading of the load thermocouples; see ``learning.foreseen``."""
     _, h, skin = conductances(member, shape, Drive(wall, pressure, 0.0))
     outer, edge, core = temps[shape.positions - 2], temps[shape.positions - 1], temps[0]
     outer += (1.0 - skin / (h * shape.skin_m2)) * (wall - outer)
     outer += touch[0, 0] * (wall - outer) + touch[1, 0]
     edge += touch[0, 1] * (wall - edge) + touch[1, 1]
+    core += (1.0 - ends_w_m2_k(shape, h) / h) * (wall - core)
     core += touch[0, 2] * (wall - core) + touch[1, 2]
     return min(outer, edge, core), max(outer, edge, core)
 
@@ -221,8 +222,8 @@ def _step(
     outer = shape.positions - 2
     q, total = skin * (wall - temps[outer]), skin
     for p in range(shape.positions):
-        q += h * shape.open_m2[p] * (wall - temps[p])
-        total += h * shape.open_m2[p]
+        q += open_w_k(shape, h, p) * (wall - temps[p])
+        total += open_w_k(shape, h, p)
     loss = loss_w_k * (wall - oven[3])
     free = -(q + loss) * dt_s / (oven[0] + (total + loss_w_k) * dt_s)
     if heated:
@@ -241,7 +242,7 @@ def _relax(member: Member, shape: Shape, drive: Drive, temps: Array, lu: Array, 
     """Backward Euler of the roll's nodes, without evaporation; ``lu`` (4, positions) is room to work in."""
     _, h, skin = conductances(member, shape, drive)
     for p in range(shape.positions):
-        outside = h * shape.open_m2[p] + (skin if p == shape.positions - 2 else 0.0)
+        outside = open_w_k(shape, h, p) + (skin if p == shape.positions - 2 else 0.0)
         temps[p] = temps[p] / dt_s + outside * drive.wall_k * shape.capacity_inverse[p]
     lu[1, :] = 0.0
     heat_factor(member, shape, drive, 1.0 / dt_s, lu)

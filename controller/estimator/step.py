@@ -51,6 +51,7 @@ class Carried(NamedTuple):
     film_pa: Array  # (MEMBERS, positions) solvent's pressure at the foil
     rubbery: NDArray[np.bool_]
     vapour_pa: float  # partial pressure in the chamber
+    warming_k_s: Array  # (MEMBERS, positions)
 
 
 def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: float) -> EstimatorMemory:
@@ -136,7 +137,7 @@ def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: floa
         pressure_pa=readings.pressure_pa,
         vapour_pa=carried.vapour_pa,
         blind_s=memory.blind_s + lost_s,
-        window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), unseen_kg, 0),
+        window=flux.reopened(replace(memory.window, blind_s=np.inf, condensate_kg=inputs.condensate_kg.value), unseen_kg, 0, seen=False),
         looked_at_s=inputs.at_s,
         unsolved=carried.unsolved,
         walls=walls.paused(memory.walls),
@@ -160,7 +161,7 @@ def _update(
     if dt_s > 0:
         wall_k = readings.wall_k if readings.temperature else None
         ledger = walls.note(memory.walls, inputs, memory.wall_k, wall_k, readings.pressure_pa, carried.roll_j, dt_s)
-        memory, belief = _warmth(members, replace(memory, walls=ledger), belief, inputs)
+        memory, belief = _warmth(members, replace(memory, walls=ledger), belief, carried.warming_k_s, inputs)
         window = flux.observe(
             window,
             members.solvent,
@@ -199,13 +200,14 @@ def _carry(members: Members, belief: Belief, wall_k: float, readings: Readings, 
     film_pa, rubbery = _at_foil(members, belief)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=1).mean()))  # the film is its only source
     if dt_s <= 0:
-        return Carried(belief, np.zeros(MEMBERS), 0.0, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa)
+        return Carried(belief, np.zeros(MEMBERS), 0.0, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa, np.zeros_like(film_pa))
     drive = Drive(wall_k, readings.wall_k, readings.pressure_pa, vapour_pa)
     after = layers.advance(members.model, belief.slow, belief.state, drive, dt_s)
     crosslinks_h = (after.state.conversion - belief.state.conversion) @ members.model.shape.share * (LIMIT * 3600 / dt_s)
     carried = belief._replace(state=after.state)
     roll_j = _taken_j(members, belief, carried, after.left_kg)
-    return Carried(carried, after.left_kg, roll_j, crosslinks_h, int(after.failed.sum()), film_pa, rubbery, vapour_pa)
+    warming_k_s = (after.state.temps - belief.state.temps) / dt_s
+    return Carried(carried, after.left_kg, roll_j, crosslinks_h, int(after.failed.sum()), film_pa, rubbery, vapour_pa, warming_k_s)
 
 
 def _taken_j(members: Members, before: Belief, after: Belief, left_kg: Array) -> float:
@@ -228,7 +230,9 @@ def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Arra
     return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.solvent_kg_h, hypot(*unsure))[0]
 
 
-def _warmth(members: Members, memory: EstimatorMemory, belief: Belief, inputs: Inputs) -> tuple[EstimatorMemory, Belief]:
+def _warmth(
+    members: Members, memory: EstimatorMemory, belief: Belief, warming_k_s: Array, inputs: Inputs
+) -> tuple[EstimatorMemory, Belief]:
     """Return memory and belief after a look at the load thermocouples, once a minute.
 
     A thermocouple that is hotter than everything that could heat it, or colder than the hall, is left out and counted. One that lags by
@@ -256,6 +260,7 @@ def _warmth(members: Members, memory: EstimatorMemory, belief: Belief, inputs: I
             hypot(_LOOKS_ALIKE * value("thermocouple_model_error"), _GRADIENT_ERROR * (memory.wall_k - read_k)),
             memory.wall_k,
             memory.pressure_pa,
+            warming_k_s,
         )
     return replace(memory, looked_at_s=inputs.at_s, refused=(refused[0], refused[1], refused[2])), belief
 
@@ -280,31 +285,33 @@ def _solvent(members: Members, belief: Belief, window: FluxWindow) -> tuple[Beli
     """Return belief and window after the members were held against a window of solvent, if it is full."""
     if window.elapsed_s < flux.SHORTEST_S:
         return belief, window
-    predicted = belief.leaving_kg * np.exp(belief.log_gain)
+    leaving = belief.leaving_kg * np.exp(belief.log_gain)
+    predicted = flux.shown_kg(window, leaving)
     expected = float(predicted.mean())
     if not flux.full(window, expected):
         return belief, window
     conflicts = window.conflicts
-    if flux.usable(window):
+    belief = belief._replace(leaving_kg=np.zeros(MEMBERS), hidden_kg=belief.hidden_kg + leaving - predicted)
+    if flux.usable(window, float(predicted.max())):
         deviation = flux.deviation_kg(window, expected)
         belief, looked = learning.from_solvent(members, belief, predicted, window.observed_kg, _CORRELATED * deviation)
         contradicts = looked.nearest * _CORRELATED > _CONFLICT
-        window = flux.reopened(window, expected, conflicts + 1 if contradicts else 0)
+        window = flux.reopened(window, expected, conflicts + 1 if contradicts else 0, seen=True)
         if window.balance_kg > _ALL_AND_MORE * float((members.residual / (1 - members.residual)).max()) * members.model.polymer_kg:
             window = replace(window, conflicts=CONFLICT_LIMIT)
         if flux.balance_tells(window):
             belief = _balance(members, belief, window)
             window = replace(window, balanced_kg=window.balance_kg)
     else:
-        window = flux.reopened(window, expected, conflicts)
-    return belief._replace(leaving_kg=np.zeros(MEMBERS)), window
+        window = flux.reopened(window, expected, conflicts, seen=False)
+    return belief, window
 
 
 def _balance(members: Members, belief: Belief, window: FluxWindow) -> Belief:
     """Return the belief after all solvent seen so far was held against all that the members have lost."""
     model = members.model
     gone = (members.residual / (1 - members.residual) - layers.mean_u(model, belief.state) @ model.shape.share) * model.polymer_kg
-    shown = gone * np.exp(belief.log_gain)
+    shown = np.maximum(gone * np.exp(belief.log_gain) - belief.hidden_kg, 0.0)
     return learning.from_solvent(members, belief, shown, window.balance_kg, flux.balance_deviation_kg(window))[0]
 
 

@@ -28,6 +28,7 @@ class Winding(NamedTuple):
     rings_m: Array  # (positions - 2,) conductance between neighbouring rings per radial conductivity
     axial_w_k: Array  # (positions - 1,) between a ring and the edge zone: only the outermost has one
     open_m2: Array  # (positions,) area that sees the wall: openings of the core, end faces
+    fin_m2_k_w: float  # of the copper between an end face and the middle of the width, which warm at one rate
     skin_m2: float  # area of the outermost ring
     skin_m: float  # conductance from its middle to its surface per radial conductivity
     pitch_scale: float  # radial conductivity of this turn against the one of the parameters
@@ -47,7 +48,7 @@ def winding_of(load: LoadState, depths: tuple[float, ...]) -> Winding:
     capacity = areal * area * share
     capacity[0] += 2 * pi * bore * load.width_m * value("core_heat_per_area")
     axial = np.zeros(len(depths))
-    axial[-1] = 2 * value("copper_conductivity") * foil / pitch * ring_m2[-1] / (load.width_m / 4)
+    axial[-1] = 2 * value("copper_conductivity") * foil / pitch * ring_m2[-1] / (EDGE_SHARE / 2 * load.width_m)
     open_m2 = np.append(2 * ring_m2, 2 * ring_m2[-1])
     open_m2[-2] = 0.0
     open_m2[0] += 2 * pi * bore**2 * value("bore_view")
@@ -58,6 +59,7 @@ def winding_of(load: LoadState, depths: tuple[float, ...]) -> Winding:
         rings_m=2 * pi * load.width_m / np.log(middle[1:] / middle[:-1]),
         axial_w_k=axial,
         open_m2=open_m2,
+        fin_m2_k_w=load.width_m / 4 * pitch / (value("copper_conductivity") * foil),
         skin_m2=2 * pi * rim * load.width_m,
         skin_m=2 * pi * load.width_m / log(rim / middle[-1]),
         pitch_scale=pitch / gap / _REFERENCE_PITCH,

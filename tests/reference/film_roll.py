@@ -10,7 +10,7 @@ from scipy.sparse import lil_matrix
 from controller.estimator.parameters import value
 
 R = 8.314462618
-DEPTHS = {"core": 0.35, "middle": 0.3, "upper": 0.2, "outer": 0.15}  # shares of the winding's thickness; other names lie even
+DEPTHS = {"core": 0.25, "middle": 0.4, "upper": 0.3, "outer": 0.05}  # shares of the winding's thickness; other names lie even
 EDGE = 0.2  # of the outermost ring's film is the edge zone
 
 
@@ -50,8 +50,10 @@ class Roll:
         self.geometry = around / np.log(mid[1:] / mid[:-1])
         self.last = around / np.log(rim_m / mid[-1])
         self.skin_m2 = around * rim_m
-        # two cut edges of the outermost ring's foil, along a quarter of the width each
-        self.axial = 2 * value("copper_conductivity") * (end[-1] * foil_m / turn_m) / (load.width_m / 4)
+        # two cut edges of the outermost ring's foil, along a tenth of the width each
+        self.axial = 2 * value("copper_conductivity") * (end[-1] * foil_m / turn_m) / (load.width_m / 10)
+        # a fin that warms at one rate: its middle lags its end by q a / 2 k, a being half of the width
+        self.fin = (load.width_m / 2) / 2 / (value("copper_conductivity") * foil_m / turn_m)
         # every ring ends in two faces; those of the outermost one belong to the edge zone
         self.faces_m2 = np.r_[2 * end[:-1], 0.0, 2 * end[-1]]
         self.bore_m2 = 2 * np.pi * core_m**2 * value("bore_view")  # the core's two openings
@@ -77,14 +79,17 @@ class Roll:
         knudsen = self.gap_m / 3 * np.sqrt(8 * R * temp / (np.pi * molar))
         molecular = value("vapour_diffusion") * (temp / 473.15) ** 1.75 * 101325 / max(pressure - vapour, 1.0)
         viscous = np.where(film > pressure, self.gap_m**2 / (24 * value("vapour_viscosity")) * (film**2 - pressure**2), 0.0)
-        per_length = viscous + (film - vapour) / (1 / knudsen + 1 / molecular)
+        # plug flow at v through the gap over the width 2a carries g v p / 2a R T off each square metre
+        blown = self.gap_m**2 * value("circulation_push") * pressure / 101325 / (12 * value("gas_viscosity")) / 8
+        per_length = viscous + (film - vapour) * (1 / (1 / knudsen + 1 / molecular) + blown)
         return 2 * self.gap_m / self.half_width_m**2 * per_length / (R * temp) * molar / self.mass_m2
 
     def wall_heat(self, temp, wall, pressure):
         """Heat from the wall into each position, W."""
         h = self.transfer(wall, pressure)
-        into = h * self.faces_m2
-        into[0] += h * self.bore_m2
+        into = self.faces_m2 / (1 / h + self.fin)
+        into[0] += self.bore_m2 / (1 / h + self.fin)
+        into[-1] = h * self.faces_m2[-1]
         into[-2] += 1 / (1 / (h * self.skin_m2) + 1 / (self.conductivity(pressure) * self.last))
         return into * (wall - temp)
 
