@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controller.units import R_J_PER_MOL_K, kelvin
-from sim.plant.jit import compiled
+from sim.plant.jit import compiled, part
 from sim.plant.parameters import Parameters
 
 Array = npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ def law_of(p: Parameters) -> CureLaw:
     )  # fmt: skip
 
 
-@compiled("float64(float64, float64, float64, float64[::1])")
+@part
 def rate(temp_k: float, solvent_fraction: float, delta: float, law: Array) -> float:
     """Return d delta/dt in 1/s at ``temp_k`` with ``solvent_fraction`` (by weight) in the film."""
     left = 1.0 - delta / law[_MAX]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controller.units import R_J_PER_MOL_K
-from sim.plant.jit import compiled
+from sim.plant.jit import compiled, part
 from sim.plant.parameters import Parameters
 
 Array = npt.NDArray[np.float64]
@@ -83,7 +83,7 @@ def self_diffusivity(solvent_fraction: float, temp_k: float, law: Array) -> floa
     return law[_D0] * exp(-law[_E_K] / temp_k - (w1 * law[_V1] + w2 * law[_XI_V2]) / holes)  # type: ignore[no-any-return]
 
 
-@compiled("float64(float64, float64, float64[::1])")
+@part
 def secant_pa(free: float, temp_k: float, law: Array) -> float:
     """Return the vapour pressure over the film per kg/kg of free solvent, Pa: Flory-Huggins with chi(T), infinite chains."""
     psat_pa = law[_PSAT] * exp(law[_ANT_A] - law[_ANT_B] / (temp_k + law[_ANT_C]))
@@ -92,7 +92,7 @@ def secant_pa(free: float, temp_k: float, law: Array) -> float:
     return psat_pa * law[_RATIO] * polymer * exp(polymer * (1.0 + chi * polymer))  # type: ignore[no-any-return]
 
 
-@compiled("float64(float64, float64, float64, float64[::1])")
+@part
 def _mobility(free: float, bound: float, temp_k: float, law: Array) -> float:
     """Return D rho phi_p^2 in kg/(m s) per kg/kg: mutual diffusion in the coordinate of the dry polymer."""
     wet = free + bound

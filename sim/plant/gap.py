@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K
-from sim.plant.jit import compiled
+from sim.plant.jit import compiled, part
 from sim.plant.parameters import Parameters
 
 Array = npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ def law_of(p: Parameters, gap_m: float, width_m: float) -> GapLaw:
     return GapLaw(gap_m, width_m, p.edge_share, p.solvent_kg_mol, p.n2_vapour_m2_s, p.vapour_pa_s, p.gas_pa_s, p.fan_pa, p.tape_open)
 
 
-@compiled("Tuple((float64, float64))(float64, float64, float64, float64[::1])")
+@part
 def potential(vapour_pa: float, total_pa: float, temp_k: float, law: Array) -> tuple[float, float]:
     """Return psi in Pa m2/s and its slope in m2/s at ``vapour_pa`` in a chamber at ``total_pa``."""
     knudsen = law[_GAP] / 3.0 * sqrt(8.0 * law[_R] * temp_k / (pi * law[_MOL]))
