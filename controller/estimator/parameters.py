@@ -77,7 +77,7 @@ _ROWS: Final = (
     # instruments
     Parameter("flux_gain", 1.0, "", 0.7, 1.4, 0.08, True, "[assume] condensate and exhaust together"),
     Parameter("flux_model_error", 0.2, "", 0.05, 0.5, 0.0, False, "[assume] one lumped film against a real roll, per window"),
-    Parameter("condensate_error", 0.01, "kg", 0.001, 0.1, 0.0, False, "[assume] scale resolution and what hangs on the walls"),
+    Parameter("condensate_error", 0.005, "kg", 0.001, 0.1, 0.0, False, "[assume] scale of 2 g, read twice, and what hangs on the walls"),
     Parameter("flux_lag", 120.0, "s", 0.0, 600.0, 0.0, False, "[assume] condensate drains, analyser line"),
 )  # fmt: skip
 
