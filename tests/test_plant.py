@@ -216,7 +216,7 @@ def test_vapour_in_a_closed_cold_chamber_ends_at_the_cold_walls_saturation() -> 
     chamber.n2 = chamber.o2 = 0.0
     chamber.add(0.1, 0.0)
     run(plant, 2000)
-    assert plant.heaters.walls_c == [23.0] * 3
+    assert plant.heaters.walls_c == (23.0, 23.0, 23.0)
     assert chamber.vapour_pa == pytest.approx(saturation_pa.py_func(plant.parameters, 23.0), rel=1e-3)
     assert chamber.wall_mol > 0.0
 

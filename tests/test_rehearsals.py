@@ -133,9 +133,10 @@ def exotherm(c_per_s, up_to_c):
     start: dict[int, float] = {}
 
     def every(rig, since_s):
-        walls = rig.plc.plant.heaters.walls_c
-        base = start.setdefault(id(rig), walls[1])
-        walls[1] = max(walls[1], base + min(c_per_s * since_s, up_to_c))
+        heaters = rig.plc.plant.heaters
+        w1_c, w2_c, w3_c = heaters.walls_c
+        base = start.setdefault(id(rig), w2_c)
+        heaters.walls_c = (w1_c, max(w2_c, base + min(c_per_s * since_s, up_to_c)), w3_c)
 
     return Cause(lambda rig: None, lambda rig: None, every)
 
