@@ -256,6 +256,7 @@ def test_an_abrupt_one_is_unsettled_until_it_has_agreed_long_enough():
     assert sensors.unsettled(Believed(out=(out("open"), out("stuck", 179.9))), LIMITS)
     assert not sensors.unsettled(Believed(out=(out("open"), out("stuck", 180.0))), LIMITS)
     assert not sensors.unsettled(Believed(), LIMITS)
+    assert VotedOut(A, "open", AT_S).agreed_s == 0.0
 
 
 @pytest.mark.parametrize(("value", "agreed_s"), [(205.0, 110.0), (195.0, 110.0), (205.1, 0.0), (194.9, 0.0), (None, 0.0)])
