@@ -6,7 +6,7 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any, Final
 
-from controller.alarms.states import State
+from controller.alarms.states import Priority, State
 from controller.interlocks import bypass
 from controller.journal import alarms as told
 from controller.journal import bypasses, samples
@@ -58,7 +58,7 @@ def now(reader: JournalReader) -> dict[str, Any]:
         shown["state"] = json.loads(state.payload)["to"]
     if shown["state"] in _OVER:
         shown["time_to_finish_s"] = None
-    shown["alarms"] = alarms(reader)
+    shown["alarms"], shown["permissives"] = alarms(reader)
     shown["bypassed"] = list(bypass.banner(bypasses.standing(reader), shown.get("at_s", 0.0)))
     return shown
 
@@ -82,6 +82,8 @@ def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for banner in shown.get("bypassed", ()):
         yield "BYPASS", banner
     yield "alarms", "; ".join(shown["alarms"]) or "none"
+    if shown["permissives"]:
+        yield "not permitted by", ", ".join(shown["permissives"])
 
 
 def _numbers(values: list[float]) -> str:
@@ -112,6 +114,11 @@ def _last_rise(reader: JournalReader) -> dict[str, Any] | None:
     return None if rise is None or start is None or rise.seq < start.seq else rise.fields()
 
 
-def alarms(reader: JournalReader) -> list[str]:
-    """Return the alarms that are not normal, what nobody has seen first, each with its state when it is not simply active."""
-    return [f"{one.rule} {one.text}{_SAID.get(one.state, '')}" for one in told.standing(reader)]
+def alarms(reader: JournalReader) -> tuple[list[str], list[str]]:
+    """Return the alarms that are not normal, what nobody has seen first, with the state of one that is not simply active; and permissives.
+
+    A permissive is in the way of a start, of heat or of air and is no alarm: it stands in every calm oven.
+    """
+    listed = told.standing(reader)
+    raised = [f"{one.rule} {one.text}{_SAID.get(one.state, '')}" for one in listed if one.priority != Priority.JOURNAL.value]
+    return raised, [one.rule for one in listed if one.priority == Priority.JOURNAL.value]

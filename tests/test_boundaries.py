@@ -185,6 +185,10 @@ def test_a_restarted_core_keeps_latches_and_first_out_of_rows_that_exist_and_not
 LINK = Memory(epoch=3, master=1, serial=4711)
 
 
+def test_a_contract_that_begins_has_sent_and_seen_nothing():
+    assert tuple(LINK) == (3, 1, 4711, 0, (), 0, None, float("-inf"), None, 0, True, False, True, False)
+
+
 def test_a_block_counts_one_up_goes_round_after_32_bits_and_waits_for_its_echo():
     after, registers = contract.next_block(LINK, OFF, 5.0)
     assert (after.counter, after.waiting) == (1, (Written(1, registers[-1], 5.0),))
@@ -196,6 +200,8 @@ def test_the_oldest_block_without_an_echo_is_never_forgotten():
     link = LINK
     for scan in range(300):
         link, _ = contract.next_block(link, OFF, float(scan))
+        if scan >= 256:
+            assert [one.counter for one in link.waiting[:2]] == [1, scan - 253]
     assert len(link.waiting) == 256
     assert link.waiting[0].counter == 1
     assert [one.counter for one in link.waiting[1:]] == list(range(46, 301))

@@ -104,6 +104,30 @@ def test_each_zone_counts_its_own_that_are_out():
     assert believed.valid == (3, 2, 1)
 
 
+def test_one_that_is_out_is_in_no_doubt_any_more():
+    stuck = START._replace(out=(out("stuck"),), doubt=(2, *NO_DOUBT[1:]), valid=(-1, -1, -1))
+    believed = after(stuck, seen(AT_S + 1.0))
+    assert (believed.doubt, believed.valid) == (NO_DOUBT, (2, 3, 3))
+
+
+UNLIKE = {f"z{zone}_{name}_c": 150.0 + 50.0 * zone for zone in (1, 2, 3) for name in ("tc_a", "tc_b", "tc_c", "limit")}
+
+
+def test_each_thermocouple_is_held_against_its_own_zone():
+    begun = after(Believed(), seen(AT_S, **UNLIKE))
+    believed = after(begun, seen(AT_S + 1.0, **UNLIKE | {A: BAD}))
+    assert believed.doubt == (1, *NO_DOUBT[1:])
+    process = condition(LIMITS, seen(AT_S, **UNLIKE))
+    for field in FIELDS:
+        one = sensors._agreeing(out("open", 100.0, field), LIMITS, process, tuple(UNLIKE[name] for name in FIELDS), 10.0)
+        assert one.agreed_s == 110.0
+
+
+def test_a_clock_that_went_back_begins_anew():
+    back = after(START, seen(AT_S - 0.5, **at_c(206.0)))
+    assert (back.smooth_c[0], back.mark_c[0], back.o2_still_s) == (206.0, 206.0, 0.0)
+
+
 def test_a_limit_thermocouple_has_no_vote_to_lose():
     believed = START
     for second in (10, 20, 30, 40):
@@ -256,6 +280,7 @@ def test_an_abrupt_one_is_unsettled_until_it_has_agreed_long_enough():
     assert sensors.unsettled(Believed(out=(out("open"), out("stuck", 179.9))), LIMITS)
     assert not sensors.unsettled(Believed(out=(out("open"), out("stuck", 180.0))), LIMITS)
     assert not sensors.unsettled(Believed(), LIMITS)
+    assert VotedOut(A, "open", AT_S).agreed_s == 0.0
 
 
 @pytest.mark.parametrize(("value", "agreed_s"), [(205.0, 110.0), (195.0, 110.0), (205.1, 0.0), (194.9, 0.0), (None, 0.0)])

@@ -90,6 +90,30 @@ def test_the_other_zone_that_has_moved_least_is_the_witness():
     assert (A, "stuck") in stuck(known)
 
 
+PAIRS = [(stuck_in, near) for stuck_in in (1, 2, 3) for near in (1, 2, 3) if stuck_in != near]
+
+
+@pytest.mark.parametrize(("stuck_in", "near"), PAIRS)
+@pytest.mark.parametrize(("by_c", "limit_by_c", "found"), [
+    ((6.0, 4.0, 0.0), 9.0, False),  # its middle has moved by four
+    ((0.0, 4.0, 6.0), 9.0, False),
+    ((6.0, 5.0, 0.0), 0.0, True),
+    ((0.0, 5.0, 6.0), 0.0, True),
+])  # fmt: skip
+def test_without_a_limit_thermocouple_the_nearer_zone_s_middle_is_the_witness(stuck_in, near, by_c, limit_by_c, found):
+    liar = f"z{stuck_in}_tc_a_c"
+    by = {f"z{zone}_{name}_c": 20.0 for zone in (1, 2, 3) for name in ("tc_a", "tc_b", "tc_c", "limit")}
+    by |= dict(zip((f"z{near}_{name}_c" for name in ("tc_a", "tc_b", "tc_c", "limit")), (*by_c, limit_by_c), strict=True))
+    known = moved(**by | {liar: 0.5})
+    blind = known._replace(smooth_c=place(f"z{stuck_in}_limit_c", None, known.smooth_c))
+    assert ((liar, "stuck") in stuck(blind)) is found
+
+
+def test_a_limit_thermocouple_is_never_voted_out():
+    known = moved()
+    assert stuck(known._replace(low_c=place("z1_limit_c", 206.0, known.low_c))) == []
+
+
 # ---- O2, load, echo ----
 
 

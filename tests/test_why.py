@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller import why
+from controller import status, why
 from controller import wiring as wirings
 from controller.command import Start
 from controller.errors import JournalError
@@ -107,6 +107,22 @@ def test_heat_is_explained_by_state_proof_and_plc(oven):
     steps(oven, 600)
     held = asked(oven, Question.HEAT)[0].found
     assert held[0].text.endswith("asks for no heat now")
+
+
+def test_a_calm_oven_shows_no_alarm_and_says_what_is_not_permitted(oven):
+    shown = dict(status.lines(status.read(Path(oven.journal.path))))
+    assert shown["alarms"] == "none"
+    assert {"I5", "I10"} <= set(shown["not permitted by"].split(", "))
+
+
+def test_a_cold_load_that_waits_for_n2_is_told_so_and_not_to_cool(oven):
+    oven.prove()
+    oven.ask(Verb.START, START)
+    steps(oven, 3)
+    one = next(one for one in asked(oven, Question.OPEN)[0].found if one.rule == "I19")
+    assert str(one.value).startswith("hottest 23.")
+    assert "degC, 0 N2 cycles and 0.0 volumes since heat, 10" in str(one.value)
+    assert "washed with N2" in one.action
 
 
 def test_a_start_while_a_batch_runs_names_what_is_possible(oven):

@@ -155,8 +155,7 @@ def _vote(known: Believed, limits: Limits, inputs: Inputs, process: Process, val
         if doubt[index] >= SCANS:
             out.append(VotedOut(field, why, inputs.at_s))
             doubt[index] = 0
-    after = tuple(doubt)
-    return known if after == known.doubt and len(out) == len(known.out) else known._replace(doubt=after, out=tuple(out))
+    return known._replace(doubt=tuple(doubt), out=tuple(out))
 
 
 def _dropped(known: Believed, limits: Limits, sample: Sample[float], values: Readings, index: int, zone: ZonePv, at_s: float) -> str:
@@ -196,7 +195,7 @@ def _jumped(limits: Limits, moved_c: float, in_s: float) -> bool:
 def _look(known: Believed, limits: Limits, inputs: Inputs, process: Process, values: Readings, latched: bool) -> Believed:
     at_s = inputs.at_s
     in_s = at_s - known.looked_s
-    fresh = not 0.0 < in_s <= GAP_S
+    fresh = not LOOK_S <= in_s <= GAP_S  # nobody looked for long, or the clock went back
     known = _followed(known, values, fresh, in_s)
     out = [one for one in known.out if _stays_out(one, limits, latched)]
     out = [_agreeing(one, limits, process, values, 0.0 if fresh else in_s) for one in out]
@@ -220,8 +219,8 @@ def _followed(known: Believed, values: Readings, fresh: bool, in_s: float) -> Be
         value if mean is None or value is None else mean + share * (value - mean)
         for value, mean in zip(last, known.smooth_c, strict=True)
     ]  # fmt: skip
-    low = [now if was is None or now is None or now < was else was for was, now in zip(known.low_c, last, strict=True)]
-    high = [now if was is None or now is None or now > was else was for was, now in zip(known.high_c, last, strict=True)]
+    low = [now if was is None or now is None else min(was, now) for was, now in zip(known.low_c, last, strict=True)]
+    high = [now if was is None or now is None else max(was, now) for was, now in zip(known.high_c, last, strict=True)]
     return known._replace(last_c=last, smooth_c=tuple(smooth), low_c=tuple(low), high_c=tuple(high))
 
 
@@ -242,7 +241,7 @@ def _agreeing(one: VotedOut, limits: Limits, process: Process, values: Readings,
     value, reference = values[index], _reference(process.zones[index // 4])
     agrees = value is not None and reference is not None and abs(value - reference) <= 0.5 * limits.vote_c
     if not agrees:
-        return one if one.agreed_s == 0.0 else one._replace(agreed_s=0.0)
+        return one._replace(agreed_s=0.0)
     return one._replace(agreed_s=min(one.agreed_s + in_s, limits.rejoin_s))
 
 

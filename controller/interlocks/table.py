@@ -195,6 +195,15 @@ def _unsafe_for_air(v: View) -> bool | None:
     return hot or (v.phase.solvent and not washed) or pressure > ATMOSPHERE_MBAR + v.limits.ambient_band_mbar
 
 
+def _air_shown(v: View) -> str:
+    """Return all that the row looks at: a cold load may still wait for N2, and a washed one for ambient pressure."""
+    hottest, washed = v.process.hottest_c, v.proof.volumes_since_heat
+    return (
+        f"hottest {_shown(hottest)} degC, {v.proof.cycles_since_heat} N2 cycles and {washed:.1f} volumes since heat, "
+        f"{_shown(v.process.pressure_mbar)} mbar"
+    )
+
+
 def _one_out(v: View) -> bool:
     return bool(v.sensors.out) or 2 in v.process.zones_valid
 
@@ -309,7 +318,7 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.estimate.evolution_kg_h.value),
     Rule("I18B", "solvent's vapour pressure in the rubbery film above the chamber's: blisters", W, AUTO, 60, False, _blisters,
          lambda v: v.estimate.blister),
-    Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, lambda v: v.process.hottest_c),
+    Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, _air_shown),
     Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
          lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
     Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,
