@@ -147,6 +147,8 @@ def test_bare_copper_needs_its_o2_limit_from_a_hundred_degrees_on_and_where_nobo
     assert says("I8", dict.fromkeys(at_c(0.0), BAD) | dirty, phase=phase) is True
     assert says("I8", at_c(150.0) | {"o2_pct": 0.01}, phase=phase) is False  # 100 ppm are 0.01 vol%
     assert says("I8", at_c(150.0) | {"o2_pct": 0.0100005}, phase=phase) is True
+    assert says("I8", at_c(150.0) | dirty, phase=phase._replace(o2_limit_ppm=0.0)) is False  # no limit
+    assert says("I8", at_c(150.0) | dirty, phase=phase._replace(o2_limit_ppm=0.5)) is True
 
 
 def test_n2_for_an_emergency_purge_is_judged_by_what_is_known():
@@ -164,6 +166,8 @@ def test_the_trap_and_the_duct_are_foreseen_only_with_a_reading_a_batch_and_an_e
     assert says("I17B", {"condensate_kg": BAD}, phase=RUNNING, estimate=EVOLVING) is False
     assert says("I17B", full, estimate=EVOLVING) is False
     assert says("I17B", full, phase=RUNNING, estimate=EVOLVING._replace(valid=False)) is False
+    takes = 1e-5 * LIMITS.lel_hold_pct * LIMITS.lel_g_m3 * 400.0  # kg/h that bring 400 m3/h just to the limit
+    assert says("I17L", {"exhaust_flow_m3_h": 400.0}, phase=HOT_N2, estimate=BELIEF._replace(evolution_kg_h=Interval(takes, 0, 9))) is False
     low = {"exhaust_flow_m3_h": 100.0}
     assert says("I17L", low, phase=HOT_N2, estimate=EVOLVING) is True
     assert says("I17L", {"exhaust_flow_m3_h": BAD}, phase=HOT_N2, estimate=EVOLVING) is False

@@ -9,6 +9,7 @@ those run unabridged. Three steps make memories equal that the rules cannot tell
   answers for its outage (``OUTAGE_ROWS``). Rows of one such class are replaced by all rows of it whose effects lie inside the effects they
   have together: the same effects, gone at the same event. Rows that others ask for by name stay themselves. An effect is left out where
   the state has nothing that it could change (``_matters``).
+  In a batch that is held without heat and without a recovery to come, rows that an acknowledgement clears are none at all.
 * **What will be counted anew before anybody asks** is forgotten: seconds below the proof pressure before the N2 cycles are complete (a
   cycle ends far above that pressure), a proof that another boot of the PLC or air has ended, a leak test that is not RUNNING (a restart
   begins it anew), the reset pulse while no heat is asked for (without it heat comes sooner, not later), the time in a state
@@ -208,7 +209,10 @@ def _round(temp_c: float) -> float:
 def _interlocks(memory: Memory) -> InterlockMemory:
     unit = memory.unit
     latched = frozenset(rule for rule in memory.interlocks.active if BY_ID[rule].reset is not Reset.AUTO)
-    return InterlockMemory(active=_alike(latched, unit.state, unit.setpoints.heat, _answerable(unit)))
+    heat, answerable = unit.setpoints.heat, _answerable(unit)
+    if not heat and not answerable:  # held, and only a person's RESTART leads on, which acknowledges every row in its own scan
+        latched = frozenset(rule for rule in latched if rule in _NAMED or BY_ID[rule].reset is not Reset.OPERATOR)
+    return InterlockMemory(active=_alike(latched, unit.state, heat, answerable))
 
 
 def _answerable(unit: UnitMemory) -> bool:
