@@ -229,6 +229,7 @@ async def started(config: Config, kind: type[Core] = Core) -> AsyncIterator[Core
         ).result()
         async with Field(driver_of(config.plc, wiring), wiring, epoch=journal.boot, master=config.core.master) as field:
             core = kind(config, journal, field, clock, Memory() if restored is None else restored[0])
+            realtime.settle()  # before the gap is named: it takes a scan's time
             if restored is not None:
                 await _resume(core, broken, known=outage_s is not None and broken.known)
             log.info(
@@ -239,7 +240,6 @@ async def started(config: Config, kind: type[Core] = Core) -> AsyncIterator[Core
                 rate=config.core.rate,
                 scheduling=scheduling,
             )
-            realtime.settle()
             notify("READY=1")
             why = "the core failed; its log says where"
             try:
