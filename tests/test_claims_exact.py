@@ -126,6 +126,12 @@ def test_more_solvent_than_oven_or_cold_trap_may_take_is_no_load(oven, fits):
     assert [(problem.key, problem.value, problem.allowed) for problem in found] == ([] if fits else wrong)
 
 
+def test_a_load_of_solvent_is_told_to_ten_grams():
+    more = ROLL.model_copy(update={"length_m": 1000.6})
+    (problem,) = check_load(more, RECIPE.model_copy(update={"load": WIDE}), Equipment(solvent_kg=7.0))
+    assert problem.value == 7.05
+
+
 def test_an_aim_below_thirty_per_cent_is_warned_about():
     assert warnings_of(recipe("endpoint", insoluble_aim_pct=30.0)) == []
     (said,) = warnings_of(recipe("endpoint", insoluble_aim_pct=29.9))
