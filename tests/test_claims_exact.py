@@ -110,6 +110,7 @@ def test_solvent_is_dry_film_by_wet_over_dry():
     """1000 m x 1 m x 20 um: 28.2 kg of dry polyamide-imide (1410 kg/m3), 28.4 kg of polyimide (1420); a quarter of it at 20 wt%."""
     assert solvent_kg(ROLL, "PAI") == pytest.approx(7.05)
     assert solvent_kg(ROLL, "PI") == pytest.approx(7.1)
+    assert solvent_kg(ROLL.model_copy(update={"width_m": 0.5}), "PAI") == pytest.approx(3.525)
     assert solvent_kg(ROLL.model_copy(update={"residual_wt_pct": 50.0, "length_m": 500.0}), "PAI") == pytest.approx(14.1)
 
 
