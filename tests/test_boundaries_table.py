@@ -84,7 +84,8 @@ def test_a_limit_itself_is_not_above_it():
     assert says("I24", {"z1_op_pct": 0.9}, slopes=Slopes((3.5, 0.0, 0.0))) is True
     assert says("I24", {"z2_op_pct": 50.0}, slopes=Slopes((3.0, 3.5, 0.0))) is False  # each zone by its own output
     assert says("I19", {"pressure_cap_mbar": 1013.25 + LIMITS.ambient_band_mbar}) is False
-    for kg_h, fast in ((3.59, False), (3.61, True)):  # 90 % of 4 kg/h
+    just = LIMITS.evolution_share * view({}).equipment.solvent_kg_h
+    for kg_h, fast in ((3.59, False), (just, False), (3.61, True)):  # 90 % of 4 kg/h
         assert says("I18", {}, estimate=EVOLVING._replace(evolution_kg_h=Interval(kg_h, 3.0, 4.0))) is fast
 
 
@@ -199,6 +200,9 @@ def test_what_a_row_shows_is_what_a_person_needs():
     assert shown["I21"](view({"z2_tc_b_c": BAD})) == "thermocouples that vote, by zone: 3, 2, 3"
     out = Believed(out=(VotedOut("z1_tc_a_c", "open", 0.0),))
     assert shown["I21W"](view({}, sensors=out)) == out.told
+    washed = PROVEN._replace(cycles_since_heat=1, volumes_since_heat=2.25)
+    wet = view({"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 20.0}, proof=washed)
+    assert shown["I19"](wet) == "hottest 23.0 degC, 1 N2 cycles and 2.2 volumes since heat, 20.0 mbar"
     began = RUNNING._replace(began_s=image().at_s - 5400.0)
     assert shown["I26B"](view({}, phase=began)) == 1.5
 

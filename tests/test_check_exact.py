@@ -138,6 +138,7 @@ CASES = [
     ("WAIT", {"falling": 50.0}, [("rising", "rising = 90.0, falling = 50.0", "a WAIT for temp_c has rising or falling, and only that")]),
     ("WAIT", {"rising": None, "equals": True}, [("rising", "equals = True", "a WAIT for temp_c has rising or falling, and only that")]),
     ("WAIT", {"for_s": 60.0, "timeout_min": 1.1, "expect_min": 0.5}, []),
+    ("WAIT", {"for_s": 59.5, "timeout_min": 1.0, "expect_min": 0.5}, []),
     ("WAIT", {"for_s": 60.0, "timeout_min": 1.0, "expect_min": 0.5}, [("for_s", 60.0, "below timeout_min = 1 min")]),
     # ---- OPERATOR ----
     ("OPERATOR", {"entry": "CHOICE", "choices": ["a", "b"]}, []),

@@ -110,6 +110,7 @@ def test_solvent_is_dry_film_by_wet_over_dry():
     """1000 m x 1 m x 20 um: 28.2 kg of dry polyamide-imide (1410 kg/m3), 28.4 kg of polyimide (1420); a quarter of it at 20 wt%."""
     assert solvent_kg(ROLL, "PAI") == pytest.approx(7.05)
     assert solvent_kg(ROLL, "PI") == pytest.approx(7.1)
+    assert solvent_kg(ROLL.model_copy(update={"width_m": 0.5}), "PAI") == pytest.approx(3.525)
     assert solvent_kg(ROLL.model_copy(update={"residual_wt_pct": 50.0, "length_m": 500.0}), "PAI") == pytest.approx(14.1)
 
 
@@ -124,6 +125,12 @@ def test_more_solvent_than_oven_or_cold_trap_may_take_is_no_load(oven, fits):
     low = min(oven.values())
     wrong = [("solvent in the load", 7.05, f"allowed 0 to {low:g} kg (I17: what oven and cold trap may take)")]
     assert [(problem.key, problem.value, problem.allowed) for problem in found] == ([] if fits else wrong)
+
+
+def test_a_load_of_solvent_is_told_to_ten_grams():
+    more = ROLL.model_copy(update={"length_m": 1000.6})
+    (problem,) = check_load(more, RECIPE.model_copy(update={"load": WIDE}), Equipment(solvent_kg=7.0))
+    assert problem.value == 7.05
 
 
 def test_an_aim_below_thirty_per_cent_is_warned_about():

@@ -163,6 +163,10 @@ def test_a_phase_with_heat_proves_its_vacuum_in_cycles_and_then_waits_in_vacuum(
     memory, waiting, _ = holding.restarting(unit("SOAK", S.RESTARTING, reproof=PhaseMemory(cycles=2)), look(pressure=500.0), False)
     assert memory.setpoints == gas_only(Atmosphere.VACUUM, 20.0)
     assert waiting == "proving the atmosphere: vacuum proof (I5)"
+    deep = PHASES["SOAK"].model_copy(update={"pressure_mbar": None})
+    bare = unit("SOAK", S.RESTARTING, reproof=PhaseMemory(cycles=2))
+    bare = bare._replace(batch=bare.batch._replace(recipe=RECIPE.model_copy(update={"phase": (deep, phase("END"))})))
+    assert holding.restarting(bare, look(pressure=500.0), False)[0].setpoints == gas_only(Atmosphere.VACUUM, 0.0)
     high = look(pressure=47.0)
     assert holding.restarting(unit("SOAK", S.RESTARTING), high, False)[0].reproof.stage == 1
     up = holding.restarting(unit("SOAK", S.RESTARTING, reproof=PhaseMemory(stage=1)), high, False)[0]
@@ -210,6 +214,9 @@ def test_after_a_power_failure_air_is_let_in_only_after_n2_again():
     assert holding.restarting(washed, look(pressure=1013.0), False)[0].state is S.RUNNING
     assert holding.restarting(lost._replace(reproof=PhaseMemory(volumes=4.9)), look(pressure=1013.0), False)[0].state is S.RESTARTING
     assert holding.restarting(lost._replace(power_lost=False), look(pressure=1013.0), False)[0].state is S.RUNNING
+    enough = look(pressure=1013.0, o2_pct=1.1, **FLOWING)
+    waiting = holding.restarting(lost._replace(reproof=PhaseMemory(volumes=4.9)), enough, False)[1]
+    assert waiting == "N2 again before air (I19): O2 1.100 vol%, wanted <= 1 vol%"
     stricter = look(pressure=1013.0, o2_pct=1.1)._replace(proving=Proving(o2_pct=2.0))
     assert holding.restarting(lost._replace(reproof=PhaseMemory(volumes=4.9999)), stricter, False)[0].state is S.RESTARTING
 

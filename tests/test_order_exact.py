@@ -122,7 +122,11 @@ def test_what_a_way_lacks_is_found(phases, found):
     assert wrong(*phases) == found
 
 
-def test_a_phase_says_no_more_than_two_things():
-    """Reached hot and cold, with and without each proof: eight ways to one WAIT, told with two sentences at most."""
+def test_a_proof_that_may_be_passed_does_not_hide_what_else_is_wrong():
+    passed = phase("LEAK_TEST", on_timeout="CONTINUE")
+    assert [key for key, *_ in wrong(passed, SOAK, END)] == ["phase.0.on_timeout", "phase.1.kind", "phase"]
+
+
+def test_a_phase_that_is_reached_hot_and_cold_is_told_what_each_way_lacks_and_heat_only_once():
     found = wrong(OPEN_LEAK, to("b", "TIMEOUT"), PURGE, at("b", SOAK), to("c", "TIMEOUT"), COOL, at("c", VENT), END)
     assert [key for key, *_ in found] == ["phase.3.kind", "phase.6.kind", "phase"]

@@ -46,11 +46,10 @@ def check_phase(key: str, phase: Phase, equipment: Equipment, proving: Proving) 
             equipment.max_mbar,
             f"mbar (a cycle counts from above {proving.cycle_high_mbar:g} mbar; this oven)",
         )
-    if isinstance(phase, PurgeFlow):
+    if isinstance(phase, PurgeFlow | Backfill) and phase.n2_flow_nm3_h is not None:
         problems += inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
     if isinstance(phase, Backfill):
         problems += inside(f"{key}.pressure_mbar", phase.pressure_mbar, equipment.min_mbar, equipment.max_mbar, "mbar (this oven)")
-        problems += inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h or 1.0, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
     if isinstance(phase, Wait):
         problems += _check_wait(key, phase)
     if isinstance(phase, Operator):

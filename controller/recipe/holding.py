@@ -29,7 +29,7 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
         memory = memory._replace(setpoints=before._replace(temp_c=capped, rate_c_per_min=0.0), temp_sp_c=capped)
         return moved(memory, Trigger.DONE, memory.cause)
     if before.heat and memory.state_s > HOLD_HEAT_S:
-        why = f"held for {HOLD_HEAT_S / 60:.0f} min: heat off, controlled cool-down"
+        why = f"held for {HOLD_HEAT_S / 60:g} min: heat off, controlled cool-down"
         memory = memory._replace(setpoints=before._replace(heat=False))
         return memory, why, (Note("decision", {"what": "hold limit", "why": why}),)
     if memory.manual is not None and before.heat:
@@ -38,9 +38,9 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     elif before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.OFF):
         memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED)._replace(temp_c=before.temp_c))
     pending = memory.recovery is not None and not memory.recovery.plan
-    if pending and not before.heat and zones is not None and memory.setpoints.temp_c < zones:
+    if pending and not before.heat and zones is not None:
         # Nobody heats: what the oven has now it may not exceed (I23). Where a restart goes on stands in ``temp_sp_c`` and ``recovery``.
-        memory = memory._replace(setpoints=memory.setpoints._replace(temp_c=zones))
+        memory = memory._replace(setpoints=memory.setpoints._replace(temp_c=max(memory.setpoints.temp_c, zones)))
     return memory, "RESTART, STOP or ABORT", ()
 
 

@@ -48,7 +48,7 @@ def heats(phase: Phase) -> bool:
 def check_order(recipe: Recipe, proving: Proving) -> list[Problem]:
     """Return what is wrong with the order of the phases, on whichever way."""
     problems = [*_ends(recipe), *_labels(recipe), *_passed_proofs(recipe)]
-    if problems and any(problem.key.endswith((".to", ".label")) or problem.key == "phase" for problem in problems):
+    if any(problem.key.endswith((".to", ".label")) or problem.key == "phase" for problem in problems):
         return problems  # without a way there is none to look at
     reached = _reached(recipe, proving)
     heat_told = False
@@ -58,7 +58,7 @@ def check_order(recipe: Recipe, proving: Proving) -> list[Problem]:
             problems.append(Problem(f"{key}.kind", phase.kind, "no way leads here"))
         found = list(dict.fromkeys(problem for state in sorted(states) for problem in _wrong(key, phase, state, proving)))
         of_heat = [problem for problem in found if "(I5)" in problem.allowed]
-        problems += [problem for problem in found if problem not in of_heat or not heat_told][:2]
+        problems += [problem for problem in found if problem not in of_heat or not heat_told]
         heat_told = heat_told or bool(of_heat)
     return problems
 
@@ -79,7 +79,7 @@ def _labels(recipe: Recipe) -> Iterator[Problem]:
         elif phase.label:
             places[phase.label] = index
     for index, phase in enumerate(recipe.phase):
-        if isinstance(phase, Branch) and places.get(phase.to, -1) <= index:
+        if isinstance(phase, Branch) and places.get(phase.to, index) <= index:
             later = [label for label, place in places.items() if place > index]
             yield Problem(f"{place_of(index, phase)}.to", phase.to, f"the label of a later phase: {', '.join(later) or 'there is none'}")
 
