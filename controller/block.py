@@ -180,32 +180,9 @@ def decode(registers: Sequence[int]) -> tuple[Block | None, Reason]:
         return None, Reason.BAD_VALUE
     heat, purge, reset, direct, pump, roots, vac, n2, vent, exhaust, fan, circulation, condenser, door = _flags_of(bits)
     outputs = Outputs(
-        mode=mode,
-        heat_enable=heat,
-        purge_permission=purge,
-        reset=reset,
-        direct_output=direct,
-        zone_sp_c=(sp1, sp2, sp3),
-        zone_op_pct=(op1, op2, op3),
-        rate_limit_c_per_min=rate,
-        pump=pump,
-        roots=roots,
-        vac_valve=vac,
-        vac_throttle_pct=throttle,
-        n2_valve=n2,
-        n2_flow_sp_nm3_h=n2_flow,
-        vent_valve=vent,
-        exhaust_valve=exhaust,
-        exhaust_fan=fan,
-        circulation=circulation,
-        condenser=condenser,
-        door_release=door,
-        batch_id=batch,
-        recipe_crc=recipe,
-        phase_index=index,
-        phase_kind=kind,
-        soak_s=soak,
-    )
+        mode, heat, purge, reset, direct, (sp1, sp2, sp3), (op1, op2, op3), rate, pump, roots, vac, throttle, n2, n2_flow, vent, exhaust,
+        fan, circulation, condenser, door, batch, recipe, index, kind, soak,
+    )  # fmt: skip
     return Block(epoch, counter, master, alive, outputs), Reason.OK
 
 
