@@ -5,11 +5,11 @@
 #define MAXP 16
 #define MAXY 1024
 enum { DRY, SWOLLEN, EDRY, ESWOLLEN, IDRY, ISWOLLEN, RUBBER, EXTRA, GDRY, GSOLV, LOGA, AB, AC, RATIO, CHI, KNUDSEN, MOLECULAR, VISCOUS,
-       SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, H, KVAC, KGAS };
+       SWEPT, SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, H, KVAC, KGAS };
 typedef struct {
     long p, n;
     const double *vol, *ivol, *idist, *reach, *share, *icap, *rings, *axial, *open;
-    double skin_m2, skin_m, half_pa, conv_pa, radiation, latent;
+    double fin, skin_m2, skin_m, half_pa, conv_pa, radiation, latent;
 } Shape;
 static const double G = 0.435866521508459, AL2 = 0.87173304301691801, AL3 = 0.73157995778885238;
 static const double A21 = 2.0, A31 = 1.4192173174557652, A32 = -0.2592322116729698;
@@ -32,12 +32,12 @@ static inline double fexp(double x) {
 static double surface(const double *m, double T, double u, const double *d, double reach) {
     double ps = fexp(m[LOGA] - m[AB] / (T + m[AC])), f2 = m[RATIO] / (u + m[RATIO]), pf = ps * (1 - f2) * fexp(f2 + m[CHI] * f2 * f2);
     double in = fmax(d[1] - d[2], 1.0), rt = sqrt(T), kn = m[KNUDSEN] * rt, mo = m[MOLECULAR] * T * T / (sqrt(rt) * in);
-    return m[SCALE] * reach / T * (kn * mo / (kn + mo) * (pf - d[2]) + m[VISCOUS] * fmax(pf * pf - d[1] * d[1], 0.0));
+    return m[SCALE] * reach / T * ((kn * mo / (kn + mo) + m[SWEPT] * d[1]) * (pf - d[2]) + m[VISCOUS] * fmax(pf * pf - d[1] * d[1], 0.0));
 }
 static void slopes(const double *m, double T, double u, const double *d, double reach, double arriving, double *byu, double *byt) {
     double ps = fexp(m[LOGA] - m[AB] / (T + m[AC])), f2 = m[RATIO] / (u + m[RATIO]), e = fexp(f2 + m[CHI] * f2 * f2), pf = ps * (1 - f2) * e;
     double in = fmax(d[1] - d[2], 1.0), rt = sqrt(T), kn = m[KNUDSEN] * rt, mo = m[MOLECULAR] * T * T / (sqrt(rt) * in);
-    double dif = kn * mo / (kn + mo), sc = m[SCALE] * reach / T, at = arriving > sc * dif * (d[1] - d[2]) ? fmax(pf, d[1] * 1.000001) : pf;
+    double dif = kn * mo / (kn + mo) + m[SWEPT] * d[1], sc = m[SCALE] * reach / T, at = arriving > sc * dif * (d[1] - d[2]) ? fmax(pf, d[1] * 1.000001) : pf;
     double s = (dif + (at > d[1] ? 2 * m[VISCOUS] * at : 0.0)) * sc;
     *byu = s * ps * e * f2 * f2 / m[RATIO] * fmax(1 - (1 - f2) * (1 + 2 * m[CHI] * f2), 0.0);
     *byt = s * pf * m[AB] / ((T + m[AC]) * (T + m[AC]));
@@ -77,7 +77,8 @@ static void rates(const Shape *s, const double *restrict m, const double *d, con
     double k, h, skin, *t = f + N + 2 * p, all = 0;
     conduct(s, m, d, &k, &h, &skin);
     long e = p - 1;
-    for (long j = 0; j < p; j++) t[j] = h * s->open[j] * (d[0] - T[j]) + s->latent * s->share[j] * f[N + j];
+    double ends = h / (1 + h * s->fin);
+    for (long j = 0; j < p; j++) t[j] = (j == e ? h : ends) * s->open[j] * (d[0] - T[j]) + s->latent * s->share[j] * f[N + j];
     t[e - 1] += skin * (d[0] - T[e - 1]);
     for (long j = 0; j < e - 1; j++) { double w = k * s->rings[j] * (T[j + 1] - T[j]); t[j] += w; t[j + 1] -= w; }
     for (long j = 0; j < e; j++) { double w = s->axial[j] * (T[e] - T[j]); t[j] += w; all += w; }
@@ -116,9 +117,9 @@ static void factor(const Shape *s, const double *m, const double *d, const doubl
         L->in[N + p + j] = 1 / (shift + (m[ORDER] - 1) * f[N + p + j]);
         in[j] = L->tu[j] * L->qt[j] * (1 - L->qu[j] * L->in[q] * iv[q]);
     }
-    double sum = 0;
+    double sum = 0, ends = h / (1 + h * s->fin);
     for (long j = 0; j < e; j++) {
-        double out = h * s->open[j] + s->axial[j] + (j == e - 1 ? skin : 0), dn = j ? k * s->rings[j - 1] : 0, u = j < e - 1 ? k * s->rings[j] : 0;
+        double out = ends * s->open[j] + s->axial[j] + (j == e - 1 ? skin : 0), dn = j ? k * s->rings[j - 1] : 0, u = j < e - 1 ? k * s->rings[j] : 0;
         double piv = shift + in[j] + (out + dn + u) * s->icap[j];
         up[j] = -u * s->icap[j];
         L->col[j] = -s->axial[j] * s->icap[j];
