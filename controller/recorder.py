@@ -4,9 +4,11 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from controller.errors import JournalError
+from controller.estimator.belief import unpack
 from controller.image import Estimate, Forecast
 from controller.journal import samples
-from controller.journal.entry import Entry, entry
+from controller.journal.entry import Entry, Stored, entry
 from controller.journal.reader import JournalReader
 from controller.memory import Memory
 from controller.recipe.standing import UnitMemory, current
@@ -108,13 +110,27 @@ def restore(reader: JournalReader) -> tuple[Memory, int] | None:
     """Return the memory of the last checkpoint and the wall time of the journal's last entry, None in a new journal.
 
     Raises:
-        pydantic.ValidationError: the checkpoint is of a release whose memory this one cannot read.
+        JournalError: see ``memory_of``.
     """
     checkpoint = reader.last("checkpoint")
     if checkpoint is None:
         return None
     last = reader.after(reader.last_seq() - 1, 1)
-    return MEMORY.validate_json(checkpoint.payload), last[-1].wall_ns if last else checkpoint.wall_ns
+    return memory_of(checkpoint), last[-1].wall_ns if last else checkpoint.wall_ns
+
+
+def memory_of(checkpoint: Stored) -> Memory:
+    """Return the memory that a checkpoint holds. Raises JournalError when it is of a release whose memory this one cannot read."""
+    try:
+        memory = MEMORY.validate_json(checkpoint.payload)
+        if memory.estimator is not None:
+            unpack(memory.estimator.block)
+    except ValueError as error:
+        raise JournalError(
+            f"entry {checkpoint.seq}, the last checkpoint, is of a release whose memory this one cannot read. Nothing is lost: start the "
+            f"release that wrote it (see the last boot entry), let it end the batch and RESET, then update. ({str(error).splitlines()[0]})"
+        ) from error
+    return memory
 
 
 def boot_entry(

@@ -38,7 +38,7 @@ def why(journal: Path, settings: Settings, question: Question) -> Answer:
         checkpoint, sample = reader.last("checkpoint"), reader.last("sample")
         if checkpoint is None or sample is None:
             raise JournalError("the journal holds no scan yet; is the core running?")
-        memory = recorder.MEMORY.validate_json(checkpoint.payload)
+        memory = recorder.memory_of(checkpoint)
         inputs = inputs_of(reader, sample)
         active = standing(reader, memory)
     process = condition(settings.limits, inputs, memory.proof.gauges, memory.sensors)

@@ -1,16 +1,20 @@
 """What the recorder keeps of the belief: every pressure-rise result once, forecasts each half hour and at the quarters of the batch."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from controller import estimator
+from controller.errors import JournalError
+from controller.estimator import EstimatorSettings, LoadState
 from controller.image import Estimate, Forecast, Interval, PressureRise, blank
 from controller.journal.entry import Entry, Stored
 from controller.memory import Memory, Settings
 from controller.recipe.reading import read_load, read_recipe
 from controller.recipe.standing import Batch
-from controller.recorder import Recorder
+from controller.recorder import Recorder, checkpoint_entry, memory_of
 from controller.scan import Record, scan
 from controller.tags import Quality
 
@@ -106,3 +110,22 @@ def test_a_result_that_a_restart_brings_back_is_not_kept_again() -> None:
 @pytest.mark.parametrize("estimate", [ahead(0.0), RECORD.estimate])
 def test_without_a_batch_nothing_of_a_forecast_is_kept(estimate: Estimate) -> None:
     assert not list(kept(Recorder(1e9).entries(IDLE, seen(5.0, estimate))[0], "forecast"))
+
+
+def test_a_checkpoint_is_read_again_and_one_of_another_release_is_refused_with_what_to_do() -> None:
+    load = LoadState(
+        length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=150, predry_residual_wt_pct=18, residual_sd_wt_pct=1
+    )
+    memory = in_batch()._replace(estimator=estimator.start(EstimatorSettings(), load, START_S, 25.0))
+    assert memory.estimator is not None
+    assert memory_of(_stored(memory)) == memory
+    other = memory._replace(estimator=replace(memory.estimator, block=memory.estimator.block[:-8]))  # of a belief with other columns
+    with pytest.raises(JournalError, match=r"entry 7, the last checkpoint.*start the release that wrote it"):
+        memory_of(_stored(other))
+    with pytest.raises(JournalError, match="entry 7"):
+        memory_of(_stored(memory)._replace(payload=b"[[99]]"))
+
+
+def _stored(memory: Memory) -> Stored:
+    one = checkpoint_entry(memory, START_S)
+    return Stored(7, 1, one.kind, one.at_s, 0, one.payload, b"")
