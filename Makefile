@@ -50,7 +50,7 @@ explore: setup
 votes: setup
 	$(BIN)/python -m tests.voting
 
-# kill -9 of the real core, 100 times in one accelerated batch (about 25 min); fault-free hours; mutants of the safety modules (hours).
+# kill -9 of the real core, 100 times in one accelerated batch (about 25 min); fault-free hours; mutants of the safety modules (about an hour of CPU).
 kills: setup
 	$(BIN)/ovensim kills --runs 100 $(ARGS)
 

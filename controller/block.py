@@ -176,7 +176,7 @@ def decode(registers: Sequence[int]) -> tuple[Block | None, Reason]:
         return None, Reason.BAD_COMPLEMENT
     mode = _MODES.get(mode_code)
     # A sum of finite binary32 numbers is finite; NaN and infinity stay in it.
-    if mode is None or not isfinite(sp1 + sp2 + sp3 + rate + op1 + op2 + op3 + throttle + n2_flow + soak):
+    if mode is None or not isfinite(sum((sp1, sp2, sp3, rate, op1, op2, op3, throttle, n2_flow, soak))):
         return None, Reason.BAD_VALUE
     heat, purge, reset, direct, pump, roots, vac, n2, vent, exhaust, fan, circulation, condenser, door = _flags_of(bits)
     outputs = Outputs(

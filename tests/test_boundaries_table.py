@@ -205,6 +205,7 @@ def test_what_a_row_shows_is_what_a_person_needs():
     assert shown["I19"](wet) == "hottest 23.0 degC, 1 N2 cycles and 2.2 volumes since heat, 20.0 mbar"
     began = RUNNING._replace(began_s=image().at_s - 5400.0)
     assert shown["I26B"](view({}, phase=began)) == 1.5
+    assert shown["I26B"](view({}, phase=RUNNING._replace(began_s=image().at_s - 1e6))) == 277.8
 
 
 def test_air_is_let_in_after_two_cycles_or_all_volumes_since_heat():

@@ -27,6 +27,7 @@ def about(watch):
 @pytest.mark.parametrize(("exact", "pirani", "found"), [
     (1.0, 3.0, False),  # apart by the band, not by more
     (1.0, 3.1, True),
+    (0.0, 2.1, True),
     (8.0, 20.0, False),  # apart by the factor, not by more: 2.5
     (8.0, 20.1, True),
     (40.0, 1013.0, False),  # 100 mbar is all that a Pirani gauge says up there: a factor of 2.5
