@@ -71,7 +71,7 @@ $(STAMP): pyproject.toml deploy/constraints.txt
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r deploy/constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@echo "compiling model and plant, once" && $(BIN)/ovenctl warm-up && $(BIN)/python -c "import sim.plant.plant"
+	@echo "compiling model and plant, once" && $(BIN)/ovenctl warm-up && $(BIN)/python -c "import sim.softplc"
 	@touch $@
 
 # node-opcua, an OPC UA client and server that share no line with the product. Without it its tests are skipped (with CI=true they fail).
