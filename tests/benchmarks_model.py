@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -37,6 +38,12 @@ class CShape(ctypes.Structure):
         (name, ctypes.c_long if name in Shape._fields[:2] else ctypes.POINTER(ctypes.c_double) if 2 <= number < 11 else ctypes.c_double)
         for number, name in enumerate(Shape._fields)
     )
+
+
+def side_by_side(work, other, count):
+    """Return the least time of each in ms, and the median over ``count`` turns of the share: the machine's speed moves."""
+    pairs = [(best_ms(work, 3), best_ms(other, 3)) for _ in range(count)]
+    return min(one for one, _ in pairs), min(one for _, one in pairs), median(one / another for one, another in pairs)
 
 
 def pointer(array):
@@ -78,23 +85,26 @@ def day():
         f"conversion {np.abs(seen.conversion - exact.conversion).max():.1e}, temperature {np.abs(seen.temp_k - exact.temp_k).max():.3f} K"
     )
     last = np.array([DAY_S])
-    numba_ms = best_ms(lambda: layers.trajectory(built, slow, state, KNOTS, last), 30)
-    print(f"compiled Python, {seen.steps[0]} steps: {numba_ms:.2f} ms")
+
+    def compiled():
+        layers.trajectory(built, slow, state, KNOTS, last)
+
     with tempfile.TemporaryDirectory() as folder:
         run = in_c(folder)
         temps, _, tries = run()
-        c_ms = best_ms(run, 30)
-        apart = np.abs(temps - seen.temp_k[0, -1]).max()
-    print(
-        f"the same in C, {tries} steps: {c_ms:.2f} ms; last temperatures {apart:.1e} K apart; compiled Python is {numba_ms / c_ms:.2f} of C"
-    )
-    roll = reference(POSITIONS, CELLS)
-    began = time.perf_counter()
-    states = roll.solve(roll.start(START_K, RESIDUAL), HOURS, 1e-4, 1e-6)
-    bdf_ms = 1e3 * (time.perf_counter() - began)
-    mean = np.array([(roll.v * roll.split(y)[0]).sum(axis=0) for y in states])
+        numba_ms, c_ms, of_c = side_by_side(compiled, run, 40)
+    apart = np.abs(temps - seen.temp_k[0, -1]).max()
+    print(f"compiled Python, {seen.steps[0]} steps: {numba_ms:.2f} ms; the same in C, {tries} steps: {c_ms:.2f} ms")
+    print(f"last temperatures {apart:.1e} K apart; compiled Python is {of_c:.2f} of C, median of turns")
+    roll, found = reference(POSITIONS, CELLS), []
+
+    def bdf():
+        found[:] = roll.solve(roll.start(START_K, RESIDUAL), HOURS, 1e-4, 1e-6)
+
+    _, bdf_ms, of_bdf = side_by_side(compiled, bdf, 3)
+    mean = np.array([(roll.v * roll.split(y)[0]).sum(axis=0) for y in found])
     off = np.abs(mean / (1 + mean) - exact.residual[0]).max()
-    print(f"SciPy BDF, sparse: {bdf_ms:.0f} ms (residual off by {off:.1e}); compiled Python is 1/{bdf_ms / numba_ms:.0f} of it")
+    print(f"SciPy BDF, sparse: {bdf_ms:.0f} ms (residual off by {off:.1e}); compiled Python is 1/{1 / of_bdf:.0f} of it, median of turns")
 
 
 def ensemble(members, positions, cells):
