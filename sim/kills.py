@@ -21,7 +21,8 @@ from controller.clock import wall_ns, wall_s
 from controller.journal.chain import verify
 from sim import aftermath
 from sim.broker import free_port
-from sim.kills_site import Kills, KillsError, Site, running_plc, stop, watching
+from sim.kills_site import Kills, KillsError, Site, running_plc, watching
+from sim.processes import stop
 
 START_S: Final = 60.0  # wall
 LOOK_S: Final = 0.25  # wall, of the operator

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +21,7 @@ from controller.journal.reader import JournalReader
 from controller.southbound.modbus_client import ModbusDriver
 from controller.tags import Quality, Sample
 from sim import lot
+from sim.processes import stop
 
 ROOT: Final = Path(__file__).parents[1]
 WIRING: Final = ROOT / "deploy" / "wiring.toml"
@@ -199,14 +199,3 @@ async def _watch(site: Site) -> None:
             await asyncio.sleep(POLL_S)
     finally:
         await driver.close()
-
-
-async def stop(process: asyncio.subprocess.Process) -> None:
-    """Ask a process to end, and end it after 20 s."""
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), 20.0)
-    if process.returncode is None:
-        process.kill()
-        await process.wait()

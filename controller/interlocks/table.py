@@ -18,10 +18,6 @@ def _off(value: bool | None) -> bool | None:
     return None if value is None else not value
 
 
-def _size(value: float | None) -> float | None:
-    return None if value is None else abs(value)
-
-
 def _above(value: float | None, limit: float) -> bool | None:
     return None if value is None else value > limit
 
@@ -375,7 +371,7 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: _under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0),
          lambda v: v.inputs.disk_free_pct.value, without_plc=True),
     Rule("I30C", "wall clock was moved", W, OPERATOR, 0, False,
-         lambda v: _above(_size(v.inputs.clock_step_s.value), v.limits.clock_step_s),
+         lambda v: _above(None if (step_s := v.inputs.clock_step_s.value) is None else abs(step_s), v.limits.clock_step_s),
          lambda v: v.inputs.clock_step_s.value, without_plc=True),
     Rule("I31", "model outside its validity: the time recipe rules", W, AUTO, 60, False,
          lambda v: v.phase.running and not v.estimate.valid, lambda v: v.estimate.why_invalid, without_plc=True),

@@ -8,7 +8,6 @@ which differ between any two runs in real time.
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +28,7 @@ from controller.journal.reader import JournalReader
 from sim.attacks import kinds, tape, target
 from sim.attacks.target import Target
 from sim.broker import free_port
+from sim.processes import stop
 
 ROOT: Final = tape.ROOT
 RECIPE: Final = ROOT / "recipes" / "trial-short.toml"
@@ -268,7 +268,7 @@ async def _site(folder: Path, rate: float, gateway: bool) -> AsyncIterator[_Site
         yield site
     finally:
         for name in reversed(list(site.running)):
-            await _stop(site.running[name])
+            await stop(site.running[name])
 
 
 def _prepare(folder: Path, rate: float, plc: int, opcua: int) -> None:
@@ -280,16 +280,6 @@ def _prepare(folder: Path, rate: float, plc: int, opcua: int) -> None:
         f"[gateway.opcua]\nenabled = true\nport = {opcua}\n[settings.proof_test]\nrequired = false\n",
         "utf-8",
     )
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), 15.0)
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
 
 
 def show(found: Found, say: Console) -> None:
