@@ -1,50 +1,50 @@
-"""The part of a parameter set that weighed coupons make: the belief about diffusion in the dry film, and each coupon beside it."""
+"""The part of a parameter set that weighed coupons make: the belief about drying, and each coupon beside it."""
 
 from typing import Annotated, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from controller.calibrate.selection import Piece
 from controller.calibrate.weighing import weighed_of
 from controller.equipment import Strict
 from controller.estimator import drying
-from controller.estimator.drying import DIFFUSION, ENERGY, Belief, Learnt
+from controller.estimator.drying import BOUND, DIFFUSION, ENERGY, NAMES, RELEASE, RELEASE_ENERGY, Belief, Learnt
 from controller.estimator.model import EstimatorSettings
 from controller.journal.product import Word
 from controller.units import celsius
 
 KEYS: Final = (
-    "diffusion_m2_s", "diffusion_ln_sd", "diffusion_energy_kj_mol", "diffusion_energy_sd_kj_mol", "diffusion_energy_correlation",
+    "diffusion_m2_s", "diffusion_ln_sd", "diffusion_energy_kj_mol", "diffusion_energy_sd_kj_mol", "bound_solvent_kg_kg",
+    "bound_solvent_ln_sd", "release_1_s", "release_ln_sd", "release_energy_kj_mol", "release_energy_sd_kj_mol", "drying_correlation",
 )  # fmt: skip
-LOT_SD: Final = (
-    0.3,
-    5.0,
-)  # [assume] of ln D and its energy from lot to lot of one resin: a parent of another lot is believed with it added
+# [assume] from lot to lot of one resin, standard deviations of ``NAMES``: a parent of another lot is believed with this added
+LOT_SD: Final = (0.3, 5.0, 0.2, 0.3, 5.0)
 Percent = Annotated[float, Field(ge=0, le=100)]
+Number = Annotated[float, Field(ge=-1e3, le=1e3)]
+Array = NDArray[np.float64]
+Row = Annotated[tuple[Number, Number, Number, Number, Number], Field(strict=False)]
 
 
 class Drying(Strict):
-    """The belief about diffusion, without the error of the transfer to a roll, which the settings have in them."""
+    """The belief about drying, in the order of ``names``, without the error of the transfer to a roll, which the settings have in them."""
 
-    ln_diffusion_200c_m2_s: Annotated[float, Field(ge=-42, le=-20)]
-    ln_diffusion_sd: Annotated[float, Field(ge=0.01, le=3)]
-    energy_kj_mol: Annotated[float, Field(ge=40, le=130)]
-    energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60)]
-    correlation: Annotated[float, Field(ge=-0.9999, le=0.9999)]
+    names: Annotated[tuple[str, ...], Field(strict=False)] = NAMES
+    mean: Row
+    sd: Row
+    correlation: Annotated[tuple[Row, Row, Row, Row, Row], Field(strict=False)]
     best_known_c: Annotated[float, Field(ge=0, le=500)]  # temperature at which D is known best
     best_known_ln_sd: Annotated[float, Field(ge=0, le=10)]
     law_ln_sd: Annotated[float, Field(ge=0, le=2)]  # of a coupon's residual, as assumed
     transfer_ln_sd: Annotated[float, Field(ge=0, le=2)]  # of D, from coupon to roll, as assumed
     effective_samples: Annotated[float, Field(ge=0, le=100_000)]  # 0: no coupon was weighed, the belief is the prior
-    told: Annotated[float, Field(ge=0, le=1)]  # by what share the prior's area shrank
+    told: Annotated[float, Field(ge=0, le=1)]  # by what share the prior's volume shrank
 
     @property
     def belief(self) -> Belief:
         """Return the belief as ``drying`` takes it."""
-        tied = self.correlation * self.ln_diffusion_sd * self.energy_sd_kj_mol
-        covariance = np.array([[self.ln_diffusion_sd**2, tied], [tied, self.energy_sd_kj_mol**2]])
-        return Belief(np.array([self.ln_diffusion_200c_m2_s, self.energy_kj_mol]), covariance)
+        return Belief(np.array(self.mean), np.array(self.correlation) * np.outer(self.sd, self.sd))
 
     def belief_for(self, same_lot: bool) -> Belief:
         """Return this belief as the prior of a lot, wider for another one."""
@@ -67,10 +67,8 @@ def drying_of(prior: Belief, learnt: Learnt | None) -> Drying:
     """Return the section of a set that has learnt ``learnt``, or with None nothing."""
     belief = prior if learnt is None else learnt.belief
     best_k, best_sd = drying.best_known_k(belief)
-    correlation = float(belief.covariance[DIFFUSION, ENERGY] / belief.sd[DIFFUSION] / belief.sd[ENERGY])
     return Drying(
-        ln_diffusion_200c_m2_s=float(belief.mean[DIFFUSION]), ln_diffusion_sd=float(belief.sd[DIFFUSION]),
-        energy_kj_mol=float(belief.mean[ENERGY]), energy_sd_kj_mol=float(belief.sd[ENERGY]), correlation=round(correlation, 6),
+        mean=_row(belief.mean), sd=_row(belief.sd), correlation=_rows(belief.correlation),
         best_known_c=round(float(np.clip(celsius(best_k), 0, 500)), 2), best_known_ln_sd=round(best_sd, 5),
         law_ln_sd=drying.LAW_LN_SD, transfer_ln_sd=drying.TRANSFER_LN_SD,
         effective_samples=0.0 if learnt is None else round(learnt.effective, 1), told=0.0 if learnt is None else round(learnt.told, 4),
@@ -95,9 +93,24 @@ def rows_of(alone: list[Piece], learnt: Learnt | None) -> tuple[Dried, ...]:
 
 def settings_of(found: Drying) -> dict[str, Any]:
     """Return the settings' ``KEYS``; the transfer's error is in the standard deviation and in the correlation."""
-    ln_sd, correlation = drying.transferred(found.belief)
-    values = (np.exp(found.ln_diffusion_200c_m2_s), ln_sd, found.energy_kj_mol, found.energy_sd_kj_mol, correlation)
-    return {key: float(f"{one:.5g}") for key, one in zip(KEYS, values, strict=True)}
+    belief = drying.transferred(found.belief)
+    mean, sd = belief.mean, belief.sd
+    values = (
+        np.exp(mean[DIFFUSION]), sd[DIFFUSION], mean[ENERGY], sd[ENERGY], np.exp(mean[BOUND]), sd[BOUND], np.exp(mean[RELEASE]),
+        sd[RELEASE], mean[RELEASE_ENERGY], sd[RELEASE_ENERGY],
+    )  # fmt: skip
+    told: dict[str, Any] = {key: float(f"{one:.5g}") for key, one in zip(KEYS, values, strict=False)}
+    told[KEYS[-1]] = tuple(min(0.9999, max(-0.9999, float(f"{one:.5g}"))) for one in belief.correlation[np.triu_indices(len(NAMES), 1)])
+    return told
+
+
+def _row(values: Array) -> tuple[float, float, float, float, float]:
+    first, second, third, fourth, fifth = (float(one) for one in values)
+    return first, second, third, fourth, fifth
+
+
+def _rows(matrix: Array) -> Any:
+    return tuple(_row(row.round(6)) for row in matrix)
 
 
 def prior_of() -> Belief:

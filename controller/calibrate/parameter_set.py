@@ -17,6 +17,7 @@ from controller.calibrate import dried
 from controller.calibrate.dried import Dried, Drying
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
+from controller.estimator import drying
 from controller.estimator.calibration import ENERGY, NAMES, OFFSET, ORDER, TIME, WIDTH, Posterior, Prior, literature
 from controller.estimator.model import EstimatorSettings
 from controller.journal.product import Day, Word
@@ -31,7 +32,8 @@ KEYS: Final = (
 # [assume] from lot to lot of one resin, standard deviations of ``NAMES``: a parent of another lot is believed with this added
 LOT_SD: Final = (0.2, 4.0, 0.25, 0.05, 3.0)
 _TABLES: Final = ("journal", "coupon", "weighed")
-_NEAR_ZERO: Final = 0.1  # numbers below are held against each other absolutely
+_SMALL: Final = ("diffusion_m2_s", "bound_solvent_kg_kg", "release_1_s")  # held against each other relatively
+_NEAR_ZERO: Final = 0.1  # numbers of the others below are held against each other absolutely
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 Row = Annotated[tuple[Number, Number, Number, Number, Number], Field(strict=False)]
@@ -108,7 +110,7 @@ class ParameterSet(Strict):
         return Prior(np.array(self.posterior.mean), self.covariance + wider, start.low, start.high)
 
 
-def settings_of(posterior: Posterior, drying: Drying, solvent: str) -> EstimatorSettings:
+def settings_of(posterior: Posterior, dry: Drying, solvent: str) -> EstimatorSettings:
     """Return what is believed of crosslinking and drying as the settings of the estimator, no key set but ``KEYS``."""
     mean, sd = posterior.mean, posterior.sd
     return EstimatorSettings.model_validate(
@@ -127,7 +129,7 @@ def settings_of(posterior: Posterior, drying: Drying, solvent: str) -> Estimator
             "cure_correlation": tuple(
                 min(0.9999, max(-0.9999, _rounded(one))) for one in posterior.correlation[np.triu_indices(len(NAMES), 1)]
             ),
-            **dried.settings_of(drying),
+            **dried.settings_of(dry),
         }
     )
 
@@ -203,25 +205,36 @@ def _rounded(value: object) -> float:
 
 
 def _disagreements(found: ParameterSet) -> list[Problem]:
-    belief, problems = found.posterior, []
-    if belief.names != NAMES:
-        problems.append(Problem("posterior.names", belief.names, f"must be {', '.join(NAMES)}"))
-    matrix = np.array(belief.correlation)
-    if not (np.allclose(np.diag(matrix), 1) and np.allclose(matrix, matrix.T) and np.linalg.eigvalsh(matrix).min() > 0):
-        problems.append(Problem("posterior.correlation", belief.correlation[0], "must be symmetric and positive with ones on the diagonal"))
-    if min(belief.sd) <= 0:
-        problems.append(Problem("posterior.sd", belief.sd, "must be above 0"))
+    belief = found.posterior
+    problems = [*_unsound("posterior", belief, NAMES), *_unsound("drying", found.drying, drying.NAMES)]
     if problems:
         return problems
     told = found.estimator.model_dump(include=set(KEYS), exclude_unset=True)
-    again = settings_of(
-        Posterior(np.array(belief.mean), found.covariance, np.empty((len(NAMES), 0)), 0.0), found.drying, found.estimator.solvent
-    )
+    posterior = Posterior(np.array(belief.mean), found.covariance, np.empty((len(NAMES), 0)), 0.0)
+    try:
+        again = settings_of(posterior, found.drying, found.estimator.solvent)
+    except ValidationError as error:
+        return [problem._replace(key=f"estimator.{problem.key}") for problem in problems_of(error, KEYS)]
     for key, value in again.model_dump(include=set(KEYS)).items():
-        near_zero = 0.0 if key == "diffusion_m2_s" else _NEAR_ZERO
+        near_zero = 0.0 if key in _SMALL else _NEAR_ZERO
         if key not in told or _differ(told[key], value, near_zero):
             section = "drying" if key in dried.KEYS else "posterior"
             problems.append(Problem(f"estimator.{key}", told.get(key, "(missing)"), f"does not agree with [{section}], which says {value}"))
+    return problems
+
+
+def _unsound(section: str, belief: Belief | Drying, names: tuple[str, ...]) -> list[Problem]:
+    """Return what is wrong with a section that says it is a Gaussian over ``names``."""
+    problems = []
+    if belief.names != names:
+        problems.append(Problem(f"{section}.names", belief.names, f"must be {', '.join(names)}"))
+    matrix = np.array(belief.correlation)
+    if not (np.allclose(np.diag(matrix), 1) and np.allclose(matrix, matrix.T) and np.linalg.eigvalsh(matrix).min() > 0):
+        problems.append(
+            Problem(f"{section}.correlation", belief.correlation[0], "must be symmetric and positive with ones on the diagonal")
+        )
+    if min(belief.sd) <= 0:
+        problems.append(Problem(f"{section}.sd", belief.sd, "must be above 0"))
     return problems
 
 

@@ -95,8 +95,11 @@ def _weighed(parameters: ParameterSet) -> Table:
     table.caption = (
         f"diffusion at 200 degC {settings.diffusion_m2_s:.2g} m2/s (sd of ln for a roll {settings.diffusion_ln_sd:.2g}), "
         f"E {settings.diffusion_energy_kj_mol:.0f} ± {settings.diffusion_energy_sd_kj_mol:.0f} kJ/mol, "
-        f"correlation {settings.diffusion_energy_correlation:+.2f}; of the coupons best known at {belief.best_known_c:.0f} degC, "
-        f"sd of ln {belief.best_known_ln_sd:.2f}; {source}"
+        f"correlation {settings.drying_correlation[0]:+.2f}; of the coupons best known at {belief.best_known_c:.0f} degC, "
+        f"sd of ln {belief.best_known_ln_sd:.2f}; bound {100 * settings.bound_solvent_kg_kg:.1f} % of the polymer "
+        f"(sd of ln {settings.bound_solvent_ln_sd:.2f}), free at 200 degC after {1 / settings.release_1_s / 3600:.2g} h "
+        f"(sd of ln {settings.release_ln_sd:.2f}), E {settings.release_energy_kj_mol:.0f} ± "
+        f"{settings.release_energy_sd_kj_mol:.0f} kJ/mol; {source}"
     )
     return table
 

@@ -13,7 +13,7 @@ from controller.units import kelvin
 
 Array = NDArray[np.float64]
 
-_STATE: Final = (CELLS + 2) * len(POSITIONS)
+_STATE: Final = (CELLS + 3) * len(POSITIONS)
 _SLOW: Final = len(Slow._fields)
 COLUMNS: Final = _STATE + _SLOW + 1 + 2 * len(SENSORS) + 2
 

@@ -28,6 +28,7 @@ class Slow(NamedTuple):
     log_way: Array  # conductance of the gap
     log_h: Array  # heat transfer from the wall
     log_k: Array  # radial conductivity of the roll
+    log_release: Array  # rate at which bound solvent becomes free
 
     @classmethod
     def none(cls, members: int) -> "Slow":
@@ -49,6 +50,8 @@ class Uncertain(NamedTuple):
     vitrification_k: Array  # below the glass transition, where mobility halves the rate
     gap_factor: Array  # on the load's gap
     push_pa: Array  # of circulation over the roll's width, at 1 atm
+    bound: Array  # solvent held by the polymer's groups at the start, kg per kg polymer
+    release_energy_kj_mol: Array
 
     @classmethod
     def median(cls, members: int, cure_rate_s: float) -> "Uncertain":
@@ -66,6 +69,8 @@ class Uncertain(NamedTuple):
             vitrification_k=value("vitrification_offset") * ones,
             gap_factor=value("gap_factor") * ones,
             push_pa=value("circulation_push") * ones,
+            bound=value("bound_solvent") * ones,
+            release_energy_kj_mol=value("release_energy") * ones,
         )
 
 
@@ -144,6 +149,8 @@ def table_of(
         rise_k=value("glass_rise") * LIMIT,
         offset_k=uncertain.vitrification_k,
         width_k=value("vitrification_width"),
+        release_s=value("release_rate"),
+        release_energy_k=uncertain.release_energy_kj_mol * 1e3 / R_J_PER_MOL_K,
         h=value("external_h"),
         k_vacuum=k_vacuum * winding.pitch_scale,
         k_gas=max(k_nitrogen - k_vacuum, 0.2 * k_nitrogen) * winding.pitch_scale,
@@ -165,4 +172,5 @@ def scaled(table: Array, slow: Slow) -> Array:
     conduct = np.exp(slow.log_k)
     table[:, COLUMN["k_vacuum"]] *= conduct
     table[:, COLUMN["k_gas"]] *= conduct
+    table[:, COLUMN["release_s"]] *= np.exp(slow.log_release)
     return table

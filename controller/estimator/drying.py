@@ -1,4 +1,4 @@
-"""What weighed coupons say about diffusion in the dry film: Bayes' rule over ln D at 200 degC and its activation energy.
+"""What weighed coupons say about drying: Bayes' rule over diffusion in the dry film, the bound solvent, and how fast that becomes free.
 
 A coupon is a piece of coated foil in an oven, nothing wound: its film has the oven's temperature and a free face in dry gas. The
 controller's own film (``layers``) is dried along the coupon's history for a few hundred samples of the prior, spread evenly by a fixed
@@ -30,14 +30,19 @@ from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
 
 Array = NDArray[np.float64]
 
-NAMES: Final = ("ln_diffusion_200c_m2_s", "diffusion_energy_kj_mol")
-DIFFUSION, ENERGY = range(2)
-_AXES: Final = ("diffusion", "energy", "swollen", "slope", "chi", "glass_dry", "predry", "oven")
-_SWOLLEN, _SLOPE, _CHI, _GLASS, _PREDRY, _OVEN = range(2, 8)
+NAMES: Final = (
+    "ln_diffusion_200c_m2_s", "diffusion_energy_kj_mol", "ln_bound_solvent_kg_kg", "ln_release_200c_1_s", "release_energy_kj_mol",
+)  # fmt: skip
+DIFFUSION, ENERGY, BOUND, RELEASE, RELEASE_ENERGY = range(5)
+AXES: Final = (*NAMES, "swollen", "slope", "chi", "glass_dry", "predry", "oven")
+_SWOLLEN, _SLOPE, _CHI, _GLASS, _PREDRY, _OVEN = range(len(NAMES), len(AXES))
+_LIMITED: Final = {ENERGY: "diffusion_energy_dry", BOUND: "bound_solvent", RELEASE: "release_rate", RELEASE_ENERGY: "release_energy"}
 
 LAW_LN_SD: Final = spread("drying_model_error")  # of a coupon's residual
 TRANSFER_LN_SD: Final = 0.1  # [assume] of D, from the coupon to the wound roll; added to what coupons say, so that no belief is narrower
 LEAST_LN_SD: Final = 0.02  # of the belief without the transfer
+_FLOOR: Final = np.diag(np.square((LEAST_LN_SD, 0.5, LEAST_LN_SD, LEAST_LN_SD, 0.5)))  # of the covariance
+_POSITIVE: Final = 1e-4  # least eigenvalue of a correlation
 SAMPLES: Final = 512
 ENOUGH: Final = 30.0  # effective samples
 _HELD: Final = 80.0  # effective samples at which the likelihood is tempered between rounds
@@ -53,15 +58,20 @@ _FREE_LN, _WARM_LN = 8.0, 10.0  # on the way out and on heat transfer: the face 
 
 
 class Belief(NamedTuple):
-    """A Gaussian over ``NAMES``, shapes (2,) and (2, 2); without the error of the transfer to a roll."""
+    """A Gaussian over ``NAMES``, shapes (5,) and (5, 5); without the error of the transfer to a roll."""
 
     mean: Array
     covariance: Array
 
     @property
     def sd(self) -> Array:
-        """Return the standard deviations, shape (2,)."""
+        """Return the standard deviations, shape (5,)."""
         return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def correlation(self) -> Array:
+        """Return the correlations, shape (5, 5)."""
+        return np.asarray(self.covariance / np.outer(self.sd, self.sd), dtype=np.float64)
 
 
 class Weighed(NamedTuple):
@@ -84,26 +94,45 @@ class Learnt(NamedTuple):
     predicted: Array  # (coupons,) median residual
     z: Array  # (coupons,) distance of the reading from what the other coupons foretell, in standard deviations; 0 when censored and agreed
     effective: float  # samples that carried weight in the last round
-    deviates: Array  # (8, samples) of the last round
+    deviates: Array  # (axes, samples) of the last round
     weight: Array  # (samples,) theirs
     courses: tuple[tuple[Weighed, Array], ...]  # each coupon's residual on its way, (samples, ``_moments``), in the last round
-    told: float  # 0-1: by what share the belief's area (determinant of the covariance) shrank
+    told: float  # 0-1: by what share the belief's volume (determinant of the covariance) shrank
 
 
 def prior_of(settings: EstimatorSettings) -> Belief:
     """Return what ``settings`` believe, less the error of the transfer to a roll."""
-    core = max(settings.diffusion_ln_sd**2 - TRANSFER_LN_SD**2, LEAST_LN_SD**2)
-    tied = settings.diffusion_energy_correlation * settings.diffusion_ln_sd * settings.diffusion_energy_sd_kj_mol
-    most = 0.999 * core**0.5 * settings.diffusion_energy_sd_kj_mol
-    tied = min(max(tied, -most), most)
-    covariance = np.array([[core, tied], [tied, settings.diffusion_energy_sd_kj_mol**2]])
-    return Belief(np.array([np.log(settings.diffusion_m2_s), settings.diffusion_energy_kj_mol]), covariance)
+    sd = np.array([
+        settings.diffusion_ln_sd, settings.diffusion_energy_sd_kj_mol, settings.bound_solvent_ln_sd, settings.release_ln_sd,
+        settings.release_energy_sd_kj_mol,
+    ])  # fmt: skip
+    matrix = np.eye(len(NAMES))
+    matrix[np.triu_indices(len(NAMES), 1)] = settings.drying_correlation
+    covariance = (np.triu(matrix) + np.triu(matrix, 1).T) * np.outer(sd, sd)
+    covariance[DIFFUSION, DIFFUSION] = max(sd[DIFFUSION] ** 2 - TRANSFER_LN_SD**2, LEAST_LN_SD**2)
+    mean = (
+        np.log(settings.diffusion_m2_s), settings.diffusion_energy_kj_mol, np.log(settings.bound_solvent_kg_kg),
+        np.log(settings.release_1_s), settings.release_energy_kj_mol,
+    )  # fmt: skip
+    return Belief(np.array(mean), _positive(covariance))
 
 
-def transferred(belief: Belief) -> tuple[float, float]:
-    """Return the standard deviation of ln D for a roll and its correlation with the energy, the transfer's error in both."""
-    ln_sd = float(np.hypot(belief.sd[DIFFUSION], TRANSFER_LN_SD))
-    return ln_sd, float(belief.covariance[DIFFUSION, ENERGY] / (ln_sd * belief.sd[ENERGY]))
+def _positive(covariance: Array) -> Array:
+    """Return ``covariance`` with the eigenvalues of its correlation raised to ``_POSITIVE``, which what is rounded may miss."""
+    sd = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(sd, sd))
+    if values.min() >= _POSITIVE:
+        return covariance
+    correlation = vectors * np.maximum(values, _POSITIVE) @ vectors.T
+    own = np.sqrt(np.diag(correlation))
+    return np.asarray(correlation / np.outer(own, own) * np.outer(sd, sd), dtype=np.float64)
+
+
+def transferred(belief: Belief) -> Belief:
+    """Return the belief about the film of a roll: with the error of the transfer."""
+    wider = belief.covariance.copy()
+    wider[DIFFUSION, DIFFUSION] += TRANSFER_LN_SD**2
+    return Belief(belief.mean, wider)
 
 
 def best_known_k(belief: Belief) -> tuple[float, float]:
@@ -132,8 +161,7 @@ def update(prior: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENT
     theta = _theta(prior, deviates)
     mean = theta @ weight
     apart = theta - mean[:, None]
-    floor = np.diag([LEAST_LN_SD**2, 0.25])
-    belief = Belief(mean, apart * weight @ apart.T + floor)
+    belief = Belief(mean, apart * weight @ apart.T + _FLOOR)
     told = 1 - float(np.linalg.det(belief.covariance) / np.linalg.det(prior.covariance))
     predicted = np.array([_quantile(row, weight, 0.5) for row in dried])
     z = _deviations(coupons, dried, each, before)
@@ -142,8 +170,7 @@ def update(prior: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENT
 
 def foretold(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent = SOLVENTS["NMP"], samples: int = SAMPLES) -> Array:
     """Return equally likely residuals of ``coupons``, (coupons, samples), the errors of the transfer and of the law added to ``belief``."""
-    wider = belief.covariance + np.diag([TRANSFER_LN_SD**2, 0.0])
-    found = residuals(Belief(belief.mean, wider), coupons, solvent, _design(samples))
+    found = residuals(transferred(belief), coupons, solvent, _design(samples))
     start = np.array([coupon.predry for coupon in coupons])[:, None]
     return np.asarray(found * np.exp(LAW_LN_SD * _law_error(samples) * np.maximum(0.0, 1 - found / start)), dtype=np.float64)
 
@@ -195,7 +222,7 @@ def _moments(coupon: Weighed) -> Array:
 def residuals(belief: Belief, coupons: Sequence[Weighed], solvent: Solvent, deviates: Array) -> Array:
     """Return the weight fraction of solvent left in each coupon, (coupons, samples); NaN where the film could not be followed.
 
-    ``deviates`` (8, samples) are standard normal; the first two move along ``belief``, the others over the priors of ``parameters``.
+    ``deviates`` (axes, samples) are standard normal; the first five move along ``belief``, the others over the priors of ``parameters``.
     """
     return _ends(_courses(belief, coupons, solvent, deviates))
 
@@ -219,6 +246,8 @@ def _films(belief: Belief, deviates: Array) -> tuple[Uncertain, Slow]:
         chi=varied("chi", deviate=deviates[_CHI]),
         glass_dry_k=varied("glass_dry", deviate=deviates[_GLASS]),
         energy_dry_kj_mol=theta[ENERGY],
+        bound=np.exp(theta[BOUND]),
+        release_energy_kj_mol=theta[RELEASE_ENERGY],
     )
     slow = Slow(
         log_dry=theta[DIFFUSION] - np.log(value("diffusion_dry")),
@@ -227,6 +256,7 @@ def _films(belief: Belief, deviates: Array) -> tuple[Uncertain, Slow]:
         log_way=zeros + _FREE_LN,
         log_h=zeros + _WARM_LN,
         log_k=zeros + _WARM_LN,
+        log_release=theta[RELEASE] - np.log(value("release_rate")),
     )
     return uncertain, slow
 
@@ -238,18 +268,24 @@ def _course(coupon: Weighed, solvent: Solvent, uncertain: Uncertain, slow: Slow,
     wet = np.clip(coupon.predry + coupon.predry_sd * deviates[_PREDRY], 0.002, 0.6)
     at_s, temp_k = coupon.history.at_s - coupon.history.at_s[0], coupon.history.temp_k
     effective_k = float(exposure_of([coupon.history]).effective_k[0])
-    warmer = uncertain.energy_dry_kj_mol * (1e3 * coupon.sd_k / R_J_PER_MOL_K / effective_k**2) * deviates[_OVEN]
+    warmer = 1e3 * coupon.sd_k / R_J_PER_MOL_K / effective_k**2 * deviates[_OVEN]
+    slow = slow._replace(
+        log_dry=slow.log_dry + uncertain.energy_dry_kj_mol * warmer,
+        log_release=slow.log_release + uncertain.release_energy_kj_mol * warmer,
+    )
     knots = np.column_stack((at_s, temp_k, np.full(at_s.size, ATMOSPHERE_MBAR * PA_PER_MBAR), np.zeros(at_s.size)))
     start = layers.initial(model, float(temp_k[0]), wet)
-    seen = layers.trajectory(model, slow._replace(log_dry=slow.log_dry + warmer), start, knots, ahead_s)
+    seen = layers.trajectory(model, slow, start, knots, ahead_s)
     return np.asarray(seen.residual[:, :, 0], dtype=np.float64)
 
 
 def _theta(belief: Belief, deviates: Array) -> Array:
-    """Return ln D and E of the samples, (2, samples), the energy inside its range."""
-    theta = belief.mean[:, None] + np.linalg.cholesky(belief.covariance) @ deviates[:2]
-    row = PARAMETERS["diffusion_energy_dry"]
-    theta[ENERGY] = np.clip(theta[ENERGY], row.low, row.high)
+    """Return ``NAMES`` of the samples, (5, samples), all but ln D inside their ranges."""
+    theta = belief.mean[:, None] + np.linalg.cholesky(belief.covariance) @ deviates[: len(NAMES)]
+    for axis, name in _LIMITED.items():
+        row = PARAMETERS[name]
+        low, high = (np.log(row.low), np.log(row.high)) if row.log else (row.low, row.high)
+        theta[axis] = np.clip(theta[axis], low, high)
     return np.asarray(theta, dtype=np.float64)
 
 
@@ -298,7 +334,7 @@ def _around(deviates: Array, weight: Array, samples: int) -> tuple[Array, Array]
     """Return the next round's deviates and the logarithm of their density (the constant of all is left out)."""
     mean = deviates @ weight
     apart = deviates - mean[:, None]
-    covariance = _WIDER**2 * (apart * weight @ apart.T) + 1e-4 * np.eye(len(_AXES))
+    covariance = _WIDER**2 * (apart * weight @ apart.T) + 1e-4 * np.eye(len(AXES))
     root = np.linalg.cholesky(covariance)
     plain = _design(samples)
     of_prior = np.arange(samples) % round(1 / _PRIOR_SHARE) == 0
@@ -328,11 +364,11 @@ def _quantile(row: Array, weight: Array, share: float) -> float:
 
 @lru_cache(maxsize=4)
 def _design(count: int) -> Array:
-    """Return standard normal deviates, (8, count), of the R8 sequence (Roberts 2018): evenly spread in all of its axes."""
-    axes = len(_AXES)
+    """Return standard normal deviates, (axes, count), of the R sequence (Roberts 2018): evenly spread in all of its axes."""
+    axes = len(AXES)
     root = 1.0
     for _ in range(60):
-        root = (1 + root) ** (1 / (axes + 1))  # x^9 = x + 1
+        root = (1 + root) ** (1 / (axes + 1))  # x^(axes + 1) = x + 1
     standard = NormalDist()
     rows = [[standard.inv_cdf((0.5 + (i + 1) * root ** -(axis + 1)) % 1.0) for i in range(count)] for axis in range(axes)]
     return np.array(rows)

@@ -1,8 +1,10 @@
 """The equations of one member, compiled: its rates of change.
 
-The state of a member is one flat array, positions innermost, of ``(cells + 3) * positions`` numbers: u at the nodes from the foil to the
-free face (kg solvent per kg polymer), then per position the film's mean u, q = -ln(1 - conversion), and the temperature in K. The film is
-a vertex-centred finite-volume grid: the first node lies on the foil, the last one in the free face, and their volumes are half ones.
+The state of a member is one flat array, positions innermost, of ``(cells + 4) * positions`` numbers: u of the free solvent at the nodes
+from the foil to the free face (kg per kg polymer), then per position all solvent of the film, free and bound, as a mean u,
+q = -ln(1 - conversion), the temperature in K, and the bound solvent's u. The film is a vertex-centred finite-volume grid: the first node
+lies on the foil, the last one in the free face, and their volumes are half ones. Bound solvent lies evenly over the film and becomes free
+at a rate of its own (first order, Arrhenius: as the bound water of freeze-drying, Srisuma, Barbastathis, Braatz, arXiv 2407.13844).
 """
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.heat import heat_rates
-from controller.estimator.laws import cure_rate, diffusion_s, exp, film_pressure_pa, gap_drive, gap_exchange_m2_s, glass_share
+from controller.estimator.laws import cure_rate, diffusion_s, exp, film_pressure_pa, gap_drive, gap_exchange_m2_s, glass_share, release_s
 from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
@@ -47,6 +49,19 @@ def _film_warmth(member: Member, shape: Shape, y: Array, warmth: Array) -> None:
 
 
 @inlined
+def _release(member: Member, shape: Shape, y: Array, f: Array) -> None:
+    """Let bound solvent become free: take it off the bound part's rate and add it to that of every node."""
+    positions = shape.positions
+    nodes = shape.cells * positions
+    heat, bound, lost = y[nodes + 2 * positions :], y[nodes + 3 * positions :], f[nodes + 3 * positions :]
+    for p in range(positions):
+        lost[p] = -bound[p] * release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
+    for start in range(0, nodes, positions):
+        for p in range(positions):
+            f[start + p] -= lost[p]
+
+
+@inlined
 def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth: Array, flux: Array) -> None:
     """Write dy/dt to ``f``; ``warmth`` (4, faces) and ``flux`` (faces,) are room to work in."""
     positions, cells = shape.positions, shape.cells
@@ -71,6 +86,7 @@ def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmt
     last, last_flux, last_volume = f[faces:nodes], flux[faces - positions :], volume_inverse[faces:]
     for p in range(positions):
         last[p] = (mean[p] - last_flux[p]) * last_volume[p]
+    _release(member, shape, y, f)
     mean_u, left_log = y[nodes : nodes + positions], y[nodes + positions : nodes + 2 * positions]
     for p in range(positions):
         left[p] = cure_rate(

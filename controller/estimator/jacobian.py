@@ -2,7 +2,8 @@
 
 The Jacobian keeps what is stiff: the film's tridiagonal block, the mean's row, the cure's diagonal, the heat of the chain of rings with the
 edge that may touch them all (an arrow), and evaporation, through which the surface node and the temperature act on each other: it couples
-one node per position, which costs one term on the temperature's diagonal. Everything else stays explicit, which a W-method allows.
+one node per position, which costs one term on the temperature's diagonal. What becomes free of bound solvent is solved before the film
+that it feeds. Everything else stays explicit, which a W-method allows.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import inlined
 from controller.estimator.heat import heat_factor, heat_solve
-from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_drive_slope, gap_exchange_m2_s
+from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_drive_slope, gap_exchange_m2_s, release_s
 from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
@@ -39,10 +40,11 @@ def _surface_slopes(member: Member, temp_k: float, u: float, drive: Drive, reach
 
 @inlined
 def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, warmth: Array, flux: Array, lu: Array) -> None:
-    """Write the factors of shift - A to ``lu`` (3, (cells + 3) * positions), A the approximate Jacobian at ``y``.
+    """Write the factors of shift - A to ``lu`` (3, (cells + 4) * positions), A the approximate Jacobian at ``y``.
 
     ``f``, ``warmth`` and ``flux`` are what ``rates`` has left at ``y``; the last two are used up. Rows of ``lu``: multiplier below, inverse
-    pivot, and what stands above; for the film's nodes of the matrix, for the mean its surface slope, for the cure the inverse.
+    pivot, and what stands above; for the film's nodes of the matrix, for the mean its surface slope, for the cure the inverse, for the
+    bound solvent its rate and the inverse.
     """
     positions, cells = shape.positions, shape.cells
     nodes, faces = cells * positions, (cells - 1) * positions
@@ -73,6 +75,8 @@ def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shif
         inverse[nodes + p] = 1.0 / shift
         cured = f[nodes + positions + p]
         inverse[nodes + positions + p] = 1.0 / (shift + (member.order - 1.0) * cured)
+        release = release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
+        below[nodes + 3 * positions + p], inverse[nodes + 3 * positions + p] = release, 1.0 / (shift + release)
         # what the surface node, eliminated, leaves on the temperature's diagonal
         rest = 1.0 - surface_u[p] * inverse[faces + p] * volume_inverse[faces + p]
         lu[1, nodes + 2 * positions + p] = warming[p] * surface_temp[p] * rest
@@ -107,11 +111,25 @@ def _eliminate(positions: int, faces: int, below: Array, inverse: Array, above: 
 
 
 @inlined
+def _solve_bound(shape: Shape, lu: Array, b: Array) -> None:
+    """Solve for the bound solvent, in place, and add what it sets free to every node."""
+    positions = shape.positions
+    nodes = shape.cells * positions
+    rate, inverse, bound = lu[0, nodes + 3 * positions :], lu[1, nodes + 3 * positions :], b[nodes + 3 * positions :]
+    for p in range(positions):
+        bound[p] *= inverse[p]
+    for start in range(0, nodes, positions):
+        for p in range(positions):
+            b[start + p] += rate[p] * bound[p]
+
+
+@inlined
 def _solve(shape: Shape, lu: Array, b: Array) -> None:
     """Solve with the factors of ``factor``, in place."""
     positions, cells = shape.positions, shape.cells
     nodes, faces = cells * positions, (cells - 1) * positions
     below, inverse, above = lu[0], lu[1], lu[2]
+    _solve_bound(shape, lu, b)
     later, below_later = b[positions:nodes], below[positions:nodes]
     for k in range(faces):
         later[k] -= below_later[k] * b[k]

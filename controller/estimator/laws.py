@@ -44,6 +44,12 @@ def diffusion_s(u: float, dry_s: float, swollen_s: float, glass_share_: float, s
 
 
 @inlined
+def release_s(inverse_k: float, rate_s: float, energy_k: float, reference_inverse_k: float) -> float:
+    """Return the rate at which bound solvent becomes free, 1/s: ``rate_s`` at the reference temperature."""
+    return rate_s * exp(energy_k * (reference_inverse_k - inverse_k))
+
+
+@inlined
 def film_pressure_pa(u: float, saturation_pa: float, density_ratio: float, chi: float) -> float:
     """Return the vapour pressure over the film, a1 Psat, by Flory-Huggins for long chains: ln a1 = ln phi1 + phi2 + chi phi2^2."""
     polymer = density_ratio / (u + density_ratio)

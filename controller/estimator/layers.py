@@ -52,11 +52,12 @@ class Model(NamedTuple):
     shape: Shape
     winding: Winding
     polymer_kg: float
+    bound: Array  # (M,) u of the bound solvent at the start
     tolerance: Tolerance
 
 
 class State(NamedTuple):
-    """What evolves: ``block`` (M, (N + 2) P), C-contiguous; the properties are views of it."""
+    """What evolves: ``block`` (M, (N + 3) P), C-contiguous; the properties are views of it."""
 
     block: Array
     positions: int
@@ -68,12 +69,17 @@ class State(NamedTuple):
 
     @property
     def solvent(self) -> Array:
-        """Return u from the foil to the free face, (M, N, P)."""
-        return self.block[:, self.positions : -self.positions].reshape(len(self.block), -1, self.positions)
+        """Return u of the free solvent from the foil to the free face, (M, N, P)."""
+        return self.block[:, self.positions : -2 * self.positions].reshape(len(self.block), -1, self.positions)
 
     @property
     def conversion(self) -> Array:
         """Return the share of the crosslinkable sites that has reacted, (M, P)."""
+        return self.block[:, -2 * self.positions : -self.positions]
+
+    @property
+    def bound(self) -> Array:
+        """Return u of the bound solvent, (M, P)."""
         return self.block[:, -self.positions :]
 
 
@@ -132,6 +138,7 @@ def build(
         shape=shape_of(load, winding, nodes(cells), polymer_kg * heat_j_kg),
         winding=winding,
         polymer_kg=polymer_kg,
+        bound=uncertain.bound,
         tolerance=tolerance,
     )
 
@@ -145,12 +152,17 @@ def _names(positions: tuple[str, ...] | int) -> tuple[str, ...]:
 
 
 def initial(model: Model, temp_k: float, residual: Array) -> State:
-    """Return the state of a roll of even temperature and composition; ``residual`` is the weight fraction of solvent, (M,)."""
+    """Return the state of a roll of even temperature and composition; ``residual`` is the weight fraction of solvent, (M,).
+
+    The bound part is the model's, or all there is when that is less.
+    """
     positions = len(model.positions)
-    block = np.zeros((residual.size, (model.cells + 2) * positions))
-    state = State(block, positions)
+    state = State(np.zeros((residual.size, (model.cells + 3) * positions)), positions)
+    u = residual / (1 - residual)
+    bound = np.minimum(model.bound, u)
     state.temps[:] = temp_k
-    block[:, positions:-positions] = (residual / (1 - residual))[:, None]
+    state.solvent[:] = (u - bound)[:, None, None]
+    state.bound[:] = bound[:, None]
     return state
 
 
@@ -214,8 +226,8 @@ def _nothing_seen(members: int, positions: int) -> Seen:
 
 
 def mean_u(model: Model, state: State) -> Array:
-    """Return the film's mean u, (M, P)."""
-    return np.asarray(np.einsum("n,mnp->mp", model.shape.volume, state.solvent), dtype=np.float64)
+    """Return the mean u of all solvent in the film, free and bound, (M, P)."""
+    return np.asarray(np.einsum("n,mnp->mp", model.shape.volume, state.solvent) + state.bound, dtype=np.float64)
 
 
 def mean_residual(model: Model, state: State) -> Array:
@@ -225,7 +237,7 @@ def mean_residual(model: Model, state: State) -> Array:
 
 
 def foil_side(model: Model, state: State) -> Array:
-    """Return u at the foil, (M, P)."""
+    """Return u of the free solvent at the foil, (M, P)."""
     return state.solvent[:, 0, :]
 
 

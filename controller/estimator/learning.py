@@ -1,8 +1,8 @@
 """How an observation moves the members: a deterministic square-root ensemble filter (Whitaker and Hamill 2002), one number at a time.
 
 Each observation may move only what it can tell about: a thermocouple the roll's temperatures, its heat transfer, its own contact and its
-offset; solvent that left the film's solvent, the diffusion scales, the vapour's way out and the instruments' gain. The crosslinking
-parameters, and what has crosslinked, are not visible on-line and are never moved; only coupons change them.
+offset; solvent that left the film's solvent, free and bound, what moves it, the vapour's way out and the instruments' gain. The
+crosslinking parameters, and what has crosslinked, are not visible on-line and are never moved; only coupons change them.
 """
 
 from typing import Final, NamedTuple
@@ -23,10 +23,11 @@ _ROBUST: Final = 2.5  # deviations beyond which an observation pulls no harder
 _LONGEST_MOVE: Final = 0.7  # of a logarithm by one observation
 _HOTTEST_MOVE_K: Final = 5.0  # of a temperature by one observation
 _SOLVENT_MAX: Final = 1.5  # kg per kg polymer
+_BOUND_MAX: Final = PARAMETERS["bound_solvent"].high
 _DRIEST: Final = 1e-7
 # [assume] spread kept, because the model's structure stays unknown
 _SOLVENT_FLOOR: Final = 0.2  # of ln u
-_SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25]))
+_SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25, 0.3]))
 _GAIN_FLOOR: Final = 0.02
 _TEMP_FLOOR_K: Final = 0.15
 _CONTACT_FLOOR: Final = 0.02
@@ -79,8 +80,10 @@ def _column(*values: float) -> Array:
 
 _NEARER: Final = {"outer": 0, "core": 1}  # sensors that lie nearer to the wall than their ring, see ``layers.wall_share``
 _POSITIONS = len(POSITIONS)
-_SOLVENT_FLOORS = _column(*[_SOLVENT_FLOOR] * _POSITIONS, *(float(x) for x in _SLOW_FLOOR[:4]), _GAIN_FLOOR)
-_SOLVENT_LIMITS = _column(*[_LONGEST_MOVE] * (_POSITIONS + 5))
+_SOLVENT_FLOORS = _column(
+    *[_SOLVENT_FLOOR] * (2 * _POSITIONS), *(float(x) for x in (*_SLOW_FLOOR[:4], _SLOW_FLOOR.log_release)), _GAIN_FLOOR
+)
+_SOLVENT_LIMITS = _column(*[_LONGEST_MOVE] * len(_SOLVENT_FLOORS))
 _HEAT_FLOORS = _column(*[_TEMP_FLOOR_K] * _POSITIONS, float(_SLOW_FLOOR.log_h), float(_SLOW_FLOOR.log_k), _CONTACT_FLOOR, _OFFSET_FLOOR_K)
 _HEAT_LIMITS = _column(*[_HOTTEST_MOVE_K] * _POSITIONS, 0.2, 0.3, 0.05, 0.5)
 _HEEDS = _column(*[1.0] * (_POSITIONS + 2), *[_SLOWLY] * 2)
@@ -89,19 +92,22 @@ _LOG_H, _LOG_K = (np.log((row.low / row.value, row.high / row.value)) for row in
 
 
 def from_solvent(members: Members, belief: Belief, predicted: Array, observed: float, deviation: float) -> tuple[Belief, Looked]:
-    """Return the belief after an observation of solvent (any unit): zones' solvent, diffusion scales, way out, gain.
+    """Return the belief after an observation of solvent (any unit): zones' solvent, free and bound, what moves it, way out, gain.
 
     A zone's whole profile is scaled.
     """
-    mean = np.maximum(layers.mean_u(members.model, belief.state), _DRIEST)
+    held = np.maximum(belief.state.bound, _DRIEST)
+    mean = np.maximum(layers.mean_u(members.model, belief.state) - belief.state.bound, _DRIEST)
     slow = belief.slow
-    rows = np.vstack((np.log(mean).T, slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way, belief.log_gain))
+    moved = (slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way, slow.log_release)
+    rows = np.vstack((np.log(mean).T, np.log(held).T, *moved, belief.log_gain))
     rows, looked = _update(rows, _SOLVENT_FLOORS, _SOLVENT_LIMITS, predicted, observed, deviation, grows=False)
     state = layers.State(belief.state.block.copy(), belief.state.positions)
     after = np.minimum(np.exp(rows[:_POSITIONS].T), _SOLVENT_MAX)
     state.solvent[:] = np.minimum(state.solvent * (after / mean)[:, None, :], _SOLVENT_MAX)
-    dry, swollen, slope, way, gain = rows[_POSITIONS:]
-    slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way)
+    state.bound[:] = np.minimum(state.bound * np.exp(rows[_POSITIONS : 2 * _POSITIONS].T) / held, _BOUND_MAX)
+    dry, swollen, slope, way, release, gain = rows[2 * _POSITIONS :]
+    slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way, log_release=release)
     return belief._replace(state=state, slow=slow, log_gain=gain), looked
 
 

@@ -86,18 +86,20 @@ def _show(
 
 @inlined
 def _load(shape: Shape, row: Array, y: Array) -> None:
-    """Write a row of the state block (temperatures, u, conversions) to ``y`` in the solver's order."""
+    """Write a row of the state block (temperatures, u, conversions, bound solvent) to ``y`` in the solver's order."""
     positions = shape.positions
     nodes = shape.cells * positions
     for k in range(nodes):
         y[k] = row[positions + k]
     for p in range(positions):
-        mean = 0.0
+        bound = row[2 * positions + nodes + p]
+        mean = bound
         for i in range(shape.cells):
             mean += shape.volume[i] * y[i * positions + p]
         y[nodes + p] = mean
         y[nodes + positions + p] = -np.log1p(-min(row[positions + nodes + p], 1.0 - 1e-15))
         y[nodes + 2 * positions + p] = row[p]
+        y[nodes + 3 * positions + p] = bound
 
 
 @inlined
@@ -110,6 +112,7 @@ def _store(shape: Shape, y: Array, row: Array) -> None:
     for p in range(positions):
         row[positions + nodes + p] = -np.expm1(-y[nodes + positions + p])
         row[p] = y[nodes + 2 * positions + p]
+        row[2 * positions + nodes + p] = y[nodes + 3 * positions + p]
 
 
 @compiled
@@ -131,7 +134,7 @@ def march(
     Writes the states to ``after``, the fall of the mean u per position to ``lost`` (members, positions), the moments ``ahead_s`` to
     ``seen``, the number of steps tried and a flag. A member that fails keeps its state, and its moments stay what they were.
     """
-    size = (shape.cells + 3) * shape.positions
+    size = (shape.cells + 4) * shape.positions
     nodes, faces = shape.cells * shape.positions, (shape.cells - 1) * shape.positions
     room = Room(np.zeros((8, size)), np.zeros((4, size)), np.zeros((4, faces)), np.zeros(faces))
     y = room.rows[0]

@@ -63,6 +63,8 @@ class Member(NamedTuple):
     rise_k: float
     offset_k: float
     width_k: float
+    release_s: float  # of bound solvent, at the dry film's reference temperature
+    release_energy_k: float
     h: float
     k_vacuum: float
     k_gas: float

@@ -40,9 +40,14 @@ _DIMENSIONS: Final = (
         "polydispersity",
         "vitrification_offset",
         "drying_model_error",
-        "circulation_push",  # new ones stand at the end: those before keep their deviates
+        "circulation_push",
+        "bound_solvent",
+        "release_rate",
+        "release_energy",  # new ones stand at the end: those before keep their deviates
     ),
 )
+_CURE: Final = ("gel_time", "activation_energy", "polydispersity", "order", "vitrification_offset")
+_DRYING: Final = ("diffusion_dry", "diffusion_energy_dry", "bound_solvent", "release_rate", "release_energy")
 _SEED: Final = 20000
 _ROUNDING: Final = 1e-3  # keeps a matrix of rounded correlations positive
 
@@ -94,7 +99,8 @@ def varied(name: str, median: float | None = None, sd: float | None = None, devi
 def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     """Return the members for a load. The same arguments always give the same members."""
     solvent = SOLVENTS[settings.solvent]
-    time, energetic, width, steep, below = _tied(settings.cure_correlation)
+    time, energetic, width, steep, below = _tied(_CURE, settings.cure_correlation)
+    quick, activated, held, released, hindered = _tied(_DRYING, settings.drying_correlation)
     ln_sd = hypot(settings.gel_time_ln_sd, spread("cure_model_error"))
     gel_time_s = 3600 * varied("gel_time_240c", settings.gel_time_240c_h, ln_sd, time)
     energy = varied("activation_energy", settings.activation_energy_kj_mol, settings.activation_energy_sd_kj_mol, energetic)
@@ -105,7 +111,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         chi=varied("chi"),
         saturation_factor=varied("saturation_factor"),
         glass_dry_k=glass_dry_k,
-        energy_dry_kj_mol=_diffusion_energy(settings),
+        energy_dry_kj_mol=varied("diffusion_energy_dry", settings.diffusion_energy_kj_mol, settings.diffusion_energy_sd_kj_mol, activated),
         energy_swollen_kj_mol=varied("diffusion_energy_swollen"),
         cure_rate_s=rate_for_gel_time(gel_time_s, order),
         cure_energy_kj_mol=energy,
@@ -113,6 +119,8 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         vitrification_k=below_k + (glass_dry_k - value("glass_dry")),  # coupons tell where mobility fades, not where the glass begins
         gap_factor=varied("gap_factor"),
         push_pa=varied("circulation_push"),
+        bound=varied("bound_solvent", settings.bound_solvent_kg_kg, settings.bound_solvent_ln_sd, held),
+        release_energy_kj_mol=varied("release_energy", settings.release_energy_kj_mol, settings.release_energy_sd_kj_mol, hindered),
     )
     wet = load.predry_residual_wt_pct / 100 + design("residual") * load.residual_sd_wt_pct / 100
     return Members(
@@ -123,12 +131,13 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         residual=np.clip(wet, 0.002, 0.6),
         drying_error=varied("drying_model_error"),
         slow=Slow(
-            log_dry=design("diffusion_dry") * settings.diffusion_ln_sd,
+            log_dry=quick * settings.diffusion_ln_sd,
             log_swollen=design("diffusion_swollen") * spread("diffusion_swollen"),
             log_slope=np.log(varied("diffusion_slope_glass") / value("diffusion_slope_glass")),
             log_way=np.log(varied("way_out")),
             log_h=np.log(varied("external_h") / value("external_h")),
             log_k=design("k_radial") * spread("k_radial"),
+            log_release=np.log(varied("release_rate", settings.release_1_s, settings.release_ln_sd, released) / value("release_rate")),
         ),
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),
@@ -146,18 +155,11 @@ def told(members: Members, residual: Array, chosen: slice = slice(None)) -> Arra
     return np.asarray(residual * error ** np.maximum(0.0, 1 - residual / start), dtype=np.float64)
 
 
-def _tied(pairs: tuple[float, ...]) -> Array:
-    """Return the members' deviates of the five crosslinking parameters, (5, MEMBERS), correlated as the coupons' posterior is."""
-    alone = np.array([design(name) for name in ("gel_time", "activation_energy", "polydispersity", "order", "vitrification_offset")])
+def _tied(names: tuple[str, ...], pairs: tuple[float, ...]) -> Array:
+    """Return the members' deviates of ``names``, (names, MEMBERS), correlated in ``pairs`` as the coupons' posterior is."""
+    alone = np.array([design(name) for name in names])
     matrix = np.eye(len(alone))
     matrix[np.triu_indices(len(alone), 1)] = pairs
     matrix = (matrix + matrix.T - np.eye(len(alone))) * (1 - _ROUNDING) + _ROUNDING * np.eye(len(alone))
     tied: Array = np.linalg.cholesky(matrix) @ alone
     return tied
-
-
-def _diffusion_energy(settings: EstimatorSettings) -> Array:
-    """Return the members' energy of diffusion in the dry film, kJ/mol, tied to their diffusion as the weighed coupons tie the two."""
-    tied = settings.diffusion_energy_correlation
-    deviate = tied * design("diffusion_dry") + (1 - tied * tied) ** 0.5 * design("diffusion_energy_dry")
-    return varied("diffusion_energy_dry", settings.diffusion_energy_kj_mol, settings.diffusion_energy_sd_kj_mol, deviate)

@@ -63,13 +63,25 @@ class EstimatorSettings(Strict):
         "diffusion_energy_dry"
     )
     diffusion_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="its spread, kJ/mol")] = spread("diffusion_energy_dry")
-    diffusion_energy_correlation: Annotated[
-        float, Field(ge=-0.999, le=0.999, description="of ln diffusion and its energy, from the calibration")
-    ] = 0.0
+    bound_solvent_kg_kg: Annotated[
+        float, Field(ge=0.0005, le=0.08, description="solvent that the polymer's groups hold at the start, kg per kg polymer")
+    ] = value("bound_solvent")
+    bound_solvent_ln_sd: Annotated[float, Field(ge=0.01, le=2, description="its spread")] = spread("bound_solvent")
+    release_1_s: Annotated[float, Field(ge=1e-7, le=0.1, description="rate at which it becomes free at 200 degC, 1/s")] = value(
+        "release_rate"
+    )
+    release_ln_sd: Annotated[float, Field(ge=0.01, le=3, description="its spread")] = spread("release_rate")
+    release_energy_kj_mol: Annotated[float, Field(ge=60, le=150, description="of that rate, kJ/mol")] = value("release_energy")
+    release_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=40, description="its spread, kJ/mol")] = spread("release_energy")
+    drying_correlation: Annotated[
+        tuple[Correlation, ...],
+        Field(strict=False, min_length=10, max_length=10, description="of ln diffusion, its energy, ln bound solvent, ln release and its "
+              "energy, in pairs as above; from the calibration"),
+    ] = (0.0,) * 10  # fmt: skip
     condenser_in_chamber: Annotated[bool, Field(description="true: it takes vapour with the vacuum valve shut")] = False
     flux_gain_ln_sd: Annotated[float, Field(ge=0.001, le=1, description="of the solvent instruments")] = spread("flux_gain")
 
-    @field_validator("cure_correlation")
+    @field_validator("cure_correlation", "drying_correlation")
     @classmethod
     def _possible(cls, pairs: tuple[float, ...]) -> tuple[float, ...]:
         matrix = np.eye(5)

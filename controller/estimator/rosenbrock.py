@@ -47,8 +47,8 @@ class Tolerance(NamedTuple):
 class Room(NamedTuple):
     """Where one thread works."""
 
-    rows: Array  # (8, (cells + 3) * positions): y, trial, f, four stages, end rates
-    lu: Array  # (4, (cells + 3) * positions)
+    rows: Array  # (8, (cells + 4) * positions): y, trial, f, four stages, end rates
+    lu: Array  # (4, (cells + 4) * positions)
     warmth: Array  # (4, faces)
     flux: Array  # (faces,)
 
@@ -98,7 +98,7 @@ def _stages(member: Member, shape: Shape, knots: Array, segment: int, at_s: floa
 
 @inlined
 def _error(shape: Shape, room: Room, tolerance: Tolerance) -> float:
-    """Return the step's error in tolerances: the largest of the root mean squares of u, of the mean, of the cure and of the temperature.
+    """Return the step's error in tolerances: the largest of the root mean squares of u, free and bound, of cure and temperature.
 
     Infinite when anything is not a number; ``_NEGATIVE`` when u would fall below zero by more than ``tolerance.negative``.
     """
@@ -113,19 +113,21 @@ def _error(shape: Shape, room: Room, tolerance: Tolerance) -> float:
         wet += scaled * scaled
         lowest = min(lowest, trial[k])
     wet /= nodes
-    cure, warm = 0.0, 0.0
+    cure, warm, held = 0.0, 0.0, 0.0
     for p in range(positions):
-        k, t = nodes + positions + p, nodes + 2 * positions + p
+        k, t, b = nodes + positions + p, nodes + 2 * positions + p, nodes + 3 * positions + p
         off = (E1 * u1[k] + E2 * u2[k] + E3 * u3[k] + E4 * u4[k]) / tolerance.left_log
         cure += off * off
         off = (E1 * u1[t] + E2 * u2[t] + E3 * u3[t] + E4 * u4[t]) / tolerance.temp_k
         warm += off * off
-    total = wet + (cure + warm) / positions
+        off = (E1 * u1[b] + E2 * u2[b] + E3 * u3[b] + E4 * u4[b]) / (tolerance.u_absolute + tolerance.u_relative * abs(y[b]))
+        held += off * off
+    total = wet + (cure + warm + held) / positions
     if not total < 1e30:
         return np.inf
     if lowest < -tolerance.negative:
         return _NEGATIVE
-    return sqrt(max(wet, max(cure, warm) / positions))
+    return sqrt(max(wet, max(cure, warm, held) / positions))
 
 
 @inlined
