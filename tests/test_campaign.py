@@ -16,7 +16,7 @@ from controller.recipe.reading import read_load, read_recipe
 from controller.solvents import SOLVENTS
 from controller.tags import Quality, Sample
 from sim.campaign import figures, many, one, policies, shown
-from sim.campaign.outcome import Believed, CureEnd, Foreseen, Run, Struck, Trace, triple
+from sim.campaign.outcome import Believed, CureEnd, Drying, Foreseen, Run, Struck, Trace, triple
 from sim.campaign.strike import Strike
 from sim.campaign.watch import Watch, exhaust_kg_s
 from sim.faults import FAULTS
@@ -51,13 +51,13 @@ def cure_end(cure_s, residual, insoluble, spread=0.0, why="endpoint", valid=True
     )  # fmt: skip
 
 
-def run(seed, traced=None, ended=None, predicted_cure_s=None, struck=None, unsafe=(), foreseen=(), state="COMPLETE"):
+def run(seed, traced=None, ended=None, predicted_cure_s=None, struck=None, unsafe=(), foreseen=(), drying=(), state="COMPLETE"):
     """Return a run made by hand: 1 h before the CURE, 1 h after it."""
     return Run(
         seed=seed, recipe_sha256="r", load_sha256="l", code_sha256="c", scan_s=2.0, fault="", unit_state=state, result="",
         batch_s=7200.0 + (0.0 if ended is None else ended.cure_s), endpoint_s=None, predicted_cure_s=predicted_cure_s,
         predicted_endpoint_s=None if predicted_cure_s is None else 3600.0 + predicted_cure_s, unsafe=list(unsafe), alarms=[],
-        cure_end=ended, foreseen=list(foreseen), trace=traced, struck=struck, wall_s=1.0,
+        cure_end=ended, foreseen=list(foreseen), drying=list(drying), trace=traced, struck=struck, wall_s=1.0,
     )  # fmt: skip
 
 
@@ -123,6 +123,21 @@ def test_forecasts_are_judged_at_the_share_of_the_batch_at_which_they_were_made(
     assert (found["median_abs_error_pct"], found["bias_pct"]) == (5.0, pytest.approx(-4 / 3, abs=0.01))
     assert found["coverage_90"]["count"] == 3  # each interval holds 7200 s
     assert figures.forecast([run(1)], 0.5) is None
+
+
+def test_the_belief_on_the_way_is_judged_mark_by_mark_and_when_valid_only():
+    def dried(mark, low, value, high, valid=True):
+        return Drying(mark=mark, at_s=60.0, valid=valid, residual=Believed(estimate=(value, low, high), truth=mark))
+
+    runs = [
+        run(1, drying=[dried(0.01, 0.009, 0.012, 0.02), dried(0.005, 0.0, 0.001, 0.004)]),
+        run(2, drying=[dried(0.01, 0.009, 0.008, 0.02), dried(0.005, 0.0, 0.9, 1.0, valid=False)]),
+    ]
+    found = figures.drying(runs, 0.01)
+    assert found["error_pct"] == {"rmse": 0.2, "bias": 0.0, "of": 2}
+    assert (found["coverage_90"]["count"], found["coverage_90"]["of"]) == (2, 2)
+    assert (figures.drying(runs, 0.005)["coverage_90"]["count"], figures.drying(runs, 0.005)["coverage_90"]["of"]) == (0, 1)
+    assert figures.drying(runs, 0.02)["error_pct"] is None
 
 
 # ---- policies ----

@@ -10,7 +10,7 @@ from controller.recipe.model import Endpoint, LoadRecord
 from sim.campaign import policies
 from sim.campaign.outcome import Believed, Run
 from sim.campaign.policies import Stop
-from sim.campaign.watch import SHARES
+from sim.campaign.watch import MARKS, SHARES
 
 _Z95: Final = 1.959964
 TELLING: Final = 0.0005  # residual solvent, weight fraction, below which a laboratory hardly tells it from nothing
@@ -135,6 +135,7 @@ def estimator(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
         "residual": _judged(residual),
         "residual_where_telling": _judged([one for one in residual if one.truth >= TELLING]),
         "residual_below_2_wt_pct": errors_pct([one.error for one in residual if one.truth < WET]),
+        "residual_on_the_way": {f"{100 * mark:g} wt%": drying(runs, mark) for mark in MARKS},
         "insoluble": _judged(insoluble),
         "insoluble_bound": errors_pct([one.unforeseeable for one in ended]),
         "insoluble_where_aim_is_high": errors_pct([one.error for one in insoluble]) if end.insoluble_aim_pct >= HIGH_AIM_PCT else None,
@@ -143,6 +144,14 @@ def estimator(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
         "residual_all_positions": wilson(*_covered([at for one in ended for at in one.residual_at.values()])),
         "insoluble_all_positions": wilson(*_covered([at for one in ended for at in one.insoluble_at.values()])),
     }
+
+
+def drying(runs: Sequence[Run], mark: float) -> dict[str, Any]:
+    """Return error and coverage when the worst position's true residual solvent first fell below ``mark``, valid estimates only.
+
+    A batch ends far below its limit, where every interval that begins at nothing holds the truth: what an interval is worth shows here.
+    """
+    return _judged([one.residual for run in runs for one in run.drying if one.mark == mark and one.valid])
 
 
 def _covered(beliefs: Sequence[Believed]) -> tuple[int, int]:

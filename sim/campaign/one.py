@@ -132,6 +132,7 @@ def run(campaign: Campaign, seed: int) -> Run:
         alarms=[str(alarm["rule"]) for alarm in result.alarms if alarm["event"] == "raise" and alarm["effect"] != "PERMISSIVE"],
         cure_end=watch.cure_end,
         foreseen=watch.foreseen(result.batch_s) if result.unit_state == "COMPLETE" else [],
+        drying=watch.drying,
         trace=trace,
         struck=None if strike is None else strike.struck(),
         wall_s=round(time.perf_counter() - began_s, 2),

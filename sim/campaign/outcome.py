@@ -46,6 +46,15 @@ class CureEnd(Strict):
     insoluble_at: dict[str, Believed]
 
 
+class Drying(Strict):
+    """The belief about the worst position when its true residual solvent first fell below ``mark``."""
+
+    mark: float
+    at_s: float  # since START
+    valid: bool
+    residual: Believed
+
+
 class Foreseen(Strict):
     """A forecast of the batch's end, made at a share of the batch."""
 
@@ -103,6 +112,7 @@ class Run(Strict):
     alarms: list[str]  # rules raised, in their order
     cure_end: CureEnd | None
     foreseen: list[Foreseen]
+    drying: list[Drying]
     trace: Trace | None
     struck: Struck | None
     wall_s: float

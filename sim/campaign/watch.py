@@ -12,11 +12,12 @@ from controller.solvents import SOLVENTS, Solvent
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
 from sim.bench import Rig
 from sim.campaign.bound import unforeseeable
-from sim.campaign.outcome import CureEnd, Foreseen, Trace, Triple, believed, rounded, triple
+from sim.campaign.outcome import CureEnd, Drying, Foreseen, Trace, Triple, believed, rounded, triple
 from sim.plant.history import PLACES
 
 EVERY_S: Final = 60.0  # between two moments of a trace
 SHARES: Final = (0.25, 0.5, 0.75)  # of the batch, at which its forecasts are judged
+MARKS: Final = (0.05, 0.02, 0.01, 0.005, 0.002)  # residual solvent of the worst position at which the belief on the way is judged
 FAINT_LEL_PCT: Final = 1.0  # a reading below is the analyser's noise and counts as nothing [assume]
 _DUCT_C: Final = 25.0
 
@@ -28,13 +29,14 @@ def started_s(rig: Rig) -> float:
 
 
 class Watch:
-    """Follows a batch to the end of its CURE and gathers its forecasts."""
+    """Follows a batch to the end of its CURE, looks at its drying on the way and gathers its forecasts."""
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._forecasts: dict[float, Triple] = {}
         self._began_s: float | None = None
         self.cure_end: CureEnd | None = None
+        self.drying: list[Drying] = []
 
     def look(self, rig: Rig) -> None:
         """Look at what the last scan left."""
@@ -46,10 +48,23 @@ class Watch:
         if forecast is not None and forecast.made_at_s - start_s not in self._forecasts:
             made_s = forecast.made_at_s - start_s
             self._forecasts[made_s] = (made_s + forecast.finish_s.value, made_s + forecast.finish_s.low, made_s + forecast.finish_s.high)
+        self._dry(rig, record.inputs.at_s - start_s)
         if record.phase_kind == "CURE" and self._began_s is None:
             self._began_s = record.inputs.at_s
         if self._began_s is not None and self.cure_end is None and record.phase_kind != "CURE":
             self.cure_end = _cure_end(rig, record.inputs.at_s - start_s, record.inputs.at_s - self._began_s)
+
+    def _dry(self, rig: Rig, at_s: float) -> None:
+        """Note what is believed when the wettest film falls below a mark."""
+        record, chemistry = rig.record, rig.plc.plant.chemistry
+        if record is None or chemistry is None or len(self.drying) == len(MARKS):
+            return
+        mark = MARKS[len(self.drying)]
+        if chemistry.wettest < mark / (1 - mark):
+            estimate, truth = record.estimate, rig.plc.plant.truth().residual_solvent_worst
+            self.drying.append(
+                Drying(mark=mark, at_s=rounded(at_s), valid=estimate.valid, residual=believed(estimate.residual_solvent, truth))
+            )
 
     @property
     def cured(self) -> bool:
