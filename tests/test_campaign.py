@@ -18,7 +18,7 @@ from controller.tags import Quality, Sample
 from sim.campaign import figures, many, one, policies, shown
 from sim.campaign.outcome import Believed, CureEnd, Drying, Foreseen, Run, Struck, Trace, triple
 from sim.campaign.strike import Strike
-from sim.campaign.watch import Watch, exhaust_kg_s
+from sim.campaign.watch import MARKS, Watch, exhaust_kg_s
 from sim.faults import FAULTS
 from sim.plant import films
 from sim.virtual import LONGEST_SCAN_S
@@ -325,6 +325,11 @@ def test_a_campaign_completes_its_batches_safely_and_says_so(two):
     assert set(summed["policies"]) == set(policies.POLICIES)
     assert sorted(runs_in(out)) == [1, 2]
     assert json.loads(json.dumps(summed)) == summed
+    for found in runs_in(out).values():
+        assert [one.mark for one in found.drying] == list(MARKS[: len(found.drying)])
+        assert len(found.drying) >= 3  # a trial batch ends below 0.5 wt%
+        assert all(0.9 * one.mark < one.residual.truth < one.mark for one in found.drying)
+        assert [one.at_s for one in found.drying] == sorted(one.at_s for one in found.drying)
 
 
 @pytest.mark.slow
