@@ -31,18 +31,19 @@ def _surface(member: Member, temp_k: float, u: float, drive: Drive, reach: float
 
 @inlined
 def _film_warmth(member: Member, shape: Shape, y: Array, warmth: Array) -> None:
-    """Write dry and swollen L^2/D and the glass's weight fraction, tiled over the faces, to rows 0 to 2 of ``warmth``."""
+    """Write dry and swollen L^2/D, the glass's weight fraction and the bound solvent, tiled over the faces, to the rows of ``warmth``."""
     positions = shape.positions
     faces = (shape.cells - 1) * positions
-    heat = y[(shape.cells + 2) * positions :]
-    dry, swollen, glass = warmth[0], warmth[1], warmth[2]
+    heat, held = y[(shape.cells + 2) * positions :], y[(shape.cells + 3) * positions :]
+    dry, swollen, glass, bound = warmth[0], warmth[1], warmth[2], warmth[3]
     glass_dry_inverse, glass_solvent_inverse = 1.0 / member.glass_dry_k, 1.0 / member.glass_solvent_k
     for p in range(positions):
         inverse_k = 1.0 / heat[p]
         dry[p] = member.dry_s * exp(member.dry_energy_k * (inverse_k - member.dry_reference_inverse_k))
         swollen[p] = member.swollen_s * exp(member.swollen_energy_k * (inverse_k - member.swollen_reference_inverse_k))
         glass[p] = glass_share(inverse_k, glass_dry_inverse, glass_solvent_inverse)
-    for row in (dry, swollen, glass):
+        bound[p] = held[p]
+    for row in (dry, swollen, glass, bound):
         for start in range(positions, faces, positions):
             for p in range(positions):
                 row[start + p] = row[p]
@@ -70,7 +71,7 @@ def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmt
     dry, swollen, glass, resist = warmth[0], warmth[1], warmth[2], warmth[3]
     beyond, distance_inverse = y[positions:], shape.distance_inverse
     for k in range(faces):
-        series = diffusion_s(0.5 * (y[k] + beyond[k]), dry[k], swollen[k], glass[k], member.slope_rubber, member.slope_extra)
+        series = diffusion_s(0.5 * (y[k] + beyond[k]) + resist[k], dry[k], swollen[k], glass[k], member.slope_rubber, member.slope_extra)
         flux[k] = (beyond[k] - y[k]) * distance_inverse[k] / series
         resist[k] = series
     mean, left, temps = f[nodes : nodes + positions], f[nodes + positions : nodes + 2 * positions], f[nodes + 2 * positions :]
