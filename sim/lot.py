@@ -16,8 +16,8 @@ from sim.coupons import FILM_UM, PREDRY_WT_PCT, RESIDUAL_SD_WT_PCT, RESIDUAL_SHA
 # The programme of a laboratory oven, degC and h, that follows the inside of a production roll; and how many coupons come out at each end.
 ROLL: Final = ((120.0, 2.0), (150.0, 1.5), (170.0, 2.0), (182.0, 1.0), (195.0, 0.8), (208.0, 0.8), (218.0, 0.8), (226.0, 0.8), (231.0, 0.8),
                (235.0, 0.8), (237.0, 0.8), (239.0, 2.2))  # fmt: skip
-# Two taken out early: at 150 degC what is free is gone and what is bound is not (2-3 wt%), at 200 degC half of that has become free. Two
-# more of films heated at once, at 240 and 255 degC; two that were heated as slowly as a roll is, which alone tells vitrification from energy.
+# Two taken out early: at 150 degC what is free is gone and what is bound is not (2-3 wt%), at 200 degC half of that has become free.
+# Two more of films heated at once, at 240 and 255 degC; two heated as slowly as a roll is, which alone tells vitrification from energy.
 LADDERS: Final = ((((150.0, 2.0),), 1), (((200.0, 2.0),), 1), (((240.0, 2.0),), 1), (((255.0, 0.45),), 1), (ROLL, 2))
 ASSAY: Final = '{ method = "extraction and weighing", solvent = "NMP", extraction_c = 100.0, extraction_h = 2.0 }'
 DATE: Final = "2026-01-01"
