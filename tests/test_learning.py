@@ -24,6 +24,7 @@ def warm(seed: int = 1) -> Belief:
     rng = np.random.default_rng(seed)
     fresh = belief.fresh(MEMBER_SET, 147.0)
     state = layers.advance(MEMBER_SET.model, fresh.slow, fresh.state, layers.Drive(420.0, 420.0, 1e3, 100.0), 3600.0).state
+    state.bound[:] *= 0.5  # its range is not in play
     state.temps[:] = 420.0 + rng.normal(0, 8, MEMBERS)[:, None] + rng.normal(0, 3, (MEMBERS, len(POSITIONS)))
     return fresh._replace(state=state, slow=fresh.slow._replace(log_k=0.5 * fresh.slow.log_k))  # the range of k is not in play
 
@@ -41,9 +42,15 @@ def looked(found: Belief, sensor: int, observed_k: float, deviation_k: float) ->
 
 
 def solvent_rows(found: Belief) -> np.ndarray:
-    mean = layers.mean_u(MEMBER_SET.model, found.state)
+    """Logarithms of the zones' free and bound solvent, of what moves it, of the gain."""
+    free = free_u(found)
     slow = found.slow
-    return np.vstack((np.log(mean).T, slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way, found.log_gain))
+    moved = (slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way, slow.log_release)
+    return np.vstack((np.log(free).T, np.log(found.state.bound).T, *moved, found.log_gain))
+
+
+def free_u(found: Belief) -> np.ndarray:
+    return np.einsum("n,mnp->mp", MEMBER_SET.model.shape.volume, found.state.solvent)
 
 
 def kalman(rows: np.ndarray, predicted: np.ndarray, observed: float, deviation: float) -> tuple[np.ndarray, np.ndarray]:
@@ -91,12 +98,63 @@ def test_solvent_is_the_exact_kalman_update_where_no_floor_holds(off: float) -> 
     assert seen.surprise == pytest.approx(off * deviation / np.hypot(predicted.std(ddof=1), deviation))
 
 
+@pytest.mark.parametrize("off", [-0.6, 0.7])
+def test_a_flux_of_bound_solvent_moves_it_and_its_release_with_the_exact_gain(off: float) -> None:
+    """What the middle zone sets free, k u: a number that both make, so that both move, by what the joint Gaussian says."""
+    before = warm()
+    before = before._replace(slow=before.slow._replace(log_release=0.7 * before.slow.log_release))
+    predicted = np.exp(before.slow.log_release) * before.state.bound[:, 1]
+    deviation = 2.0 * float(predicted.std())
+    observed = float(predicted.mean()) + off * deviation
+    after, _ = learning.from_solvent(MEMBER_SET, before, predicted, observed, deviation)
+    rows, found = solvent_rows(before), solvent_rows(after)
+    mean, covariance = kalman(rows, predicted, observed, deviation)
+    held, release = len(POSITIONS) + 1, -2
+    moved = found.mean(axis=1) - rows.mean(axis=1)
+    for row in (held, release):
+        assert found[row].mean() == pytest.approx(mean[row], rel=1e-6, abs=1e-9)
+        assert moved[row] * np.sign(off) > 0.03
+        assert found[row].var(ddof=1) == pytest.approx(covariance[row, row], rel=1e-6)
+        assert found[row].std(ddof=1) < 0.99 * rows[row].std(ddof=1)  # no floor is in play
+    assert np.cov(found)[held, release] == pytest.approx(covariance[held, release], rel=1e-6, abs=1e-9)
+    assert np.cov(found)[held, release] < np.cov(rows)[held, release]  # of the product more is known than of the two
+
+
+def test_bound_solvent_stays_inside_its_range_and_a_film_without_gets_none() -> None:
+    before = warm()
+    before.state.bound[:, :2] = 0.9 * PARAMETERS["bound_solvent"].high
+    before.state.bound[:48, 2] = 0.0
+    predicted = before.state.bound.sum(axis=1) * np.exp(0.1 * before.slow.log_release)
+    after, _ = learning.from_solvent(MEMBER_SET, before, predicted, 3 * float(predicted.mean()), 0.01 * float(predicted.mean()))
+    assert after.state.bound.max() <= PARAMETERS["bound_solvent"].high
+    assert (after.state.bound[:48, 2] == 0).all()
+    assert (after.state.bound >= 0).all()
+
+
+def test_a_belief_is_read_back_as_it_was_packed() -> None:
+    before = warm(5)
+    before = before._replace(leaving_kg=np.arange(MEMBERS) * 0.5, hidden_kg=np.arange(MEMBERS) * 0.25)
+    block = belief.pack(before)
+    after = belief.unpack(block)
+    assert len(block) == MEMBERS * belief.COLUMNS * 8
+    assert belief.pack(after) == block
+    for name in ("temps", "solvent", "conversion", "bound"):
+        assert np.array_equal(getattr(after.state, name), getattr(before.state, name)), name
+    for name, scale in zip(layers.Slow._fields, after.slow, strict=True):
+        assert np.array_equal(scale, getattr(before.slow, name)), name
+    for name in ("log_gain", "offset_k", "contact", "leaving_kg", "hidden_kg"):
+        assert np.array_equal(getattr(after, name), getattr(before, name)), name
+    assert np.ptp(after.state.bound) > 0
+    assert np.ptp(after.slow.log_release) > 0
+
+
 def test_a_thermocouple_moves_heat_and_nothing_else() -> None:
     before = warm()
     after, _ = looked(before, 0, 425.0, 1.0)
     assert np.array_equal(after.state.solvent, before.state.solvent)
     assert np.array_equal(after.state.conversion, before.state.conversion)
-    for name in ("log_dry", "log_swollen", "log_slope", "log_way"):
+    assert np.array_equal(after.state.bound, before.state.bound)
+    for name in ("log_dry", "log_swollen", "log_slope", "log_way", "log_release"):
         assert np.array_equal(getattr(after.slow, name), getattr(before.slow, name)), name
     assert np.array_equal(after.log_gain, before.log_gain)
     assert np.array_equal(after.leaving_kg, before.leaving_kg)
@@ -117,7 +175,7 @@ def test_solvent_moves_the_film_and_nothing_else() -> None:
     assert np.array_equal(after.slow.log_k, before.slow.log_k)
     assert np.array_equal(after.offset_k, before.offset_k)
     assert np.array_equal(after.contact, before.contact)
-    profile_before, profile_after = (b.state.solvent / layers.mean_u(MEMBER_SET.model, b.state)[:, None, :] for b in (before, after))
+    profile_before, profile_after = (b.state.solvent / free_u(b)[:, None, :] for b in (before, after))
     assert profile_after == pytest.approx(profile_before, rel=1e-9)  # a zone's profile keeps its shape
 
 

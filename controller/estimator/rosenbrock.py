@@ -122,6 +122,7 @@ def _error(shape: Shape, room: Room, tolerance: Tolerance) -> float:
         warm += off * off
         off = (E1 * u1[b] + E2 * u2[b] + E3 * u3[b] + E4 * u4[b]) / (tolerance.u_absolute + tolerance.u_relative * abs(y[b]))
         held += off * off
+        lowest = min(lowest, trial[b])
     total = wet + (cure + warm + held) / positions
     if not total < 1e30:
         return np.inf
@@ -132,7 +133,7 @@ def _error(shape: Shape, room: Room, tolerance: Tolerance) -> float:
 
 @inlined
 def _accept(shape: Shape, room: Room) -> None:
-    """Make the trial the state; u between zero and minus the tolerance becomes zero, and the film's mean is corrected by as much."""
+    """Make the trial the state; u between zero and minus the tolerance, free or bound, becomes zero, and the mean is corrected by as much."""
     y, trial = room.rows[0], room.rows[1]
     positions, cells = shape.positions, shape.cells
     nodes = cells * positions
@@ -142,6 +143,11 @@ def _accept(shape: Shape, room: Room) -> None:
         if y[k] < 0.0:
             y[nodes + k % positions] -= shape.volume[k // positions] * y[k]
             y[k] = 0.0
+    for p in range(positions):
+        b = nodes + 3 * positions + p
+        if y[b] < 0.0:
+            y[nodes + p] -= y[b]
+            y[b] = 0.0
 
 
 @inlined

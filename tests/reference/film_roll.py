@@ -1,6 +1,7 @@
 """Film and roll of one member in plain numpy, written a second time from the equations: what the compiled model is held against.
 
-Shares the parameters' values and the grid's places with the model, and no equation. State: u (cells, positions), conversion, temperature.
+Shares the parameters' values and the grid's places with the model, and no equation. State: u of the free solvent (cells, positions),
+conversion, temperature, u of the bound solvent.
 """
 
 import numpy as np
@@ -65,7 +66,12 @@ class Roll:
 
     def split(self, y):
         nodes = self.n * self.p
-        return y[:nodes].reshape(self.n, self.p), y[nodes : nodes + self.p], y[nodes + self.p :]
+        return y[:nodes].reshape(self.n, self.p), *y[nodes:].reshape(3, self.p)
+
+    def mean(self, y):
+        """u of all solvent, free and bound, over the film."""
+        u, _, _, bound = self.split(y)
+        return (self.v * u).sum(axis=0) + bound
 
     def surface(self, u, temp, pressure, vapour):
         """Rate at which the mean u falls, 1/s, per position."""
@@ -104,7 +110,7 @@ class Roll:
 
     def __call__(self, t, y):
         wall, pressure, vapour = self.drive(t)
-        u, x, temp = self.split(y)
+        u, x, temp, bound = self.split(y)
         between = (u[1:] + u[:-1]) / 2
         w = between / (1 + between)
         fox = np.maximum((1 / temp - 1 / value("glass_dry")) / (1 / self.solvent.glass_k - 1 / value("glass_dry")), 0.0)
@@ -114,11 +120,11 @@ class Roll:
         swollen = value("diffusion_swollen") * np.exp(-value("diffusion_energy_swollen") * 1e3 / R * (1 / temp - 1 / 373.15))
         flow = dry * swollen / (dry + swollen) * np.diff(u, axis=0) / np.diff(self.x)[:, None] / self.length_m**2
         out = self.surface(u[-1], temp, pressure, vapour)
-        du = np.diff(np.vstack((np.zeros(self.p), flow, -out)), axis=0) / self.v
-        return np.concatenate((du.ravel(), self._cure(u, x, temp), self._warm(temp, out, wall, pressure)))
+        freed = value("release_rate") * np.exp(-value("release_energy") * 1e3 / R * (1 / temp - 1 / 473.15)) * bound
+        du = np.diff(np.vstack((np.zeros(self.p), flow, -out)), axis=0) / self.v + freed
+        return np.concatenate((du.ravel(), self._cure(self.mean(y), x, temp), self._warm(temp, out, wall, pressure), -freed))
 
-    def _cure(self, u, x, temp):
-        mean = (self.v * u).sum(axis=0)
+    def _cure(self, mean, x, temp):
         w = mean / (1 + mean)
         dry = value("glass_dry") + value("glass_rise") * value("density_limit") * x
         glass = 1 / ((1 - w) / dry + w / self.solvent.glass_k)
@@ -144,17 +150,18 @@ class Roll:
         return self.solvent.evaporation_kj_mol / self.solvent.molar_mass_g_mol * 1e6
 
     def sparsity(self):
-        size = self.n * self.p + 2 * self.p
+        size = self.n * self.p + 3 * self.p
         found = lil_matrix((size, size))
         for p in range(self.p):
-            cure, temp = self.n * self.p + p, self.n * self.p + self.p + p
+            cure, temp, bound = (self.n * self.p + row * self.p + p for row in range(3))
             for i in range(self.n):
                 here = i * self.p + p
                 for other in (here - self.p, here, here + self.p):
                     if 0 <= other < self.n * self.p:
                         found[here, other] = 1
-                found[here, temp] = found[cure, here] = 1
-            found[cure, cure] = found[cure, temp] = 1
+                found[here, temp] = found[here, bound] = found[cure, here] = 1
+            found[cure, cure] = found[cure, temp] = found[cure, bound] = 1
+            found[bound, bound] = found[bound, temp] = 1
             found[temp, (self.n - 1) * self.p + p] = 1
             for other in (p - 1, p, p + 1):
                 if 0 <= other < self.p:
@@ -177,4 +184,6 @@ class Roll:
         return np.array(seen)
 
     def start(self, temp_k, residual):
-        return np.r_[np.full(self.n * self.p, residual / (1 - residual)), np.zeros(self.p), np.full(self.p, temp_k)]
+        u = residual / (1 - residual)
+        bound = value("bound_solvent")
+        return np.r_[np.full(self.n * self.p, u - bound), np.zeros(self.p), np.full(self.p, temp_k), np.full(self.p, bound)]

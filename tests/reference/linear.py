@@ -17,7 +17,7 @@ COLUMN = {name: number for number, name in enumerate(Member._fields)}
 
 def film(cells, biot, k=0.0, tolerance=FINE):
     """Return model and state of two equal films with L^2/D0 = 1 s at constant temperature; ``biot`` is hL/D0."""
-    median = layers.Uncertain.median(1, 0.0)
+    median = layers.Uncertain.median(1, 0.0)._replace(bound=np.zeros(1))  # the series know free solvent only
     model = layers.build(LOAD, NMP, median, 2, cells, tolerance=tolerance)
     table = model.table.copy()
     ratio, chi = table[0, COLUMN["density_ratio"]], table[0, COLUMN["chi"]]

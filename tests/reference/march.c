@@ -1,11 +1,12 @@
 /* The model's scheme once more in C, for its speed alone: one member, same equations, Jacobian, steps and tolerances as the compiled
-   Python. Layout of the state: u (n, p), mean u (p), q = -ln(1 - x) (p), temperature (p); rows of member[] in the order of Member. */
+   Python. Layout of the state: free u (n, p), mean u of all solvent (p), q = -ln(1 - x) (p), temperature (p), bound u (p); rows of
+   member[] in the order of Member. */
 #include <math.h>
 #include <string.h>
 #define MAXP 16
 #define MAXY 1024
 enum { DRY, SWOLLEN, EDRY, ESWOLLEN, IDRY, ISWOLLEN, RUBBER, EXTRA, GDRY, GSOLV, LOGA, AB, AC, RATIO, CHI, KNUDSEN, MOLECULAR, VISCOUS,
-       SWEPT, SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, H, KVAC, KGAS };
+       SWEPT, SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, FREED, EFREED, H, KVAC, KGAS };
 typedef struct {
     long p, n;
     const double *vol, *ivol, *idist, *reach, *share, *icap, *rings, *axial, *open;
@@ -49,6 +50,7 @@ static void conduct(const Shape *s, const double *m, const double *d, double *k,
     double a = *h * s->skin_m2, b = *k * s->skin_m;
     *skin = a * b / (a + b);
 }
+static inline double release(const double *m, double T) { return m[FREED] * fexp(m[EFREED] * (m[IDRY] - 1 / T)); }
 static void rates(const Shape *s, const double *restrict m, const double *d, const double *restrict y, double *restrict f,
                   double *restrict dry, double *restrict swo, double *restrict gla, double *restrict flux) {
     long p = s->p, n = s->n, N = n * p, F = N - p;
@@ -69,6 +71,10 @@ static void rates(const Shape *s, const double *restrict m, const double *d, con
     for (long k = 0; k < p; k++) f[k] = flux[k] * s->ivol[k];
     for (long k = p; k < F; k++) f[k] = (flux[k] - flux[k - p]) * s->ivol[k];
     for (long j = 0; j < p; j++) f[F + j] = (f[N + j] - flux[F - p + j]) * s->ivol[F + j];
+    double *lost = f + N + 3 * p;
+    for (long j = 0; j < p; j++) lost[j] = -release(m, T[j]) * y[N + 3 * p + j];
+    for (long i = 0; i < N; i += p)
+        for (long j = 0; j < p; j++) f[i + j] -= lost[j];
     for (long j = 0; j < p; j++) {
         double u = y[N + j], q = y[N + p + j], w = u / (1 + u), i = 1 / T[j], g = m[GDRY] + m[RISE] * (1 - fexp(-q));
         g = g * m[GSOLV] / ((1 - w) * m[GSOLV] + w * g);
@@ -113,6 +119,8 @@ static void factor(const Shape *s, const double *m, const double *d, const doubl
         L->in[q] = 1 / (shift + (swo[q - p] + L->qu[j]) * iv[q] - L->lo[q] * L->up[q - p]);
         L->up[q] = L->qt[j] * iv[q];
         L->tu[j] = s->latent * s->share[j] * s->icap[j];
+        L->lo[N + 3 * p + j] = release(m, T[j]);
+        L->in[N + 3 * p + j] = 1 / (shift + L->lo[N + 3 * p + j]);
         L->in[N + j] = 1 / shift;
         L->in[N + p + j] = 1 / (shift + (m[ORDER] - 1) * f[N + p + j]);
         in[j] = L->tu[j] * L->qt[j] * (1 - L->qu[j] * L->in[q] * iv[q]);
@@ -135,6 +143,9 @@ static void factor(const Shape *s, const double *m, const double *d, const doubl
 }
 static void solve(const Shape *s, const Lu *restrict L, double *restrict b) {
     long p = s->p, N = s->n * p, F = N - p, e = p - 1;
+    for (long j = N + 3 * p; j < N + 4 * p; j++) b[j] *= L->in[j];
+    for (long i = 0; i < N; i += p)
+        for (long j = 0; j < p; j++) b[i + j] += L->lo[N + 3 * p + j] * b[N + 3 * p + j];
     for (long i = p; i < N; i += p)
         for (long j = 0; j < p; j++) b[i + j] -= L->lo[i + j] * b[i + j - p];
     double *t = b + N + 2 * p, after = 0;
@@ -162,7 +173,7 @@ static void drive(const double *a, double t, double *d) {
 long march_c(const Shape *s, const double *m, const double *knots, long count, const double *tol, double dt, double *y) {
     static double dry[MAXY], swo[MAXY], gla[MAXY], flux[MAXY], f[MAXY], tr[MAXY], u1[MAXY], u2[MAXY], u3[MAXY], u4[MAXY];
     static Lu L;
-    long p = s->p, N = s->n * p, S = N + 3 * p, tries = 0;
+    long p = s->p, N = s->n * p, S = N + 4 * p, tries = 0;
     double t = 0, d[3];
     for (long g = 0; g + 1 < count; g++) {
         const double *a = knots + 4 * g;
@@ -191,7 +202,7 @@ long march_c(const Shape *s, const double *m, const double *knots, long count, c
             rates(s, m, d, tr, u4, dry, swo, gla, flux);
             for (long k = 0; k < S; k++) u4[k] += inv * (C41 * u1[k] + C42 * u2[k] + C43 * u3[k]);
             solve(s, &L, u4);
-            double wet = 0, cure = 0, warm = 0, low = 0;
+            double wet = 0, cure = 0, warm = 0, held = 0, low = 0;
             for (long k = 0; k < S; k++) tr[k] += u4[k];
             for (long k = 0; k < N; k++) {
                 double o = (E1 * u1[k] + E2 * u2[k] + E3 * u3[k] + E4 * u4[k]) / (tol[1] + tol[0] * fabs(y[k]));
@@ -200,13 +211,16 @@ long march_c(const Shape *s, const double *m, const double *knots, long count, c
             }
             for (long k = N + p; k < S; k++) {
                 double o = E1 * u1[k] + E2 * u2[k] + E3 * u3[k] + E4 * u4[k];
-                if (k < N + 2 * p) cure += o * o; else warm += o * o;
+                if (k < N + 2 * p) cure += o * o;
+                else if (k < N + 3 * p) warm += o * o;
+                else { o /= tol[1] + tol[0] * fabs(y[k]); held += o * o; low = tr[k] < low ? tr[k] : low; }
             }
-            double off = sqrt(fmax(wet / N, fmax(cure / (tol[2] * tol[2]), warm / (tol[3] * tol[3])) / p));
+            double off = sqrt(fmax(wet / N, fmax(fmax(cure / (tol[2] * tol[2]), warm / (tol[3] * tol[3])), held) / p));
             if (!(off < 1e15)) off = 1e30; else if (low < -tol[4]) off = 8;
             if (off <= 1) {
                 for (long k = 0; k < S; k++) y[k] = tr[k];
                 for (long k = 0; k < N; k++) if (y[k] < 0) { y[N + k % p] -= s->vol[k / p] * y[k]; y[k] = 0; }
+                for (long j = 0; j < p; j++) if (y[N + 3 * p + j] < 0) { y[N + j] -= y[N + 3 * p + j]; y[N + 3 * p + j] = 0; }
                 t = h == left ? until : t + h;
                 double next = h * fmin(grow, 0.9 / cbrt(fmax(off, 1e-3)));
                 dt = h < dt && off < 0.5 ? fmax(next, dt) : next;
