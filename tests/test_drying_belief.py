@@ -35,7 +35,7 @@ def another_film(points: Points, theta: tuple[float, ...], film_um: float, predr
     """The documented law by cell-centred finite volumes and BDF, the face at no activity; written from its equations, not from its code.
 
     1/D = 1/[D_dry exp(20 w + 72 min(w, wg))] + 1/D_swollen, Arrhenius both; wg by Fox from 553 K dry and 166 K; no heat, no gap. Bound
-    solvent, evenly over the film, is no part of w: db/dt = -k b, which every cell gains; k Arrhenius.
+    solvent, evenly over the film, is part of w: db/dt = -k b, which every cell gains; k Arrhenius.
     """
     ln_diffusion, energy, ln_bound, ln_release, release_energy = theta
     hours, temp_c = np.array(points).T
@@ -50,7 +50,8 @@ def another_film(points: Points, theta: tuple[float, ...], film_um: float, predr
         freed = np.exp(ln_release - 1e3 * release_energy / R * (1 / temp - 1 / 473.15)) * bound
 
         def conductance(middle: Array) -> Array:
-            w = middle / (1 + middle)
+            wet = middle + bound
+            w = wet / (1 + wet)
             return 1 / (1 / (dry * np.exp(20 * w + 72 * np.minimum(w, glass))) + 1 / swollen)
 
         inner = conductance((u[1:] + u[:-1]) / 2) * np.diff(u) / width

@@ -111,7 +111,7 @@ class Roll:
     def __call__(self, t, y):
         wall, pressure, vapour = self.drive(t)
         u, x, temp, bound = self.split(y)
-        between = (u[1:] + u[:-1]) / 2
+        between = (u[1:] + u[:-1]) / 2 + bound
         w = between / (1 + between)
         fox = np.maximum((1 / temp - 1 / value("glass_dry")) / (1 / self.solvent.glass_k - 1 / value("glass_dry")), 0.0)
         rubber, glass = value("diffusion_slope_rubber"), value("diffusion_slope_glass")

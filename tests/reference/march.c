@@ -63,10 +63,12 @@ static void rates(const Shape *s, const double *restrict m, const double *d, con
         gla[j] = fmax((i - gd) / (gs - gd), 0.0);
     }
     for (long k = p; k < F; k++) { dry[k] = dry[k - p]; swo[k] = swo[k - p]; gla[k] = gla[k - p]; }
-    for (long k = 0; k < F; k++) {
-        double u = 0.5 * (y[k] + y[k + p]), w = u / (1 + u), g = w < gla[k] ? w : gla[k];
-        flux[k] = (y[k + p] - y[k]) * s->idist[k] / (dry[k] * fexp(-(m[RUBBER] * w + m[EXTRA] * g)) + swo[k]);
-    }
+    for (long i = 0; i < F; i += p)
+        for (long j = 0; j < p; j++) {
+            long k = i + j;
+            double u = 0.5 * (y[k] + y[k + p]) + y[N + 3 * p + j], w = u / (1 + u), g = w < gla[k] ? w : gla[k];
+            flux[k] = (y[k + p] - y[k]) * s->idist[k] / (dry[k] * fexp(-(m[RUBBER] * w + m[EXTRA] * g)) + swo[k]);
+        }
     for (long j = 0; j < p; j++) f[N + j] = -surface(m, T[j], y[F + j], d, s->reach[j]);
     for (long k = 0; k < p; k++) f[k] = flux[k] * s->ivol[k];
     for (long k = p; k < F; k++) f[k] = (flux[k] - flux[k - p]) * s->ivol[k];
@@ -96,13 +98,15 @@ static void factor(const Shape *s, const double *m, const double *d, const doubl
                    double *restrict swo, const double *restrict gla, const double *restrict flux, Lu *restrict L) {
     long p = s->p, n = s->n, N = n * p, F = N - p, e = p - 1;
     const double *T = y + N + 2 * p, *iv = s->ivol;
-    for (long k = 0; k < F; k++) {
-        double u = 0.5 * (y[k] + y[k + p]), w = u / (1 + u), g = w < gla[k] ? w : gla[k];
-        double part = dry[k] * fexp(-(m[RUBBER] * w + m[EXTRA] * g)), r = 1 / (part + swo[k]);
-        double ch = 0.5 * flux[k] * (m[RUBBER] + (w < gla[k] ? m[EXTRA] : 0.0)) * part * r / ((1 + u) * (1 + u)), pl = s->idist[k] * r;
-        dry[k] = ch - pl;
-        swo[k] = ch + pl;
-    }
+    for (long i = 0; i < F; i += p)
+        for (long j = 0; j < p; j++) {
+            long k = i + j;
+            double u = 0.5 * (y[k] + y[k + p]) + y[N + 3 * p + j], w = u / (1 + u), g = w < gla[k] ? w : gla[k];
+            double part = dry[k] * fexp(-(m[RUBBER] * w + m[EXTRA] * g)), r = 1 / (part + swo[k]);
+            double ch = 0.5 * flux[k] * (m[RUBBER] + (w < gla[k] ? m[EXTRA] : 0.0)) * part * r / ((1 + u) * (1 + u)), pl = s->idist[k] * r;
+            dry[k] = ch - pl;
+            swo[k] = ch + pl;
+        }
     for (long j = 0; j < p; j++) { L->in[j] = 1 / (shift - dry[j] * iv[j]); L->up[j] = -swo[j] * iv[j]; }
     for (long i = 1; i < n - 1; i++)
         for (long k = i * p; k < i * p + p; k++) {
