@@ -56,7 +56,7 @@ def test_weighed_coupons_move_and_narrow_the_belief_and_leave_the_cure_alone(tmp
         assert mean == pytest.approx(was, abs=0.5 * sd)  # they tell the solvent on the way, which at 240 degC for 2 h is little
     assert drying.TRANSFER_LN_SD <= after.estimator.diffusion_ln_sd < 0.75 * before.estimator.diffusion_ln_sd
     assert after.estimator.diffusion_energy_sd_kj_mol < 0.95 * before.estimator.diffusion_energy_sd_kj_mol  # 30 K apart, mostly bound
-    assert after.estimator.bound_solvent_ln_sd < 0.85 * before.estimator.bound_solvent_ln_sd
+    assert after.estimator.bound_solvent_ln_sd < 0.95 * before.estimator.bound_solvent_ln_sd
     assert after.estimator.release_ln_sd < 0.75 * before.estimator.release_ln_sd
     assert 140 < after.drying.best_known_c < 230  # where the coupons were
     assert [row.name for row in after.weighed] == ["D1", "D2"]
