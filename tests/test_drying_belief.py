@@ -156,6 +156,7 @@ def test_films_that_bind_solvent_are_found_to_bind_so_much_and_to_let_it_go_so_f
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ninety_percent_of_the_truths_lie_inside_ninety_percent_intervals() -> None:
     """60 lots from the prior itself, four coupons each with the law's and the laboratory's errors; the intervals are neither way off."""
     rng = np.random.default_rng(20261122)
