@@ -18,7 +18,7 @@ from controller.estimator import drying
 from controller.estimator.drying import BOUND, DIFFUSION, NAMES, RELEASE, Belief
 from controller.estimator.exposure import exposure_of
 from controller.estimator.model import EstimatorSettings
-from tests.weighing import CURED, EARLY, FILM, HEAD, NMP, PRIOR, TWO, Points, dried, settled, weighed, written
+from tests.weighing import ASSAY, CURED, EARLY, FILM, HEAD, NMP, PRIOR, TWO, Points, dried, settled, weighed, written
 
 
 def test_coupons_nobody_weighed_leave_the_prior_as_it_is(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_weighed_coupons_move_and_narrow_the_belief_and_leave_the_cure_alone(tmp
     for mean, was, sd in zip(after.posterior.mean, before.posterior.mean, before.posterior.sd, strict=True):
         assert mean == pytest.approx(was, abs=0.5 * sd)  # they tell the solvent on the way, which at 240 degC for 2 h is little
     assert drying.TRANSFER_LN_SD <= after.estimator.diffusion_ln_sd < 0.75 * before.estimator.diffusion_ln_sd
-    assert after.estimator.diffusion_energy_sd_kj_mol < 0.85 * before.estimator.diffusion_energy_sd_kj_mol
-    assert after.estimator.bound_solvent_ln_sd < 0.85 * before.estimator.bound_solvent_ln_sd
+    assert after.estimator.diffusion_energy_sd_kj_mol < 0.95 * before.estimator.diffusion_energy_sd_kj_mol  # 30 K apart, mostly bound
+    assert after.estimator.bound_solvent_ln_sd < 0.95 * before.estimator.bound_solvent_ln_sd
     assert after.estimator.release_ln_sd < 0.75 * before.estimator.release_ln_sd
     assert 140 < after.drying.best_known_c < 230  # where the coupons were
     assert [row.name for row in after.weighed] == ["D1", "D2"]
@@ -88,9 +88,10 @@ def written_set(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def edited(text: str, key: str, change: Callable[[list[Any]], Any]) -> str:
     """Return the set with ``key`` of [drying] changed."""
-    line = next(line for line in text.split("\n[drying]")[1].splitlines() if line.startswith(f"{key} = "))
     before, after = text.split("\n[drying]")
-    return f"{before}\n[drying]{after.replace(line, f'{key} = {json.dumps(change(json.loads(line.split(' = ')[1])))}', 1)}"
+    line = next(line for line in after.splitlines() if line.startswith(f"{key} = "))
+    value = json.dumps(change(json.loads(line.split(" = ")[1])))
+    return f"{before}\n[drying]{after.replace(line, f'{key} = {value}', 1)}"
 
 
 def put(index: int, value: Any) -> Callable[[list[Any]], list[Any]]:
@@ -119,12 +120,12 @@ def tie(value: float) -> Callable[[list[Any]], list[Any]]:
         ("correlation", lambda found: found[:4], "drying.correlation"),
         ("sd", put(2, 0.0), "drying.sd"),
         ("sd", put(3, -0.5), "drying.sd"),
-        ("sd", put(3, 1e-200), "estimator.release_ln_sd"),
-        ("sd", put(1, 900.0), "estimator.diffusion_energy_sd_kj_mol"),
+        ("sd", put(3, 1e-200), "drying.sd"),
+        ("sd", put(1, 400.0), "estimator.diffusion_energy_sd_kj_mol"),
         ("sd", lambda found: found[:4], "drying.sd"),
         ("mean", put(0, 12.0), "estimator.diffusion_m2_s"),
-        ("mean", put(0, 999.0), "estimator.diffusion_m2_s"),
-        ("mean", put(0, -999.0), "estimator.diffusion_m2_s"),
+        ("mean", put(0, 499.0), "estimator.diffusion_m2_s"),
+        ("mean", put(0, -999.0), "drying.mean"),
         ("mean", put(1, 500.0), "estimator.diffusion_energy_kj_mol"),
         ("mean", put(2, 0.0), "estimator.bound_solvent_kg_kg"),
         ("mean", put(2, -3.0), "estimator.bound_solvent_kg_kg"),  # inside its range, but [estimator] says another

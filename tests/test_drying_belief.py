@@ -104,9 +104,9 @@ def test_the_likelihood_is_the_normal_one_and_that_of_a_censored_reading_its_dis
 
 
 def test_the_posterior_is_that_of_plain_monte_carlo() -> None:
-    """20 000 independent draws from the prior and their weights, against some rounds of samples of a fixed design."""
+    """10 000 independent draws from the prior and their weights, against some rounds of samples of a fixed design."""
     given = [weighed(WARM, 0.027, 1e-3), weighed(HELD, 0.009, 5e-4), weighed(LATE, 0.0055, 5e-4), weighed(LONG, 3e-4, 5e-4)]
-    deviates = np.random.default_rng(7).standard_normal((len(AXES), 20_000))
+    deviates = np.random.default_rng(7).standard_normal((len(AXES), 10_000))
     dried = drying.residuals(PRIOR, given, NMP, deviates)
     log_weight = norm.logcdf((given[3].limit - dried[3]) / np.hypot(5e-4, drying.LAW_LN_SD * dried[3]))
     for coupon, left in zip(given[:3], dried[:3], strict=True):
@@ -117,12 +117,15 @@ def test_the_posterior_is_that_of_plain_monte_carlo() -> None:
     mean = theta @ weight
     tied = ((theta - mean[:, None]) * weight) @ (theta - mean[:, None]).T
     sd = np.sqrt(np.diag(tied))
-    assert 1 / (weight**2).sum() > 400  # the reference itself is good to 5 % of an sd
-    found = drying.update(PRIOR, given, samples=2048)
-    assert found.effective >= drying.ENOUGH
-    assert np.abs((found.belief.mean - mean) / sd).max() < 0.2
-    assert found.belief.sd == pytest.approx(sd, rel=0.15)
-    assert found.belief.correlation == pytest.approx(tied / np.outer(sd, sd), abs=0.15)
+    reference = 1 / float((weight**2).sum())
+    assert reference > 200  # good to 7 % of an sd
+    found = drying.update(PRIOR, given, samples=6144)
+    assert found.effective >= 2 * drying.ENOUGH
+    near = 2.5 * float(np.hypot(found.effective**-0.5, reference**-0.5))  # five numbers of so many samples, 2.5 standard errors
+    assert near < 0.4
+    assert np.abs((found.belief.mean - mean) / sd).max() < near
+    assert found.belief.sd == pytest.approx(sd, rel=near)
+    assert found.belief.correlation == pytest.approx(tied / np.outer(sd, sd), abs=near)
     assert sd[RELEASE] < 0.7 * PRIOR.sd[RELEASE]  # there is something to learn
 
 
@@ -130,29 +133,31 @@ LADDER: tuple[Points, ...] = (((0, 150), (1.5, 150)), WARM, ((0, 180), (1, 180))
                               ((0, 230), (0.5, 230)))  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "truth",
-    [
-        (np.log(8e-14), 100.0, np.log(0.045), np.log(8e-5), 110.0),
-        (np.log(2e-14), 90.0, np.log(0.012), np.log(4e-4), 95.0),
-    ],
-)
-def test_a_film_that_binds_solvent_is_found_to_bind_so_much_and_to_let_it_go_so_fast(truth: tuple[float, ...]) -> None:
-    """Weighed sharply and dried by the model's own law: the first round alone would leave a handful of samples."""
-    still = drying.residuals(exactly(*truth), [weighed(one) for one in LADDER], NMP, ALL_MEDIAN)[:, 0]
-    given = [weighed(one, float(left), 1e-4) for one, left in zip(LADDER, still, strict=True)]
-    found, again = drying.update(PRIOR, given), drying.update(PRIOR, given)
-    assert found.effective >= drying.ENOUGH
-    assert np.abs((found.belief.mean - truth) / found.belief.sd).max() < 2
-    assert found.belief.mean[BOUND] == pytest.approx(truth[BOUND], abs=0.35)
-    assert found.belief.mean[RELEASE] == pytest.approx(truth[RELEASE], abs=0.6)
-    assert found.belief.sd[BOUND] < 0.6 * PRIOR.sd[BOUND]
-    assert found.belief.sd[RELEASE] < 0.45 * PRIOR.sd[RELEASE]
-    assert found.belief.covariance.tobytes() == again.belief.covariance.tobytes()
-    assert np.abs(found.z).max() < 2
+# a film that binds much and lets go slowly, and one that binds little and lets go fast; both within two deviations of the prior
+TRUTHS = ((np.log(2.5e-14), 95.0, np.log(0.045), np.log(8e-5), 105.0), (np.log(2e-14), 90.0, np.log(0.012), np.log(4e-4), 95.0))
+
+
+def test_films_that_bind_solvent_are_found_to_bind_so_much_and_to_let_it_go_so_fast() -> None:
+    """Weighed sharply and dried by the model's own law; its error of 15 % of a residual is what keeps the answer vague."""
+    beliefs = []
+    for truth in TRUTHS:
+        still = drying.residuals(exactly(*truth), [weighed(one) for one in LADDER], NMP, ALL_MEDIAN)[:, 0]
+        given = [weighed(one, float(left), 1e-4) for one, left in zip(LADDER, still, strict=True)]
+        found, again = drying.update(PRIOR, given), drying.update(PRIOR, given)
+        assert found.effective >= drying.ENOUGH
+        assert np.abs((found.belief.mean - truth) / found.belief.sd).max() < 2
+        assert found.belief.sd[BOUND] < 0.85 * PRIOR.sd[BOUND]
+        assert found.belief.sd[RELEASE] < 0.85 * PRIOR.sd[RELEASE]
+        assert found.belief.covariance.tobytes() == again.belief.covariance.tobytes()
+        assert np.abs(found.z).max() < 2
+        beliefs.append(found.belief)
+    apart = beliefs[0].mean - beliefs[1].mean
+    assert apart[BOUND] > 0.25
+    assert apart[RELEASE] < -0.8
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ninety_percent_of_the_truths_lie_inside_ninety_percent_intervals() -> None:
     """60 lots from the prior itself, four coupons each with the law's and the laboratory's errors; the intervals are neither way off."""
     rng = np.random.default_rng(20261122)

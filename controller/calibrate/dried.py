@@ -22,7 +22,7 @@ KEYS: Final = (
 # [assume] from lot to lot of one resin, standard deviations of ``NAMES``: a parent of another lot is believed with this added
 LOT_SD: Final = (0.3, 5.0, 0.2, 0.3, 5.0)
 Percent = Annotated[float, Field(ge=0, le=100)]
-Number = Annotated[float, Field(ge=-1e3, le=1e3)]
+Number = Annotated[float, Field(ge=-500, le=500)]  # its exponential is a number
 Array = NDArray[np.float64]
 Row = Annotated[tuple[Number, Number, Number, Number, Number], Field(strict=False)]
 

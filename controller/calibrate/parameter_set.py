@@ -33,6 +33,7 @@ KEYS: Final = (
 LOT_SD: Final = (0.2, 4.0, 0.25, 0.05, 3.0)
 _TABLES: Final = ("journal", "coupon", "weighed")
 _SMALL: Final = ("diffusion_m2_s", "bound_solvent_kg_kg", "release_1_s")  # held against each other relatively
+_LEAST_SD: Final = 1e-9  # its square is a number
 _NEAR_ZERO: Final = 0.1  # numbers of the others below are held against each other absolutely
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -233,8 +234,8 @@ def _unsound(section: str, belief: Belief | Drying, names: tuple[str, ...]) -> l
         problems.append(
             Problem(f"{section}.correlation", belief.correlation[0], "must be symmetric and positive with ones on the diagonal")
         )
-    if min(belief.sd) <= 0:
-        problems.append(Problem(f"{section}.sd", belief.sd, "must be above 0"))
+    if min(belief.sd) < _LEAST_SD:
+        problems.append(Problem(f"{section}.sd", belief.sd, f"must be above 0, at least {_LEAST_SD:g}"))
     return problems
 
 

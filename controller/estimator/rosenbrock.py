@@ -133,7 +133,7 @@ def _error(shape: Shape, room: Room, tolerance: Tolerance) -> float:
 
 @inlined
 def _accept(shape: Shape, room: Room) -> None:
-    """Make the trial the state; u between zero and minus the tolerance, free or bound, becomes zero, and the mean is corrected by as much."""
+    """Make the trial the state; u between zero and minus the tolerance, free or bound, becomes zero, and the mean moves by as much."""
     y, trial = room.rows[0], room.rows[1]
     positions, cells = shape.positions, shape.cells
     nodes = cells * positions
