@@ -138,6 +138,7 @@ def both(one: Cause, other: Cause) -> Cause | None:
 
 PAIRS: Final = tuple(pair for one in ALL for other in ALL if one.name < other.name and (pair := both(one, other)) is not None)
 _CAUSES: Final[dict[str, Cause]] = {cause.name: cause for cause in (CALM, RIPE, *ALL, *PAIRS)}
+_IMAGES: Final[dict[Inputs, Inputs]] = {}
 _STILL: Final[dict[str, float]] = {  # of the calm oven; every other number is 0, every other bit False
     "n2_header_bar": 6.0, "n2_reserve_nm3": 500.0, "o2_sample_flow_l_min": 1.0, "room_o2_pct": 20.9, "exhaust_flow_m3_h": 600.0,
     "condenser_c": -5.0, "cooling_flow_l_min": 50.0, "cooling_c": 18.0, "coldest_wall_c": 23.0, "disk_free_pct": 50.0,
@@ -149,13 +150,17 @@ _STILL: Final[dict[str, float]] = {  # of the calm oven; every other number is 0
 
 
 def image(oven: Oven, cause: Cause, last: Outputs, dt_s: float) -> Inputs:
-    """Return what a scan reads: ``oven``, with actuators that have followed ``last``, and ``cause``."""
+    """Return what a scan reads: ``oven``, with actuators that have followed ``last``, and ``cause``. Equal images are one object."""
     return _image(oven, cause.name, dt_s, tuple(_followed(last).items()))
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=262144)
 def _image(oven: Oven, name: str, dt_s: float, followed: tuple[tuple[str, float], ...]) -> Inputs:
-    cause = _CAUSES[name]
+    found = _read(oven, _CAUSES[name], dt_s, followed)
+    return _IMAGES.setdefault(found, found)
+
+
+def _read(oven: Oven, cause: Cause, dt_s: float, followed: tuple[tuple[str, float], ...]) -> Inputs:
     if cause.lost:
         samples = [Sample(_STILL.get(name, 0.0), Quality.GOOD, AT_S) if name in OWN_SIGNALS else _BAD for name in SIGNALS]
         return Inputs(AT_S, dt_s, *samples)  # type: ignore[arg-type]
