@@ -132,6 +132,11 @@ def whole(named: Memory, batch: Batch) -> Memory:
     return named._replace(unit=named.unit._replace(batch=batch, ending="")) if named.unit.ending == WITH_BATCH else named
 
 
+def _since(waited_s: float, limits: tuple[float, ...]) -> float:
+    """Return the last of ``limits`` that ``waited_s`` has reached, 0 before the first."""
+    return max((limit for limit in limits if waited_s >= limit), default=0.0)
+
+
 def _over(value: float, limits: tuple[float, ...]) -> float:
     """Return 0, or just above the highest of ``limits`` that ``value`` has passed."""
     return max((limit + 1.0 for limit in limits if value > limit), default=0.0)
@@ -172,9 +177,9 @@ def _recovery(recovery: Recovery, state: UnitState, recipe: Recipe, phase: Phase
     if recovery.plan and state is UnitState.RESTARTING:
         return Recovery("CORE", "", sp_c=sp_c, plan=_alike_plan(recovery.plan, sp_c, begun=True))
     if recovery.plan:
-        waited_s = _over(recovery.waited_s, (GO_S,) if by == "CORE" else (SETTLE_S, SETTLE_S + GO_S))
+        waited_s = _since(recovery.waited_s, (GO_S,) if by == "CORE" else (SETTLE_S, SETTLE_S + GO_S))
         return Recovery(by, "", sp_c=sp_c, waited_s=waited_s, plan=_alike_plan(recovery.plan, sp_c, begun=kept == PhaseMemory()))
-    waited_s = _over(recovery.waited_s, (DECIDE_S,))
+    waited_s = _since(recovery.waited_s, (DECIDE_S,))
     if recovery.was not in ("RUNNING", "RESTARTING"):  # R1: HOLD, whatever else
         return Recovery("CORE", "HELD", waited_s=waited_s)
     plans = _plans(recipe, phase, sp_c, kept == PhaseMemory())
@@ -192,11 +197,14 @@ def _plans(recipe: Recipe, phase: Phase, sp_c: float, begun: bool) -> frozenset[
 def _alike_plan(plan: str, sp_c: float, *, begun: bool) -> str:
     """Return the strategy that stands for those that come to the same.
 
-    They differ in the set point with which the phase goes on, and where there was none they do not; RESTART_SEGMENT also begins the phase
-    anew, which is nothing where it remembers nothing (``begun``).
+    They differ in the set point with which the phase goes on, and where there was none they do not. RESTART_SEGMENT goes on with the one
+    of RAMP_BACK_PV, and begins the phase anew, which is nothing where it remembers nothing or has begun anew already (``begun``).
     """
-    same = plan in GOING_ON and sp_c <= 0.0 and (begun or plan != "RESTART_SEGMENT")
-    return "CONTINUE" if same else plan
+    if plan not in GOING_ON or (plan == "RESTART_SEGMENT" and not begun):
+        return plan
+    if sp_c <= 0.0:
+        return "CONTINUE"
+    return "RAMP_BACK_PV" if plan == "RESTART_SEGMENT" else plan
 
 
 def _phase(phase: PhaseMemory, marked: bool = False) -> PhaseMemory:
@@ -300,20 +308,21 @@ def _together(rules: set[str], state: UnitState, heat: bool) -> int:
 
 def _proof(proof: Proof, limits: Limits, boot_id: int) -> Proof:
     if proof.boot_id != boot_id:
-        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges))
+        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges, limits))
     cycled, purged = proof.cycles >= limits.proof_cycles, proof.volumes >= limits.proof_volumes
     washed = proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or proof.volumes_since_heat >= limits.proof_volumes
     return Proof(
         cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated and not (cycled and washed),
         volumes=limits.proof_volumes if purged else 0.0,
         low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
-        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges),
+        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges, limits),
     )  # fmt: skip
 
 
-def _gauges(watch: Watch) -> Watch:
-    """Return where the gauge stood when gas began to be fed or pumped, and whether it has not followed (I4F)."""
-    return Watch(mark_mbar=None if watch.mark_mbar is None else round(watch.mark_mbar), frozen=watch.frozen)
+def _gauges(watch: Watch, limits: Limits) -> Watch:
+    """Return where the gauge stood when gas began to be fed or pumped, whether it has not followed (I4F), and whether two contradict."""
+    contradict_s = limits.gauge_s if watch.contradict_s >= limits.gauge_s else 0.0  # then the next scan has no pressure
+    return Watch(contradict_s, mark_mbar=None if watch.mark_mbar is None else round(watch.mark_mbar), frozen=watch.frozen)
 
 
 def _outputs(out: Outputs, state: UnitState) -> Outputs:

@@ -7,7 +7,6 @@ scan finds it. A disturbance changes the image only while it stands; that it sta
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from controller.block import SIGNATURE, HeatBlock, PlcState
@@ -28,7 +27,7 @@ _TEMPS: Final = (*_WALLS, "load_outer_c", "load_edge_c", "load_core_c")
 _GAS: Final[dict[str, tuple[float, float]]] = {"air": (1013.0, 20.9), "vacuum": (8.0, 0.1), "N2": (1012.0, 0.005)}  # mbar, O2 in vol%
 _COLD_C: Final = 23.0
 Changed = Mapping[str, float | bool | None]
-NO_CHANGE: Final[Changed] = MappingProxyType({})
+NO_CHANGE: Final[Changed] = {}  # a plain mapping, which goes to worker processes
 
 
 class Oven(NamedTuple):

@@ -80,28 +80,45 @@ def explored(world: World, *, max_nodes: int = 10_000_000, jobs: int = 1,
 
     ``jobs`` worker processes expand the nodes of one level side by side; the result does not depend on them. ``tell`` hears of each level.
     """
-    graph, expand = Graph(), partial(expanded, world)
+    graph = Graph()
     graph.add(Node(key(canonical(Memory(boot_id=BOOT_ID), world.settings.limits)), Oven()), -1, "")
-    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+    with ProcessPoolExecutor(jobs, initializer=_take, initargs=(world,)) if jobs > 1 else nullcontext() as pool:
         while (first := graph.expanded) < len(graph.nodes) < max_nodes:
             level = graph.nodes[first:]
-            for number, ways in enumerate(map(expand, level) if pool is None else pool.map(expand, level, chunksize=4), first):
+            found = map(partial(expanded, world), level) if pool is None else pool.map(_expanded, level, chunksize=4)
+            for number, ways in enumerate(found, first):
                 graph.take(number, ways)
             tell(len(graph.nodes), len(graph.nodes) - graph.expanded)
     return graph
+
+
+_WORLDS: Final[list[World]] = []  # of a worker process: the one that it explores
+
+
+def _take(world: World) -> None:
+    _WORLDS.append(world)
+
+
+def _expanded(node: Node) -> Ways:
+    return expanded(_WORLDS[-1], node)
 
 
 def expanded(world: World, node: Node) -> Ways:
     """Return the ways from a node, one for each node that they lead to."""
     found: dict[Node, Way] = {}
     rows: set[str] = set()
-    for came in _Leaving(world, whole(node.memory, world.batch), node.oven).edges():
+    for came in leaving(world, whole(node.memory, world.batch), node.oven):
         target = Node(key(came.memory), came.oven)
         way = found.get(target) or Way(came.how, target, 0, False, ())
         broken = (*way.broken, *((name, came.how) for name in came.broken))
         found[target] = way._replace(edges=way.edges + 1, faultless=way.faultless or came.faultless, broken=broken)
         rows.update(came.rows)
     return Ways(tuple(found.values()), frozenset(rows))
+
+
+def leaving(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
+    """Yield every edge that leads away from ``memory``, which need not be canonical."""
+    return _Leaving(world, memory, oven).edges()
 
 
 class _Leaving:
@@ -133,7 +150,8 @@ class _Leaving:
                     yield self._scanned(cause, SHORT_S, (verb,))
         yield from self._outages()
         if state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
-            yield Came("proof test passed", memory._replace(proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled="")), oven, [])
+            passed = memory._replace(proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
+            yield Came("proof test passed", canonical(passed, world.settings.limits), oven, [])
 
     def _outages(self) -> Iterator[Came]:
         """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
