@@ -17,6 +17,7 @@ those run unabridged. Three steps make memories equal that the rules cannot tell
 
 * **Set points** keep heat, gas and, where the next scan compares them (I23), the band of their temperature; the pressure up to which N2 is
   let in only says that it lies between vacuum and N2.
+* **Recoveries** that come to the same plan by every length of outage have none; plans that lead to the same set point are one.
 * **Latches of a batch that was held before an outage** are no longer told apart by what a recovery answers for: it stays held (R1).
 
 Standing causes are judged anew by every image. Without an image they would stay, which is not looked at: a wire that goes while another
