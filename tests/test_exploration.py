@@ -25,25 +25,26 @@ VACUUM = World(SITE, start("vacuum"), (), outages_s=(30.0,))  # the other length
 NITROGEN = World(SITE, start("nitrogen"), tuple(cause for cause in FEW if cause.name in ("emergency stop", "PLC restarted")))
 READY = Memory(boot_id=BOOT_ID, proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
 STOPPING = Effect.ABORT | Effect.HOLD
+MOST_NODES = 20_000  # what keeps these tests finite is the count of nodes: a starved machine is no failure
+pytestmark = pytest.mark.timeout(0)
 
 
 @pytest.fixture(scope="module")
 def vacuum():
     """Return the whole graph of the vacuum recipe without disturbances."""
-    return explored(VACUUM)
+    return explored(VACUUM, max_nodes=MOST_NODES)
 
 
 @pytest.fixture(scope="module")
 def nitrogen():
     """Return the whole graph of the nitrogen recipe with two disturbances."""
-    return explored(NITROGEN)
+    return explored(NITROGEN, max_nodes=MOST_NODES)
 
 
 def edge(memory, oven, cause, *verbs, dt_s=SCAN_S, world=VACUUM):
     return search.edge(world, canonical(memory, SITE.limits), oven, cause, dt_s, verbs)
 
 
-@pytest.mark.timeout(600)
 def test_every_state_and_phase_is_reached_nothing_breaks_and_every_node_comes_back_to_idle(vacuum, capsys):
     found = vacuum.summary(VACUUM.start)
     with capsys.disabled():
@@ -57,7 +58,6 @@ def test_every_state_and_phase_is_reached_nothing_breaks_and_every_node_comes_ba
     assert found.nodes > 5000
 
 
-@pytest.mark.timeout(600)
 def test_with_disturbances_on_the_nitrogen_path_nothing_breaks_either(nitrogen, capsys):
     found = nitrogen.summary(NITROGEN.start)
     with capsys.disabled():

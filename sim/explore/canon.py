@@ -17,6 +17,7 @@ those run unabridged. Three steps make memories equal that the rules cannot tell
 
 * **Set points** keep heat, gas and, where the next scan compares them (I23), the band of their temperature; the pressure up to which N2 is
   let in only says that it lies between vacuum and N2.
+* **Recoveries** that come to the same plan by every length of outage have none; plans that lead to the same set point are one.
 * **Latches of a batch that was held before an outage** are no longer told apart by what a recovery answers for: it stays held (R1).
 
 Standing causes are judged anew by every image. Without an image they would stay, which is not looked at: a wire that goes while another
@@ -43,14 +44,15 @@ from controller.prooftest import ProofTest
 from controller.recipe import standing
 from controller.recipe.flow import Results
 from controller.recipe.look import PhaseMemory
-from controller.recipe.model import LeakTest, ThermalPhase
-from controller.recipe.recovery import DECIDE_S, Recovery
+from controller.recipe.model import Phase, Recipe, ThermalPhase
+from controller.recipe.recovery import DECIDE_S, GOING_ON, PURGES, Recovery
 from controller.recipe.resuming import GO_S, OUTAGE_ROWS, SETTLE_S
 from controller.recipe.standing import NOTHING, Batch, UnitMemory
-from controller.recipe.states import UnitState
+from controller.recipe.states import FINAL, UnitState
 from sim.explore.oven import AT_S, BOOT_ID
 from sim.explore.recipe import TARGET_C
 
+_HOLDING: Final = Effect.WARN | Effect.HOLD | Effect.NO_HEAT | Effect.NO_START  # nothing more for a batch that is held without heat
 _NAMED: Final = frozenset({"I6", "I12", "I21V"})  # rows that other rules ask for by name
 _GOING_ON: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
 _LIVE: Final = _GOING_ON | {UnitState.STOPPING}
@@ -61,20 +63,20 @@ def _matters(effects: int, state: UnitState, heat: bool) -> int:
     """Return what of the effects of latched rows can still change something in ``state``.
 
     IDLE is reached from elsewhere only by a RESET, which clears every latch in the same scan: NO_START says nothing before. An aborted,
-    stopped or ended unit is neither held nor aborted again. Where a batch is held or must be, heat comes back with RESTART only, which no
-    row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT and NO_START refuse a START alike,
-    and while they do no HOLD of the same class acts.
+    stopped or ended unit is neither held nor aborted again, nor does it pump. Where a batch is held or must be, heat comes back with
+    RESTART only, which no row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT and NO_START
+    refuse a START alike, and while they do nothing else of the same class acts: no gas flows.
     """
     effects &= ~Effect.WARN
     if effects & (Effect.HOLD | Effect.ABORT) and not heat:
         effects &= ~Effect.NO_HEAT
     if state is UnitState.IDLE:
         if effects & (Effect.ABORT | Effect.NO_START):
-            effects = effects & ~(Effect.ABORT | Effect.HOLD) | Effect.NO_START
+            effects = effects & Effect.NO_VENT | Effect.NO_START
         return effects
     effects &= ~Effect.NO_START
     if state not in _GOING_ON:
-        effects &= ~(Effect.HOLD | Effect.NO_HEAT)
+        effects &= ~(Effect.HOLD | Effect.NO_HEAT | Effect.ISOLATE)
     return effects if state in _LIVE else effects & ~Effect.ABORT
 
 
@@ -84,12 +86,16 @@ def _classes(state: UnitState, heat: bool, answerable: bool) -> dict[tuple[Reset
     found: dict[tuple[Reset, bool], dict[int, str]] = {}
     for rule in RULES:
         if rule.id not in _NAMED and rule.reset is not Reset.AUTO and (effects := _matters(int(rule.effect), state, heat)):
-            found.setdefault(_class(rule.id, answerable), {}).setdefault(effects, rule.id)
+            found.setdefault(_class(rule.id, state, answerable), {}).setdefault(effects, rule.id)
     return found
 
 
-def _class(rule: str, answerable: bool) -> tuple[Reset, bool]:
-    return BY_ID[rule].reset, answerable and rule in OUTAGE_ROWS
+def _class(rule: str, state: UnitState, answerable: bool) -> tuple[Reset, bool]:
+    """Return how a row goes away: its reset, and whether a recovery answers for it. What blocks START is gone before there is one."""
+    row = BY_ID[rule]
+    if row.reset is not Reset.OPERATOR or (state is UnitState.IDLE and row.effect & (Effect.NO_START | Effect.ABORT)):
+        answerable = False
+    return row.reset, answerable and rule in OUTAGE_ROWS
 
 
 WITH_BATCH: Final = "with a batch"
@@ -103,7 +109,7 @@ def canonical(memory: Memory, limits: Limits) -> Memory:
     held_cold = unit.state not in (UnitState.RUNNING, UnitState.HOLDING) and not unit.setpoints.heat
     return memory._replace(
         unit=_unit(unit, watched), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id), sensors=SETTLED,
-        estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs),
+        estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs, unit.state),
         reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
         proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
@@ -127,48 +133,79 @@ def whole(named: Memory, batch: Batch) -> Memory:
     return named._replace(unit=named.unit._replace(batch=batch, ending="")) if named.unit.ending == WITH_BATCH else named
 
 
+def _since(waited_s: float, limits: tuple[float, ...]) -> float:
+    """Return the last of ``limits`` that ``waited_s`` has reached, 0 before the first."""
+    return max((limit for limit in limits if waited_s >= limit), default=0.0)
+
+
 def _over(value: float, limits: tuple[float, ...]) -> float:
     """Return 0, or just above the highest of ``limits`` that ``value`` has passed."""
     return max((limit + 1.0 for limit in limits if value > limit), default=0.0)
 
 
 def _unit(unit: UnitMemory, watched: bool) -> UnitMemory:
-    batch, recovery, going_on = unit.batch, unit.recovery, unit.state in _GOING_ON
+    batch, going_on = unit.batch, unit.state in _GOING_ON
     phase = standing.current(unit) if going_on else None
-    anew = phase is None or (isinstance(phase, LeakTest) and unit.state is not UnitState.RUNNING)
+    anew = phase is None or _begins_anew(unit, phase)
+    kept = PhaseMemory() if anew or phase is None else _phase(unit.phase, phase.kind in _MARKED)
+    recovery = unit.recovery if going_on else None  # what ends is not recovered
     return unit._replace(
         state_s=0.0, batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",
         phase_index=unit.phase_index if going_on else 0,
-        phase=PhaseMemory() if anew or phase is None else _phase(unit.phase, phase.kind in _MARKED),
+        phase=kept,
         reproof=_phase(unit.reproof) if unit.state is UnitState.RESTARTING else PhaseMemory(),
         temp_sp_c=_round(unit.temp_sp_c) if going_on else 0.0,
         setpoints=_setpoints(unit.setpoints, unit.state, watched),
         endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
         power_lost=unit.power_lost if going_on else False,
-        recovery=None if recovery is None else _recovery(recovery, unit.state),
+        recovery=None if recovery is None or batch is None or phase is None else _recovery(recovery, unit.state, batch.recipe, phase, kept),
     )  # fmt: skip
 
 
-def _recovery(recovery: Recovery, state: UnitState) -> Recovery:
+def _begins_anew(unit: UnitMemory, phase: Phase) -> bool:
+    """Return whether ``phase`` has forgotten what it was when it runs again: a leak test always, a purge that nobody watched."""
+    return unit.state is not UnitState.RUNNING and (phase.kind == "LEAK_TEST" or (unit.power_lost and phase.kind in PURGES))
+
+
+def _recovery(recovery: Recovery, state: UnitState, recipe: Recipe, phase: Phase, kept: PhaseMemory) -> Recovery:
     """Return what a decision still to come looks at, and afterwards only what was decided and whether it waits for the PLC's actuators.
 
-    Strategies differ in the set point with which the phase goes on, and where there was none they do not; RESTART_SEGMENT has begun the
-    phase anew when the unit is RESTARTING, and nobody asks any more for what was waited.
+    RESTART_SEGMENT has begun the phase anew when the unit is RESTARTING, and nobody asks any more for what was waited. Where all lengths of
+    an outage come to the same, the length is none; where phase or recipe ask for HOLD or RESET nobody looks at the rest.
     """
     by = recovery.by if recovery.by in ("CORE", "WIRE") else "PLC"
-    begun = state is UnitState.RESTARTING
-    if recovery.plan and recovery.sp_c <= 0.0 and (begun or recovery.plan != "RESTART_SEGMENT"):
-        recovery = recovery._replace(plan="CONTINUE")
-    if recovery.plan and begun:
-        return Recovery("CORE", "", sp_c=_round(recovery.sp_c), plan=recovery.plan)
+    sp_c = _round(recovery.sp_c)
+    if recovery.plan and state is UnitState.RESTARTING:
+        return Recovery("CORE", "", sp_c=sp_c, plan=_alike_plan(recovery.plan, sp_c, begun=True))
     if recovery.plan:
-        waited_s = _over(recovery.waited_s, (GO_S,) if by == "CORE" else (SETTLE_S, SETTLE_S + GO_S))
-        return Recovery(by, "", sp_c=_round(recovery.sp_c), waited_s=waited_s, plan=recovery.plan)
-    waited_s = _over(recovery.waited_s, (DECIDE_S,))
+        waited_s = _since(recovery.waited_s, (GO_S,) if by == "CORE" else (SETTLE_S, SETTLE_S + GO_S))
+        return Recovery(by, "", sp_c=sp_c, waited_s=waited_s, plan=_alike_plan(recovery.plan, sp_c, begun=kept == PhaseMemory()))
+    waited_s = _since(recovery.waited_s, (DECIDE_S,))
     if recovery.was not in ("RUNNING", "RESTARTING"):  # R1: HOLD, whatever else
         return Recovery("CORE", "HELD", waited_s=waited_s)
-    outage_s = _over(recovery.outage_s, (60.0, 900.0)) if recovery.known else 901.0
-    return Recovery(by, "RUNNING", outage_s, sp_c=_round(recovery.sp_c), waited_s=waited_s)
+    plans = _plans(recipe, phase, sp_c, kept == PhaseMemory())
+    outage_s = 0.0 if len(plans) == 1 else _over(recovery.outage_s, (60.0, 900.0)) if recovery.known else 901.0
+    return Recovery(by, "RUNNING", outage_s, sp_c=sp_c, waited_s=waited_s)
+
+
+def _plans(recipe: Recipe, phase: Phase, sp_c: float, begun: bool) -> frozenset[str]:
+    """Return what may be decided in ``phase``, by the length of the outage."""
+    limits = recipe.power_fail
+    own = getattr(phase, "on_power_fail", "")
+    return frozenset(_alike_plan(plan, sp_c, begun=begun) for plan in ((own,) if own else (limits.short, limits.medium, limits.long)))
+
+
+def _alike_plan(plan: str, sp_c: float, *, begun: bool) -> str:
+    """Return the strategy that stands for those that come to the same.
+
+    They differ in the set point with which the phase goes on, and where there was none they do not. RESTART_SEGMENT goes on with the one
+    of RAMP_BACK_PV, and begins the phase anew, which is nothing where it remembers nothing or has begun anew already (``begun``).
+    """
+    if plan not in GOING_ON or (plan == "RESTART_SEGMENT" and not begun):
+        return plan
+    if sp_c <= 0.0:
+        return "CONTINUE"
+    return "RAMP_BACK_PV" if plan == "RESTART_SEGMENT" else plan
 
 
 def _phase(phase: PhaseMemory, marked: bool = False) -> PhaseMemory:
@@ -181,7 +218,7 @@ def _phase(phase: PhaseMemory, marked: bool = False) -> PhaseMemory:
 def _setpoints(wanted: Setpoints, state: UnitState, watched: bool) -> Setpoints:
     """Return what a hold goes on with; states that end only look at the gas, and work out the rest anew."""
     if state not in _GOING_ON:
-        return NOTHING._replace(atmosphere=wanted.atmosphere, door_release=wanted.door_release)
+        return NOTHING._replace(atmosphere=wanted.atmosphere)
     filling = wanted.atmosphere is Atmosphere.BACKFILL  # up to a pressure between vacuum and N2
     pumping = wanted.atmosphere is Atmosphere.VACUUM
     flow = 60.0 if filling or wanted.atmosphere is Atmosphere.N2_FLOW else 0.0
@@ -210,15 +247,43 @@ def _interlocks(memory: Memory) -> InterlockMemory:
     unit = memory.unit
     latched = frozenset(rule for rule in memory.interlocks.active if BY_ID[rule].reset is not Reset.AUTO)
     heat, answerable = unit.setpoints.heat, _answerable(unit)
-    if not heat and not answerable:  # held, and only a person's RESTART leads on, which acknowledges every row in its own scan
-        latched = frozenset(rule for rule in latched if rule in _NAMED or BY_ID[rule].reset is not Reset.OPERATOR)
+    if unit.state is UnitState.IDLE:
+        latched = _before_start(latched)
+    elif unit.state in (UnitState.ABORTING, *FINAL):  # I12 speaks through I12T, which aborts; and RESET clears both before anything starts
+        latched -= {"I12"}
+    elif unit.state in (UnitState.HOLDING, UnitState.HELD) and not heat:
+        latched = frozenset(rule for rule in latched if not _answered(rule, answerable))
     return InterlockMemory(active=_alike(latched, unit.state, heat, answerable))
+
+
+def _before_start(latched: frozenset[str]) -> frozenset[str]:
+    """Return the latches of an idle unit that say something beside those that block START, which must be cleared first.
+
+    RESET clears every latch, an acknowledgement every one of its kind. A row that RESET clears speaks on only where rows ask for it.
+    """
+    blocking = {rule for rule in latched if BY_ID[rule].effect & (Effect.NO_START | Effect.ABORT)}
+    if any(BY_ID[rule].reset is Reset.MANUAL for rule in blocking):
+        return frozenset(rule for rule in latched if BY_ID[rule].reset is Reset.MANUAL and (rule in blocking or rule in _NAMED))
+    return frozenset(rule for rule in latched if rule in blocking or BY_ID[rule].reset is Reset.MANUAL) if blocking else latched
+
+
+def _answered(rule: str, answerable: bool) -> bool:
+    """Return whether a latch of a batch that is held without heat is gone before it could say anything.
+
+    A person's RESTART acknowledges every row in its own scan, and so does a decided recovery with those that an outage raises. Until then
+    the batch is held anyway; only what an effect does to gas or to START is left, and what another row asks for by name.
+    """
+    row = BY_ID[rule]
+    if rule in _NAMED or row.reset is not Reset.OPERATOR or row.effect & ~_HOLDING:
+        return False
+    return not answerable or rule in OUTAGE_ROWS
 
 
 def _answerable(unit: UnitMemory) -> bool:
     """Return whether a recovery may still answer for the rows that an outage raises.
 
-    A batch that is held before the outage stays held (R1), and leaves HELD upwards only when no row holds it.
+    A batch that is held before the outage stays held (R1), and leaves HELD upwards only when no row holds it. What blocks a START is
+    cleared before there is a recovery.
     """
     held = unit.state in (UnitState.HOLDING, UnitState.HELD)
     return not held or (unit.recovery is not None and (bool(unit.recovery.plan) or unit.recovery.was in ("RUNNING", "RESTARTING")))
@@ -229,40 +294,52 @@ def _alike(rules: frozenset[str], state: UnitState, heat: bool, answerable: bool
     """Return the rows that stand for all sets of rows with these effects and ways to go away."""
     kept = set(rules & _NAMED)
     for way, first in _classes(state, heat, answerable).items():
-        together = 0
-        for rule in rules - _NAMED:
-            together |= int(BY_ID[rule].effect) if _class(rule, answerable) == way else 0
-        together = _matters(together, state, heat)
-        kept |= {rule for effects, rule in first.items() if not effects & ~together}
+        alike = {rule for rule in rules if _class(rule, state, answerable) == way}
+        together, named = (_together(each, state, heat) for each in (alike, alike & _NAMED))
+        kept |= {rule for effects, rule in first.items() if not effects & ~together and effects & ~named}
     return frozenset(kept)
+
+
+def _together(rules: set[str], state: UnitState, heat: bool) -> int:
+    together = 0
+    for rule in rules:
+        together |= int(BY_ID[rule].effect)
+    return _matters(together, state, heat)
 
 
 def _proof(proof: Proof, limits: Limits, boot_id: int) -> Proof:
     if proof.boot_id != boot_id:
-        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges))
+        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges, limits))
     cycled, purged = proof.cycles >= limits.proof_cycles, proof.volumes >= limits.proof_volumes
     washed = proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or proof.volumes_since_heat >= limits.proof_volumes
     return Proof(
         cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated and not (cycled and washed),
         volumes=limits.proof_volumes if purged else 0.0,
         low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
-        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges),
+        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges, limits),
     )  # fmt: skip
 
 
-def _gauges(watch: Watch) -> Watch:
-    """Return where the gauge stood when gas began to be fed or pumped, and whether it has not followed (I4F)."""
-    return Watch(mark_mbar=None if watch.mark_mbar is None else round(watch.mark_mbar), frozen=watch.frozen)
+def _gauges(watch: Watch, limits: Limits) -> Watch:
+    """Return where the gauge stood when gas began to be fed or pumped, whether it has not followed (I4F), and whether two contradict."""
+    contradict_s = limits.gauge_s if watch.contradict_s >= limits.gauge_s else 0.0  # then the next scan has no pressure
+    return Watch(contradict_s, mark_mbar=None if watch.mark_mbar is None else round(watch.mark_mbar), frozen=watch.frozen)
 
 
-def _outputs(out: Outputs) -> Outputs:
-    """Return what the next image follows and the next scan compares with."""
+def _outputs(out: Outputs, state: UnitState) -> Outputs:
+    """Return what the next image follows and the next scan compares with.
+
+    An idle or ended unit is not heated in the next scan either and holds no batch: no row that could act asks for fans, condenser and the
+    door's lock, and the pump says nothing behind a shut valve. IDLE keeps the pump, which a START compares with.
+    """
+    rests = state is UnitState.IDLE or state is UnitState.ABORTING or state in FINAL
+    pump = out.pump and (out.vac_valve or state in _LIVE or state is UnitState.IDLE)
     return OFF._replace(
-        heat_enable=out.heat_enable, pump=out.pump,
+        heat_enable=out.heat_enable, pump=pump,
         vac_throttle_pct=PUMPED_PCT if out.vac_throttle_pct >= PUMPED_PCT else 0.0,
         vac_valve=out.vac_valve, n2_valve=out.n2_valve, n2_flow_sp_nm3_h=60.0 if out.n2_flow_sp_nm3_h > 0 else 0.0,
-        vent_valve=out.vent_valve, exhaust_valve=out.exhaust_valve, exhaust_fan=out.exhaust_fan, circulation=out.circulation,
-        condenser=out.condenser, door_release=out.door_release,
+        vent_valve=out.vent_valve, exhaust_valve=out.exhaust_valve, exhaust_fan=out.exhaust_fan and not rests,
+        circulation=out.circulation and not rests, condenser=out.condenser and not rests, door_release=out.door_release and not rests,
     )  # fmt: skip
 
 

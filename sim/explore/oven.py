@@ -7,7 +7,6 @@ scan finds it. A disturbance changes the image only while it stands; that it sta
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from controller.block import SIGNATURE, HeatBlock, PlcState
@@ -28,7 +27,7 @@ _TEMPS: Final = (*_WALLS, "load_outer_c", "load_edge_c", "load_core_c")
 _GAS: Final[dict[str, tuple[float, float]]] = {"air": (1013.0, 20.9), "vacuum": (8.0, 0.1), "N2": (1012.0, 0.005)}  # mbar, O2 in vol%
 _COLD_C: Final = 23.0
 Changed = Mapping[str, float | bool | None]
-NO_CHANGE: Final[Changed] = MappingProxyType({})
+NO_CHANGE: Final[Changed] = {}  # a plain mapping, which goes to worker processes
 
 
 class Oven(NamedTuple):
@@ -138,6 +137,7 @@ def both(one: Cause, other: Cause) -> Cause | None:
 
 PAIRS: Final = tuple(pair for one in ALL for other in ALL if one.name < other.name and (pair := both(one, other)) is not None)
 _CAUSES: Final[dict[str, Cause]] = {cause.name: cause for cause in (CALM, RIPE, *ALL, *PAIRS)}
+_IMAGES: Final[dict[Inputs, Inputs]] = {}
 _STILL: Final[dict[str, float]] = {  # of the calm oven; every other number is 0, every other bit False
     "n2_header_bar": 6.0, "n2_reserve_nm3": 500.0, "o2_sample_flow_l_min": 1.0, "room_o2_pct": 20.9, "exhaust_flow_m3_h": 600.0,
     "condenser_c": -5.0, "cooling_flow_l_min": 50.0, "cooling_c": 18.0, "coldest_wall_c": 23.0, "disk_free_pct": 50.0,
@@ -149,13 +149,17 @@ _STILL: Final[dict[str, float]] = {  # of the calm oven; every other number is 0
 
 
 def image(oven: Oven, cause: Cause, last: Outputs, dt_s: float) -> Inputs:
-    """Return what a scan reads: ``oven``, with actuators that have followed ``last``, and ``cause``."""
+    """Return what a scan reads: ``oven``, with actuators that have followed ``last``, and ``cause``. Equal images are one object."""
     return _image(oven, cause.name, dt_s, tuple(_followed(last).items()))
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=262144)
 def _image(oven: Oven, name: str, dt_s: float, followed: tuple[tuple[str, float], ...]) -> Inputs:
-    cause = _CAUSES[name]
+    found = _read(oven, _CAUSES[name], dt_s, followed)
+    return _IMAGES.setdefault(found, found)
+
+
+def _read(oven: Oven, cause: Cause, dt_s: float, followed: tuple[tuple[str, float], ...]) -> Inputs:
     if cause.lost:
         samples = [Sample(_STILL.get(name, 0.0), Quality.GOOD, AT_S) if name in OWN_SIGNALS else _BAD for name in SIGNALS]
         return Inputs(AT_S, dt_s, *samples)  # type: ignore[arg-type]

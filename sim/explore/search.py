@@ -80,23 +80,34 @@ def explored(world: World, *, max_nodes: int = 10_000_000, jobs: int = 1,
 
     ``jobs`` worker processes expand the nodes of one level side by side; the result does not depend on them. ``tell`` hears of each level.
     """
-    graph, expand = Graph(), partial(expanded, world)
+    graph = Graph()
     graph.add(Node(key(canonical(Memory(boot_id=BOOT_ID), world.settings.limits)), Oven()), -1, "")
-    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+    with ProcessPoolExecutor(jobs, initializer=_take, initargs=(world,)) if jobs > 1 else nullcontext() as pool:
         while (first := graph.expanded) < len(graph.nodes) < max_nodes:
             level = graph.nodes[first:]
-            for number, ways in enumerate(map(expand, level) if pool is None else pool.map(expand, level, chunksize=4), first):
+            found = map(partial(expanded, world), level) if pool is None else pool.map(_expanded, level, chunksize=4)
+            for number, ways in enumerate(found, first):
                 graph.take(number, ways)
             tell(len(graph.nodes), len(graph.nodes) - graph.expanded)
     return graph
+
+
+_WORLDS: Final[list[World]] = []  # of a worker process: the one that it explores
+
+
+def _take(world: World) -> None:
+    _WORLDS.append(world)
+
+
+def _expanded(node: Node) -> Ways:
+    return expanded(_WORLDS[-1], node)
 
 
 def expanded(world: World, node: Node) -> Ways:
     """Return the ways from a node, one for each node that they lead to."""
     found: dict[Node, Way] = {}
     rows: set[str] = set()
-    memory = whole(node.memory, world.batch)
-    for came in _edges(world, memory, node.oven):
+    for came in leaving(world, whole(node.memory, world.batch), node.oven):
         target = Node(key(came.memory), came.oven)
         way = found.get(target) or Way(came.how, target, 0, False, ())
         broken = (*way.broken, *((name, came.how) for name in came.broken))
@@ -105,45 +116,70 @@ def expanded(world: World, node: Node) -> Ways:
     return Ways(tuple(found.values()), frozenset(rows))
 
 
-def _edges(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
-    state = memory.unit.state
-    possible, refused = _sorted(state, world.together)
-    for dt_s in CALM.steps_s:
-        yield _scanned(world, memory, oven, CALM, dt_s, ())
-    for found in follows(oven, memory.outputs):
-        yield _scanned(world, memory, found, CALM, SCAN_S, ())
-    if state is UnitState.RUNNING:
-        yield _scanned(world, memory, oven, RIPE, PHASE_S, ())
-    for verbs in possible:
-        yield _scanned(world, memory, oven, CALM, SCAN_S, verbs)
-    if refused:
-        yield _refused(world, memory, oven, refused)
-    for cause in world.causes:
-        for dt_s in cause.steps_s:
-            yield _scanned(world, memory, oven, cause, dt_s, ())
-        for verb in UPWARD if not cause.belief else ():
-            if (verb,) in possible:
-                yield _scanned(world, memory, oven, cause, SHORT_S, (verb,))
-    yield from _outages(world, memory, oven)
-    if state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
-        yield Came("proof test passed", memory._replace(proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled="")), oven, [])
+def leaving(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
+    """Yield every edge that leads away from ``memory``, which need not be canonical."""
+    return _Leaving(world, memory, oven).edges()
 
 
-def _outages(world: World, memory: Memory, oven: Oven) -> Iterator[Came]:
-    """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
-    going = memory.unit.state in (UnitState.RUNNING, UnitState.RESTARTING)
-    memory = _believing(world, memory, "")
-    for outage_s in world.outages_s if going else world.outages_s[:1]:
-        back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
-        broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
-        yield Came(f"core away for {outage_s:g} s", canonical(back, world.settings.limits), oven, broken, faultless=False)
+class _Leaving:
+    """One node while it is expanded. Edges with the same image, belief and verbs are one scan: the disturbance changes nothing there."""
 
+    def __init__(self, world: World, memory: Memory, oven: Oven) -> None:
+        self._world, self._memory, self._oven = world, memory, oven
+        self._seen: dict[tuple[int, Oven, str, tuple[Verb, ...]], Came] = {}
 
-def _refused(world: World, memory: Memory, oven: Oven, refused: tuple[Verb, ...]) -> Came:
-    """Return the edge of all verbs that the state does not take, in one scan; it must lead where a scan without any leads."""
-    alone = _scanned(world, memory, oven, CALM, SCAN_S, ())
-    came = _scanned(world, memory, oven, CALM, SCAN_S, refused)
-    return came if came.memory == alone.memory else came._replace(broken=[*came.broken, ONE_FOR_ALL])
+    def edges(self) -> Iterator[Came]:
+        """Yield every edge that leads away."""
+        world, memory, oven, state = self._world, self._memory, self._oven, self._memory.unit.state
+        possible, refused = _sorted(state, world.together)
+        for dt_s in CALM.steps_s:
+            yield self._scanned(CALM, dt_s)
+        for found in follows(oven, memory.outputs):
+            yield self._scanned(CALM, SCAN_S, oven=found)
+        if state is UnitState.RUNNING:
+            yield self._scanned(RIPE, PHASE_S)
+        for verbs in possible:
+            yield self._scanned(CALM, SCAN_S, verbs)
+        if refused:
+            yield self._refused(refused)
+        for cause in world.causes:
+            for dt_s in cause.steps_s:
+                yield self._scanned(cause, dt_s)
+            for verb in UPWARD if not cause.belief else ():
+                if (verb,) in possible:
+                    yield self._scanned(cause, SHORT_S, (verb,))
+        yield from self._outages()
+        if state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
+            passed = memory._replace(proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
+            yield Came("proof test passed", canonical(passed, world.settings.limits), oven, [])
+
+    def _outages(self) -> Iterator[Came]:
+        """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
+        world, oven = self._world, self._oven
+        going = self._memory.unit.state in (UnitState.RUNNING, UnitState.RESTARTING)
+        memory = _believing(world, self._memory, "")
+        for outage_s in world.outages_s if going else world.outages_s[:1]:
+            back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
+            broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
+            yield Came(f"core away for {outage_s:g} s", canonical(back, world.settings.limits), oven, broken, faultless=False)
+
+    def _refused(self, refused: tuple[Verb, ...]) -> Came:
+        """Return the edge of all verbs that the state does not take, in one scan; it must lead where a scan without any leads."""
+        alone, came = self._scanned(CALM, SCAN_S), self._scanned(CALM, SCAN_S, refused)
+        return came if came.memory == alone.memory else came._replace(broken=[*came.broken, ONE_FOR_ALL])
+
+    def _scanned(self, cause: Cause, dt_s: float, verbs: tuple[Verb, ...] = (), *, oven: Oven | None = None) -> Came:
+        oven = self._oven if oven is None else oven
+        how = f"{cause.name or '-'.join((oven.gas, 'hot' if oven.hot else 'cold'))}, {dt_s:g} s" + "".join(f", {verb}" for verb in verbs)
+        disturbed, faultless = cause.of(oven), cause is CALM or cause is RIPE
+        belief = cause.belief if self._memory.unit.batch is not None else ""
+        same = id(image(disturbed, cause, self._memory.outputs, dt_s)), disturbed, belief, verbs
+        if same not in self._seen:
+            world = self._world
+            seen = edge(world, self._memory, oven, cause, dt_s, verbs)
+            after, broken = canonical(seen.after, world.settings.limits), list(violations(world.settings, seen))
+            self._seen[same] = Came(how, after, seen.oven, broken, seen.record.verdict.active, faultless)
+        return self._seen[same]._replace(how=how, faultless=faultless)
 
 
 @lru_cache(maxsize=4 * len(UnitState))
@@ -161,14 +197,6 @@ def edge(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, ve
     commands = tuple(_command(world, memory, number, verb) for number, verb in enumerate(verbs))
     after, record = scan(world.settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
     return Edge(memory, cause, commands, after, record, disturbed)
-
-
-def _scanned(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, verbs: tuple[Verb, ...]) -> Came:
-    seen = edge(world, memory, oven, cause, dt_s, verbs)
-    how = f"{cause.name or '-'.join((oven.gas, 'hot' if oven.hot else 'cold'))}, {dt_s:g} s" + "".join(f", {verb}" for verb in verbs)
-    broken = list(violations(world.settings, seen))
-    rows, faultless = seen.record.verdict.active, cause is CALM or cause is RIPE
-    return Came(how, canonical(seen.after, world.settings.limits), seen.oven, broken, rows, faultless)
 
 
 def _believing(world: World, memory: Memory, name: str) -> Memory:
