@@ -12,7 +12,7 @@ from controller.estimator.curing import LIMIT, gel_fraction
 from controller.estimator.layers import Drive, Slow, State
 from controller.estimator.members import members_of
 from controller.estimator.model import Leg, LegKind
-from controller.estimator.schedule import Start, follow
+from controller.estimator.schedule import Schedule, Start, follow
 from controller.image import Forecast, Inputs, blank
 from controller.tags import Quality, Sample
 from controller.units import kelvin
@@ -57,7 +57,7 @@ def made(memory: EstimatorMemory, *legs: Leg, target: Target = TARGET) -> Foreca
 
 
 def brute(memory: EstimatorMemory, target: Target, cure: Leg, every_s: float = 120.0) -> float:
-    """The recipe's endpoint by stepping the same members along the pilot's wall, from now."""
+    """The endpoint by stepping the same members along the pilot's wall: the recipe's rule among those that are dry, half of all."""
     members, found = members_of(SITE, memory.load), unpack(memory.block)
     chosen = slice(forecast.EVERY // 2, None, forecast.EVERY)
     model = members.model._replace(table=members.model.table[chosen])
@@ -73,10 +73,11 @@ def brute(memory: EstimatorMemory, target: Target, cure: Leg, every_s: float = 1
         state = layers.advance(model, slow, state, drive, every_s).state
         at_s += every_s
         gel = gel_fraction(state.conversion * LIMIT, width, members.scission_ratio)
-        dry = (layers.mean_residual(model, state).max(axis=1) <= target.residual_max).mean()
-        inside = ((gel.min(axis=1) >= target.insoluble_low) & (gel.max(axis=1) <= target.insoluble_high)).mean()
-        ripe = np.median(gel @ share) >= target.insoluble_aim
-        met = dry >= target.probability and inside >= target.probability and ripe and at_s >= cure.least_s
+        dry = layers.mean_residual(model, state).max(axis=1) <= target.residual_max
+        inside = ((gel.min(axis=1) >= target.insoluble_low) & (gel.max(axis=1) <= target.insoluble_high))[dry]
+        half = dry.mean() >= 0.5
+        ripe = half and inside.mean() >= target.probability and np.median((gel @ share)[dry]) >= target.insoluble_aim
+        met = ripe and at_s >= cure.least_s
         held_s = held_s + every_s if met else 0.0
         if met and held_s > target.persist_s:
             return at_s - every_s / 2
@@ -110,6 +111,37 @@ def test_an_endpoint_that_hangs_on_a_share_of_members_is_good_to_one_look(
     found = made(soaked, target=target).endpoint_s
     assert found is not None
     assert found.value == pytest.approx(brute(soaked, target, CURE), abs=900.0)
+
+
+def course_of(wet: int, late: int) -> forecast.Course:
+    """Ten members that are dry after 1 h and gain 10 % an hour, of which ``wet`` never dry and ``late`` lag by 5 h."""
+    at_s = np.arange(13) * H
+    worst = np.full((10, 13), 0.1)
+    worst[wet:, 1:] = 0.001
+    gel = np.tile(np.arange(13) / 10, (10, 1)).clip(0.0, 0.96)
+    gel[10 - late :] = np.maximum(gel[10 - late :] - 0.5, 0.0)
+    temp_k, none = np.full((10, 13, 1), 500.0), np.zeros((10, 13))
+    return forecast.Course(at_s, temp_k, worst, gel, gel, gel, none, none, Schedule(np.zeros((1, 3)), (12 * H,), np.zeros(1), ()))
+
+
+@pytest.mark.parametrize(
+    ("wet", "late", "together_h", "measured_h"),
+    [
+        (0, 0, 5.5, 5.5),  # the aim of 55 %
+        (4, 0, None, 5.5),  # the instruments will have told which members are too wet
+        (6, 0, None, None),  # more than half: the film is believed wet
+        (0, 2, 6.0, 6.0),  # nobody measures the crosslinking: 9 of 10 have to be above 5 %
+        (4, 2, None, 6.0),  # ... 4 of the 6 that are dry are not enough
+    ],
+)
+def test_who_is_too_wet_does_not_count_where_the_solvent_is_still_to_be_measured(
+    wet: int, late: int, together_h: float | None, measured_h: float | None
+) -> None:
+    target, solved = replace(TARGET, persist_s=0.0), np.ones(10, dtype=np.bool_)
+    for measured, wanted_h in ((False, together_h), (True, measured_h)):
+        found = forecast.ends_at(course_of(wet, late), target, 0.0, solved, measured=measured)
+        assert found == (None if wanted_h is None else pytest.approx(wanted_h * H, abs=0.6 * H))
+        assert found is None or found >= 5.5 * H - 1
 
 
 def test_what_has_to_persist_is_waited_for(soaked: EstimatorMemory) -> None:

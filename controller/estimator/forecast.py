@@ -1,8 +1,8 @@
 """The rest of the batch as the running recipe will take it: when the endpoint comes, when the batch ends, and a fan on the way there.
 
 A pilot (``schedule``) drives the median roll through the legs that are left; every fourth member then follows the pilot's wall with the
-whole model. The endpoint is the recipe's own: enough of the members dry and inside the window, and the median insoluble content at its
-aim. Takes tens of milliseconds, so that it is made beside the scan and handed to it.
+whole model. The endpoint is the recipe's own: enough of the members inside the window, and the median insoluble content at its aim; who is
+wetter than half of them does not count (see ``ends_at``). Takes tens of milliseconds, so that it is made beside the scan and handed to it.
 """
 
 from math import hypot
@@ -33,6 +33,7 @@ _BEFORE, _DURING, _AFTER = 24, 40, 6  # moments before the cure, in it, after it
 _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
 _NO_SP_K: Final = 0.0
+_HALF: Final = 0.5
 _FEWEST: Final = 5  # members that must be solved for a fan
 _TAIL_SD: Final = 0.04  # [assume] half width of 90 % of what follows the cure, relative, beside the oven's own spread: winding, gas
 _POINT_95: Final = 1.645
@@ -98,7 +99,7 @@ def _forecast(
     if solved.sum() < _FEWEST:
         return None
     earliest_s = began_s + legs[cure].least_s
-    together_s = ends_at(course, target, earliest_s, solved)
+    together_s = ends_at(course, target, earliest_s, solved, measured=True)
     own_s = np.sort(own_ends(course, target, earliest_s)[solved])
     limit_s = float(course.at_s[-1])
     p_endpoint = float((own_s <= limit_s).mean())
@@ -144,13 +145,19 @@ def _course(members: Members, chosen: slice, model: Model, ahead_s: Array, seen:
     )  # fmt: skip
 
 
-def ends_at(course: Course, target: Target, earliest_s: float, solved: NDArray[np.bool_]) -> float | None:
-    """Return when the members together meet the endpoint, by the recipe's rule; None when they do not before the course ends."""
-    dry = (course.worst[solved] <= target.residual_max).mean(axis=0)
-    inside = ((course.low_gel >= target.insoluble_low) & (course.high_gel <= target.insoluble_high))[solved].mean(axis=0)
-    margin = np.minimum(dry, inside) - target.probability
-    ripe = np.minimum(margin, np.median(course.mean_gel[solved], axis=0) - target.insoluble_aim)
-    return _crossing(course.at_s, np.minimum(margin, ripe), earliest_s, target.persist_s)
+def ends_at(course: Course, target: Target, earliest_s: float, solved: NDArray[np.bool_], *, measured: bool) -> float | None:
+    """Return when the members together meet the endpoint, by the recipe's rule; None when they do not before the course ends.
+
+    Where the solvent is still to be ``measured`` on the way, the instruments will have told by then which members dry as the film does:
+    half of them have to be dry, and the others do not count.
+    """
+    dry = course.worst[solved] <= target.residual_max
+    inside = ((course.low_gel >= target.insoluble_low) & (course.high_gel <= target.insoluble_high))[solved]
+    counts = dry if measured else np.ones_like(dry)
+    share = (inside & counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+    margin = np.minimum(dry.mean(axis=0) - (_HALF if measured else target.probability), share - target.probability)
+    ripe = np.nanmedian(np.where(counts | ~counts.any(axis=0), course.mean_gel[solved], np.nan), axis=0)
+    return _crossing(course.at_s, np.minimum(margin, ripe - target.insoluble_aim), earliest_s, target.persist_s)
 
 
 def own_ends(course: Course, target: Target, earliest_s: float) -> Array:

@@ -63,7 +63,7 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
         raise ValueError(f"the model could be solved for {int(solved.sum())} of {MEMBERS} members only: the load is outside its range")
     began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
     earliest_s = began_s + legs[cure].least_s
-    together_s = forecasting.ends_at(course, target, earliest_s, solved)
+    together_s = forecasting.ends_at(course, target, earliest_s, solved, measured=False)
     own_s = forecasting.own_ends(course, target, earliest_s)[solved]
     limit_s = float(course.at_s[-1])
     met_s = _endpoint(together_s, own_s, limit_s, target)
