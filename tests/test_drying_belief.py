@@ -176,8 +176,8 @@ def test_ninety_percent_of_the_truths_lie_inside_ninety_percent_intervals() -> N
     assert ((inside >= 0.8) & (inside <= 0.98)).all(), inside
     assert np.abs(np.mean(away, axis=0)).max() < 0.35, np.mean(away, axis=0)
     told = np.median(sds, axis=0) / PRIOR.sd
-    assert told[DIFFUSION] < 0.85, told
-    assert told[BOUND] < 0.8, told
+    assert told[DIFFUSION] < 0.7, told
+    assert told[BOUND] < 0.85, told
     assert told[RELEASE] < 0.8, told
 
 
