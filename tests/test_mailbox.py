@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -162,3 +164,35 @@ def test_the_group_may_write_a_mailbox_in_a_folder_that_it_may_write(path: Path,
     finally:
         os.umask(was)
     assert found == dict.fromkeys(("", "-wal", "-shm"), expected)
+
+
+HAMMER = """
+import sys, threading
+from pathlib import Path
+from controller.journal.mailbox import Mailbox, heartbeat
+
+path, rounds = Path(sys.argv[1]), 3000
+heartbeat(path, "gateway")
+mailbox = Mailbox(path)
+done = threading.Event()
+
+def look(call):
+    while not done.is_set():
+        call()
+
+looking = [threading.Thread(target=look, args=(call,)) for call in (lambda: mailbox.take(0), lambda: mailbox.last_heartbeat("gateway"))]
+for one in looking:
+    one.start()
+for _ in range(rounds):
+    mailbox.close()  # as a mailbox that is made again is closed
+done.set()
+for one in looking:
+    one.join()
+print(mailbox.failures, mailbox.last_heartbeat("gateway") is not None)
+"""
+
+
+def test_two_threads_read_while_the_mailbox_is_opened_again(path: Path) -> None:
+    """Commands and signs of life are read from different threads; a connection closed under one of them kills the interpreter."""
+    done = subprocess.run([sys.executable, "-c", HAMMER, str(path)], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "0 True\n"), done.stderr

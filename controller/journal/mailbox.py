@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,7 @@ class Mailbox:
         self.failures = 0
         self._path = Path(path).absolute()
         self._connection: sqlite3.Connection | None = None
+        self._alone = threading.Lock()  # commands and signs of life are read from different threads; sqlite3 dies of a close in between
         self._inode = 0
 
     def take(self, after_row: int, limit: int = 8) -> list[MailboxRow]:
@@ -130,27 +132,32 @@ class Mailbox:
 
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
+        with self._alone:
+            self._close()
+
+    def _close(self) -> None:
         if self._connection:
             self._connection.close()
             self._connection = None
 
     def _rows(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        try:
-            connection = self._open()
-            return connection.execute(statement, values).fetchall() if connection else []
-        except (*UNREADABLE, OSError):
-            self.failures += 1
-            self.close()
-            return []
+        with self._alone:
+            try:
+                connection = self._open()
+                return connection.execute(statement, values).fetchall() if connection else []
+            except (*UNREADABLE, OSError):
+                self.failures += 1
+                self._close()
+                return []
 
     def _open(self) -> sqlite3.Connection | None:
         try:
             inode = self._path.stat().st_ino
         except FileNotFoundError:
-            self.close()
+            self._close()
             return None
         if self._connection is None or inode != self._inode:
-            self.close()
+            self._close()
             self._connection = sqlite3.connect(
                 f"{self._path.as_uri()}?mode=ro", uri=True, timeout=0, isolation_level=None, check_same_thread=False
             )
