@@ -16,7 +16,7 @@ from controller.estimator.walls import EMPTY, Ledger
 from controller.image import Estimate, Forecast, Interval
 
 POSITIONS: Final = ("core", "middle", "upper", "outer", "edge")  # of the deep model
-DEPTHS: Final = {"core": 0.25, "middle": 0.4, "upper": 0.3, "outer": 0.05}  # shares of the winding's thickness
+DEPTHS: Final = {"core": 0.35, "middle": 0.35, "upper": 0.25, "outer": 0.05}  # shares of the winding's thickness
 
 Block = Annotated[
     bytes,

@@ -1,10 +1,11 @@
 """The wound roll as a chain of rings from the core to the outer turns, and the edge zone: the edges of the outermost ring.
 
 Any number of rings of any depth. The end faces heat each ring directly, those of the outermost one heat the edge zone, which hands it on
-along the copper. Conductances are per conductivity where the gas in the gap or a member decides it.
+along the copper. Conductances are per conductivity where the gas in the gap or a member decides it. Those between rings lie between the
+rings' mean temperatures while the whole roll warms at one rate: then a few thick rings are as warm as many thin ones.
 """
 
-from math import log, pi, sqrt
+from math import pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ class Winding(NamedTuple):
     open_m2: Array  # (positions,) area that sees the wall: openings of the core, end faces
     fin_m2_k_w: float  # of the copper between an end face and the middle of the width, which warm at one rate
     skin_m2: float  # area of the outermost ring
-    skin_m: float  # conductance from its middle to its surface per radial conductivity
+    skin_m: float  # conductance from its mean temperature to its surface per radial conductivity
     pitch_scale: float  # radial conductivity of this turn against the one of the parameters
 
 
@@ -40,13 +41,15 @@ def winding_of(load: LoadState, depths: tuple[float, ...]) -> Winding:
     pitch, bore = film + foil + gap, load.core_mm / 2e3
     rim = sqrt(bore**2 + load.length_m * pitch / pi)
     radii = bore + (rim - bore) * np.append(0.0, np.cumsum(depths)) / sum(depths)
-    middle, ring_m2 = (radii[1:] + radii[:-1]) / 2, pi * np.diff(radii**2)
+    ring_m2 = pi * np.diff(radii**2)
     share = np.append(ring_m2, EDGE_SHARE * ring_m2[-1]) / ring_m2.sum()
     share[-2] -= share[-1]
     areal = foil * value("copper_density") * value("copper_heat") + film * 1e3 * value("polymer_density") * value("polymer_heat")
     area = load.length_m * load.width_m
+    core_j_k = 2 * pi * bore * load.width_m * value("core_heat_per_area")
+    between_m = load.width_m * _conductances(radii, core_j_k / (areal * area) * ring_m2.sum())
     capacity = areal * area * share
-    capacity[0] += 2 * pi * bore * load.width_m * value("core_heat_per_area")
+    capacity[0] += core_j_k
     axial = np.zeros(len(depths))
     axial[-1] = 2 * value("copper_conductivity") * foil / pitch * ring_m2[-1] / (EDGE_SHARE / 2 * load.width_m)
     open_m2 = np.append(2 * ring_m2, 2 * ring_m2[-1])
@@ -56,11 +59,34 @@ def winding_of(load: LoadState, depths: tuple[float, ...]) -> Winding:
         area_m2=area,
         share=share,
         capacity_j_k=capacity,
-        rings_m=2 * pi * load.width_m / np.log(middle[1:] / middle[:-1]),
+        rings_m=between_m[:-1],
         axial_w_k=axial,
         open_m2=open_m2,
         fin_m2_k_w=load.width_m / 4 * pitch / (value("copper_conductivity") * foil),
         skin_m2=2 * pi * rim * load.width_m,
-        skin_m=2 * pi * load.width_m / log(rim / middle[-1]),
+        skin_m=float(between_m[-1]),
         pitch_scale=pitch / gap / _REFERENCE_PITCH,
     )
+
+
+def _conductances(radii: Array, core_m2: float) -> Array:
+    """Return the conductances between the means of the rings and, last, to the surface, per conductivity and width, (rings,).
+
+    With one rate of warming everywhere the heat that passes a radius is what lies within it; ``core_m2`` is the cross-section of winding
+    that holds as much heat as the core. From that flow the temperature follows in closed form, the rings' means by Gauss's rule in r2.
+    """
+    bore = radii[0]
+
+    def inside_m2(radius: Array) -> Array:
+        return np.asarray(core_m2 + pi * (radius**2 - bore**2))
+
+    def warmer(radius: Array) -> Array:  # than the core, times conductivity over rate and heat per volume
+        return np.asarray((core_m2 - pi * bore**2) / (2 * pi) * np.log(radius / bore) + (radius**2 - bore**2) / 4)
+
+    points, weights = np.polynomial.legendre.leggauss(8)
+    squares = (radii[1:, None] ** 2 + radii[:-1, None] ** 2) / 2 + points * (radii[1:, None] ** 2 - radii[:-1, None] ** 2) / 2
+    means = warmer(np.sqrt(squares)) @ weights / 2
+    ring_m2 = inside_m2(radii[1]) - core_m2
+    means[0] *= ring_m2 / (ring_m2 + core_m2)  # the core, which this is reckoned from, is part of the first ring
+    found: Array = inside_m2(radii[1:]) / np.append(np.diff(means), warmer(radii[-1]) - means[-1])
+    return found

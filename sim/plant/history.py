@@ -7,8 +7,8 @@ from sim.plant.roll import ACROSS, LAYERS
 EVERY_S: Final = 60.0
 PLACES: Final = {  # film node: layer after layer, three over the width
     "outer": (LAYERS - 1) * ACROSS + 1,
-    "upper": (LAYERS - 2) * ACROSS + 1,
-    "middle": (LAYERS // 2) * ACROSS + 1,
+    "upper": (LAYERS - 3) * ACROSS + 1,
+    "middle": 2 * ACROSS + 1,
     "core": 1,
     "edge": (LAYERS - 1) * ACROSS,
 }

@@ -39,7 +39,7 @@ _NUMBERS = SimpleNamespace(
     gas_constant=8.314,
 )
 _SEEN = np.array([place(OVEN, name) for name in kernel.SEEN])
-_NO_ROLL = np.full((1, 2), np.nan)
+_NO_ROLL = np.full(3, np.nan)
 _AT = {name: at for at, name in enumerate(Readings._fields)}
 
 
@@ -67,8 +67,9 @@ class Instruments:
         if self._at + kernel.NOISES > len(self._noise):
             self._noise, self._at = self._rng.standard_normal(kernel.NOISES * _BLOCK), 0
             self._drift(plant.at_s)
-        roll_c = _NO_ROLL if plant.heat is None else plant.heat.temps_c
-        kernel.read(plant.state, _SEEN, self._seen, self._own, self._law, self._noise, self._at, dt_s, roll_c, self.numbers)
+        heat = plant.heat
+        core_c, surface_c = (_NO_ROLL, _NO_ROLL) if heat is None else (heat.temps_c[0], heat.surface_c)
+        kernel.read(plant.state, _SEEN, self._seen, self._own, self._law, self._noise, self._at, dt_s, core_c, surface_c, self.numbers)
         self._at += kernel.NOISES
         for name, distort in self.distortions.items():
             at = _AT[name]

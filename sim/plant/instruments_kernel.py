@@ -213,13 +213,14 @@ def _runs(speed: float) -> float:
     return 1.0 if speed > 0.8 else 0.0
 
 
-@compiled("void(float64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1], int64, float64, float64[:, ::1], "
-          "float64[::1])")  # fmt: skip
-def read(oven: Array, where: Places, seen: Array, own: Array, law: Array, noise: Array, at: int, dt_s: float, roll_c: Array,
-         readings: Array) -> None:  # fmt: skip
+@compiled("void(float64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64[::1], int64, float64, float64[::1], "
+          "float64[::1], float64[::1])")  # fmt: skip
+def read(oven: Array, where: Places, seen: Array, own: Array, law: Array, noise: Array, at: int, dt_s: float, core_c: Array,
+         surface_c: Array, readings: Array) -> None:  # fmt: skip
     """Fill ``readings`` after ``dt_s`` with the noise from ``at`` on.
 
-    ``where`` in the numbers of the oven lies what is ``SEEN``; ``roll_c``: the roll's temperatures, NaN without one.
+    ``where`` in the numbers of the oven lies what is ``SEEN``; ``core_c``, ``surface_c``: winding core and outer face of the roll over its
+    width, NaN without one.
     """
     for i in range(where.shape[0]):
         seen[i] = oven[where[i]]
@@ -229,8 +230,7 @@ def read(oven: Array, where: Places, seen: Array, own: Array, law: Array, noise:
     r: Any = readings.view(_READINGS)[0]
     n = noise[at : at + NOISES]
     _zones(s, o, p, n, dt_s, r)
-    last = roll_c.shape[0] - 1
-    _loads(s, o, p, n, dt_s, roll_c[last, 1], roll_c[last, 0], roll_c[0, 0], r)
+    _loads(s, o, p, n, dt_s, surface_c[1], surface_c[0], core_c[0], r)
     mbar = s.pressure_pa / p.pa_per_mbar
     _pressures(s, o, p, n, mbar, r)
     _oxygen(s, o, p, n, dt_s, mbar, r)

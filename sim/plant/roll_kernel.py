@@ -14,42 +14,42 @@ from sim.plant.jit import compiled
 
 Array = npt.NDArray[np.float64]
 _SIGMA = 5.670374e-8  # W/m2K4
-(_EPS, _H_REST, _H_NATURAL, _H_FAN, _AMBIENT, _K_TAPE, _K_N2, _HALF, _MIDDLE, _EDGE, _TENSION, _MANDREL) = range(12)
+(_EPS, _H_REST, _H_NATURAL, _H_FAN, _AMBIENT, _K_GAS, _HALF, _EDGE, _MANDREL) = range(9)
 
 
-@compiled("void(float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, float64, float64, float64[::1], float64[:, ::1], "
-          "float64[::1], float64[::1])")  # fmt: skip
-def conduct(temps_c: Array, radial_m: Array, ends_m2: Array, side_m2: float, wall_c: float, pressure_mbar: float, fan: float, law: Array,
-            radial_w_k: Array, ends_w_k: Array, side_w_k: Array) -> None:  # fmt: skip
+@compiled("void(float64, float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, float64, float64, float64[::1], "
+          "float64[:, ::1], float64[::1], float64[::1])")  # fmt: skip
+def conduct(surface_c: float, radial_m: Array, contact_w_k: Array, ends_m2: Array, side_m2: float, wall_c: float, pressure_mbar: float,
+            fan: float, law: Array, radial_w_k: Array, ends_w_k: Array, skin_w_k: Array) -> None:  # fmt: skip
     """Fill the conductances in W/K for this pressure and temperature.
 
-    ``radial_m``: shape factors between rows, [row, column]; ``ends_m2``: end face of each row; ``side_m2``: outer face. Gas between the
-    turns conducts with p/(p + p_half), contact works in vacuum too: more under the tape at the edges, more near the core.
+    ``radial_m``: shape factors between rows and, last, from the outermost row to the outer face, [row, column]; ``contact_w_k``: what
+    conducts in a vacuum too, the same; ``ends_m2``: end face of each row; ``side_m2``: outer face, whose exchange with the wall goes to
+    ``skin_w_k``. Gas between the turns conducts with p/(p + p_half).
     """
-    rows = temps_c.shape[0]
-    wall_k, roll_k = wall_c + 273.15, temps_c[rows - 1, 1] + 273.15
+    rows = radial_m.shape[0]
+    wall_k, roll_k = wall_c + 273.15, surface_c + 273.15
     x = pressure_mbar / law[_AMBIENT]
     h = law[_EPS] * _SIGMA * (wall_k * wall_k + roll_k * roll_k) * (wall_k + roll_k)
     h += law[_H_REST] * pressure_mbar / (pressure_mbar + 0.1) + law[_H_NATURAL] * sqrt(x) + law[_H_FAN] * fan * x
-    gas = (law[_K_N2] - law[_K_TAPE]) * pressure_mbar / (pressure_mbar + law[_HALF])
-    taped = (1.0 - (1.0 - 2.0 * law[_EDGE]) * law[_MIDDLE]) / (2.0 * law[_EDGE])
-    for i in range(rows - 1):
-        inward = (rows - 1 - 2.0 * i) / (rows - 1)  # 1 at the core, about -1 outside
-        contact = law[_K_TAPE] * (1.0 + 0.5 * law[_TENSION] * inward)
+    gas = law[_K_GAS] * pressure_mbar / (pressure_mbar + law[_HALF])
+    for i in range(rows):
         for z in range(3):
-            radial_w_k[i, z] = radial_m[i, z] * (gas + contact * (law[_MIDDLE] if z == 1 else taped))
+            radial_w_k[i, z] = radial_m[i, z] * gas + contact_w_k[i, z]
     ends_w_k[0] = 0.5 * law[_MANDREL]
     for i in range(1, rows):
         ends_w_k[i] = h * ends_m2[i]
-    side_w_k[0] = side_w_k[2] = h * side_m2 * law[_EDGE]
-    side_w_k[1] = h * side_m2 * (1.0 - 2.0 * law[_EDGE])
+    skin_w_k[0] = skin_w_k[2] = h * side_m2 * law[_EDGE]
+    skin_w_k[1] = h * side_m2 * (1.0 - 2.0 * law[_EDGE])
 
 
-@compiled("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], "
-          "float64, float64[::1])")  # fmt: skip
-def step(temps_c: Array, capacity_j_k: Array, radial_w_k: Array, axial_w_k: Array, ends_w_k: Array, side_w_k: Array, latent_w: Array,
-         walls_c: Array, dt_s: float, walls_w: Array) -> None:  # fmt: skip
+@compiled("void(float64[:, ::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1], "
+          "float64[::1], float64, float64[::1])")  # fmt: skip
+def step(temps_c: Array, surface_c: Array, capacity_j_k: Array, radial_w_k: Array, axial_w_k: Array, ends_w_k: Array, skin_w_k: Array,
+         latent_w: Array, walls_c: Array, dt_s: float, walls_w: Array) -> None:  # fmt: skip
     """Advance ``temps_c`` ([row, column]) by ``dt_s``; ``walls_w`` is then the mean heat flow from the roll to each wall, W.
+
+    ``surface_c`` becomes the temperature of the outer face, [column], which holds no heat.
 
     ``latent_w`` is what evaporation takes, row after row from the first layer on.
     """
@@ -73,6 +73,7 @@ def step(temps_c: Array, capacity_j_k: Array, radial_w_k: Array, axial_w_k: Arra
     last = rows - 1
     for z in range(3):
         wall_c = wall_1_c if z == 0 else (wall_2_c if z == 1 else wall_3_c)
+        side_w_k = skin_w_k[z] * radial_w_k[last, z] / (skin_w_k[z] + radial_w_k[last, z])
         for i in range(rows):
             pivot, known = capacity_j_k[i, z], capacity_j_k[i, z] * temps_c[i, z]
             if i > 0:
@@ -83,13 +84,14 @@ def step(temps_c: Array, capacity_j_k: Array, radial_w_k: Array, axial_w_k: Arra
             if i < last:
                 pivot += radial_w_k[i, z] * dt_s
             else:
-                pivot += side_w_k[z] * dt_s
-                known += side_w_k[z] * dt_s * wall_c
+                pivot += side_w_k * dt_s
+                known += side_w_k * dt_s * wall_c
             pivots[i], knowns[i] = pivot, known
         temps_c[last, z] = knowns[last] / pivots[last]
         for i in range(last - 1, -1, -1):
             temps_c[i, z] = (knowns[i] + radial_w_k[i, z] * dt_s * temps_c[i + 1, z]) / pivots[i]
-        flow = side_w_k[z] * (temps_c[last, z] - wall_c)
+        flow = side_w_k * (temps_c[last, z] - wall_c)
+        surface_c[z] = wall_c + flow / skin_w_k[z]
         if z == 0:
             to_1 += flow
         elif z == 1:

@@ -4,14 +4,16 @@ Shares the parameters' values and the grid's places with the model, and no equat
 conversion, temperature, u of the bound solvent.
 """
 
+from itertools import pairwise
+
 import numpy as np
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 from scipy.sparse import lil_matrix
 
 from controller.estimator.parameters import value
 
 R = 8.314462618
-DEPTHS = {"core": 0.25, "middle": 0.4, "upper": 0.3, "outer": 0.05}  # shares of the winding's thickness; other names lie even
+DEPTHS = {"core": 0.35, "middle": 0.35, "upper": 0.25, "outer": 0.05}  # shares of the winding's thickness; other names lie even
 EDGE = 0.2  # of the outermost ring's film is the edge zone
 
 
@@ -39,7 +41,8 @@ class Roll:
         turn_m = self.length_m + foil_m + self.gap_m
         rim_m = np.sqrt(core_m**2 + load.length_m * turn_m / np.pi)
         thick = np.array(self.depths) * (rim_m - core_m) / np.sum(self.depths)
-        mid = core_m + np.array([thick[:number].sum() + one / 2 for number, one in enumerate(thick)])
+        faces_m = core_m + np.r_[0.0, np.cumsum(thick)]
+        mid = (faces_m[1:] + faces_m[:-1]) / 2
         end = 2 * np.pi * mid * thick  # one end face of each ring
         film_m2 = end / turn_m * load.width_m  # turns times their length
         self.share = np.r_[film_m2[:-1], (1 - EDGE) * film_m2[-1], EDGE * film_m2[-1]] / (load.length_m * load.width_m)
@@ -48,8 +51,7 @@ class Roll:
         self.c = self.share * heat_m2 * load.length_m * load.width_m
         self.c[0] += 2 * np.pi * core_m * load.width_m * value("core_heat_per_area")
         around = 2 * np.pi * load.width_m
-        self.geometry = around / np.log(mid[1:] / mid[:-1])
-        self.last = around / np.log(rim_m / mid[-1])
+        self.geometry, self.last = self._between(faces_m, heat_m2 / turn_m * load.width_m, around)
         self.skin_m2 = around * rim_m
         # two cut edges of the outermost ring's foil, along a tenth of the width each
         self.axial = 2 * value("copper_conductivity") * (end[-1] * foil_m / turn_m) / (load.width_m / 10)
@@ -60,6 +62,25 @@ class Roll:
         self.bore_m2 = 2 * np.pi * core_m**2 * value("bore_view")  # the core's two openings
         self.k_scale = turn_m / self.gap_m / 1.38
         self.half_pa = value("k_half_pressure") * 100 / load.gap_um
+
+    def _between(self, faces_m, heat_m3, around):
+        """Conductances per conductivity between the rings' mean temperatures, and to the surface, while all warms at 1 K/s; by quadrature.
+
+        ``heat_m3`` is the winding's heat per volume times its width.
+        """
+        core_j_k = faces_m[0] * around * value("core_heat_per_area")
+
+        def flow_w(r):
+            return core_j_k + heat_m3 * np.pi * (r**2 - faces_m[0] ** 2)
+
+        def above_core_k(r):
+            return quad(lambda s: flow_w(s) / (around * s), faces_m[0], r, epsrel=1e-12)[0]
+
+        means = [quad(lambda r: heat_m3 * 2 * np.pi * r * above_core_k(r), *pair, epsrel=1e-11)[0] for pair in pairwise(faces_m)]
+        means = np.array(means) / np.diff(np.r_[0.0, flow_w(faces_m[1:])])
+        steps = np.r_[np.diff(means), above_core_k(faces_m[-1]) - means[-1]]
+        found = flow_w(faces_m[1:]) / steps
+        return found[:-1], found[-1]
 
     def drive(self, t):
         return [np.interp(t, self.knots[:, 0], self.knots[:, i]) for i in (1, 2, 3)]
