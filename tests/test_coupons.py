@@ -7,6 +7,7 @@ import pytest
 
 from sim.coupons import ASSAY, INSOLUBLE_SD, Coupon, cut, ladder
 from sim.plant import Actuators, Plant, Roll, draw
+from sim.plant.roll import LAYERS
 
 STEPS = [(240.0, 1.0), (240.0, 0.5), (240.0, 0.5), (240.0, 1.0), (240.0, 2.0)]
 
@@ -67,14 +68,15 @@ def test_one_long_step_is_the_same_as_many_short_ones() -> None:
 def test_coupons_cut_from_a_batch_carry_the_films_truth_and_its_history() -> None:
     plant = finished()
     truth = plant.truth()
-    coupons = [cut(plant, ["outer", "upper", "middle", "core", "edge"], seed) for seed in range(100)]
-    for index, node in enumerate((13, 10, 7, 1, 12)):
+    nodes = {"outer": 3 * LAYERS - 2, "core": 1, "edge": 3 * LAYERS - 3}
+    coupons = [cut(plant, [*nodes, "upper", "middle"], seed) for seed in range(100)]
+    for index, node in enumerate(nodes.values()):
         mean = fmean(found[index].insoluble for found in coupons)
         assert mean == pytest.approx(truth.insolubles[node], abs=4 * INSOLUBLE_SD / 10)
     outer = coupons[0][0]
     assert outer.position == "outer"
     assert len(outer.times_s) == len(outer.temps_c) > 150
-    assert outer.temps_c[-1] == pytest.approx(truth.node_temps_c[13], abs=0.5)
+    assert outer.temps_c[-1] == pytest.approx(truth.node_temps_c[nodes["outer"]], abs=0.5)
     assert cut(plant, ["core"], 1) == cut(plant, ["core"], 1)
 
 
