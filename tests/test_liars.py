@@ -99,7 +99,7 @@ def test_a_reversed_thermocouple_is_left_out_and_counted(sensor: int) -> None:
     assert sum(memory.refused) == memory.refused[sensor]
     assert memory.estimate.valid  # one liar of three
     assert memory.estimate.film_max_c == pytest.approx(honest.estimate.film_max_c, abs=1.0)
-    assert memory.estimate.film_min_c == pytest.approx(honest.estimate.film_min_c, abs=1.5)  # the core's reading tells of the inside
+    assert memory.estimate.film_min_c == pytest.approx(honest.estimate.film_min_c, abs=2.5)  # the core's reading tells of the inside
     assert cured(memory) == pytest.approx(cured(honest), rel=0.25)
 
 
