@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import exp1
 
 from controller.estimator import layers
@@ -22,9 +23,10 @@ def rate_s(temp_k, energy_kj_mol=None, scale=1.0):
     return scale * value("release_rate") * np.exp(-energy_k * (1 / temp_k - 1 / 473.15))
 
 
-def isothermal(members, tolerance=TIGHT):
-    """Films whose solvent takes no heat with it: they stay at the wall's temperature."""
+def isothermal(members, tolerance=TIGHT, refill=1e9):
+    """Films whose solvent takes no heat with it, so that they stay at the wall's temperature, and whose wetness slows no release."""
     built, slow, _ = model(members, 3, 6, tolerance)
+    built.table[:, COLUMN["refill"]] = refill
     return built._replace(shape=built.shape._replace(heat_rate_j=0.0)), slow
 
 
@@ -41,6 +43,20 @@ def test_the_release_alone_is_the_exponential(temp_k):
         assert done.state.temps == pytest.approx(temp_k, abs=1e-9)
         exact = np.exp(-rate_s(temp_k, energies, scales) * hours * H)
         assert done.state.bound / state.bound == pytest.approx(np.tile(exact[:, None], 3), abs=1e-7)
+
+
+@pytest.mark.parametrize(("residual", "refill"), [(0.05, 0.04), (0.15, 0.04), (0.15, 0.1)])
+def test_what_is_free_holds_the_release_back(residual, refill):
+    """A closed film, all solvent u = m: db/dt = -k b exp(-(m - b)/r), so that k t is an integral over b alone."""
+    built, slow = isothermal(1, refill=refill)
+    slow = slow._replace(log_way=np.full(1, -40.0))
+    state = layers.initial(built, 490.0, np.full(1, residual))
+    all_u, began = residual / (1 - residual), float(state.bound[0, 0])
+    done = layers.advance(built, slow, state, layers.Drive(490.0, 490.0, 1e5, 0.0), 3 * H)
+    left = float(done.state.bound[0, 0])
+    spent = quad(lambda bound: np.exp((all_u - bound) / refill) / bound, left, began, epsrel=1e-10)[0]
+    assert spent == pytest.approx(rate_s(490.0) * 3 * H, rel=1e-4)
+    assert left > began * np.exp(-rate_s(490.0) * 3 * H)
 
 
 def test_the_release_over_a_ramp_is_arrhenius_integral():

@@ -151,6 +151,7 @@ def table_of(
         width_k=value("vitrification_width"),
         release_s=value("release_rate"),
         release_energy_k=uncertain.release_energy_kj_mol * 1e3 / R_J_PER_MOL_K,
+        refill=value("bound_refill"),
         h=value("external_h"),
         k_vacuum=k_vacuum * winding.pitch_scale,
         k_gas=max(k_nitrogen - k_vacuum, 0.2 * k_nitrogen) * winding.pitch_scale,

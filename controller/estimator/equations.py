@@ -4,7 +4,8 @@ The state of a member is one flat array, positions innermost, of ``(cells + 4) *
 from the foil to the free face (kg per kg polymer), then per position all solvent of the film, free and bound, as a mean u,
 q = -ln(1 - conversion), the temperature in K, and the bound solvent's u. The film is a vertex-centred finite-volume grid: the first node
 lies on the foil, the last one in the free face, and their volumes are half ones. Bound solvent lies evenly over the film and becomes free
-at a rate of its own (first order, Arrhenius: as the bound water of freeze-drying, Srisuma, Barbastathis, Braatz, arXiv 2407.13844).
+at a rate of its own (first order, Arrhenius: as the bound water of freeze-drying, Srisuma, Barbastathis, Braatz, arXiv 2407.13844),
+the slower the more free solvent there is to take the sites again.
 """
 
 import numpy as np
@@ -54,9 +55,11 @@ def _release(member: Member, shape: Shape, y: Array, f: Array) -> None:
     """Let bound solvent become free: take it off the bound part's rate and add it to that of every node."""
     positions = shape.positions
     nodes = shape.cells * positions
-    heat, bound, lost = y[nodes + 2 * positions :], y[nodes + 3 * positions :], f[nodes + 3 * positions :]
+    mean, heat, bound, lost = y[nodes:], y[nodes + 2 * positions :], y[nodes + 3 * positions :], f[nodes + 3 * positions :]
     for p in range(positions):
-        lost[p] = -bound[p] * release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
+        lost[p] = -bound[p] * release_s(
+            1.0 / heat[p], mean[p] - bound[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k, member.refill
+        )
     for start in range(0, nodes, positions):
         for p in range(positions):
             f[start + p] -= lost[p]

@@ -64,6 +64,7 @@ def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shif
     below, inverse, above = lu[0], lu[1], lu[2]
     _film_matrix(shape, shift, near, far, lu)
     heat, last, arriving = y[nodes + 2 * positions :], y[faces:nodes], flux[faces - positions :]
+    mean, bound = y[nodes:], y[nodes + 3 * positions :]
     surface_u, surface_temp, warming = lu[0, nodes:], lu[2, nodes:], lu[3, nodes:]
     for p in range(positions):
         surface_u[p], surface_temp[p] = _surface_slopes(member, heat[p], last[p], drive, shape.reach[p], -arriving[p])
@@ -75,7 +76,9 @@ def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shif
         inverse[nodes + p] = 1.0 / shift
         cured = f[nodes + positions + p]
         inverse[nodes + positions + p] = 1.0 / (shift + (member.order - 1.0) * cured)
-        release = release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
+        release = release_s(
+            1.0 / heat[p], mean[p] - bound[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k, member.refill
+        )
         below[nodes + 3 * positions + p], inverse[nodes + 3 * positions + p] = release, 1.0 / (shift + release)
         # what the surface node, eliminated, leaves on the temperature's diagonal
         rest = 1.0 - surface_u[p] * inverse[faces + p] * volume_inverse[faces + p]

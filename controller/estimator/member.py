@@ -65,6 +65,7 @@ class Member(NamedTuple):
     width_k: float
     release_s: float  # of bound solvent, at the dry film's reference temperature
     release_energy_k: float
+    refill: float  # free solvent, u, by which that rate falls to the e-th part
     h: float
     k_vacuum: float
     k_gas: float

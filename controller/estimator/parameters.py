@@ -34,6 +34,7 @@ _ROWS: Final = (
     Parameter("bound_solvent", 0.028, "kg/kg polymer", 0.0005, 0.08, 0.5, True, "[calc] NMP on every tenth unit, 356 g/mol; coupons"),
     Parameter("release_rate", 2e-4, "1/s at 200 degC", 1e-7, 1e-1, 1.2, True, "[assume] of bound solvent; replaced by weighed coupons"),
     Parameter("release_energy", 100.0, "kJ/mol", 60.0, 150.0, 15.0, False, "[assume] hydrogen bonds and a glass's jump; coupons"),
+    Parameter("bound_refill", 0.04, "kg/kg polymer", 0.01, 0.2, 0.0, False, "[assume] free solvent that takes the sites again"),
     Parameter("chi", 0.4, "", -0.5, 1.3, 0.3, False, "[assume] Flory-Huggins interaction"),
     Parameter("saturation_factor", 1.0, "", 0.9, 1.1, 0.03, True, "[pkg] vapour-pressure equations differ by 3 % above 100 degC"),
     Parameter("glass_dry", 553.0, "K", 520.0, 600.0, 15.0, False, "[src] Engineering Plastics Handbook, polyamide-imide"),

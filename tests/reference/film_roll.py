@@ -142,6 +142,7 @@ class Roll:
         flow = dry * swollen / (dry + swollen) * np.diff(u, axis=0) / np.diff(self.x)[:, None] / self.length_m**2
         out = self.surface(u[-1], temp, pressure, vapour)
         freed = value("release_rate") * np.exp(-value("release_energy") * 1e3 / R * (1 / temp - 1 / 473.15)) * bound
+        freed = freed * np.exp(-np.maximum((self.v * u).sum(axis=0), 0.0) / value("bound_refill"))
         du = np.diff(np.vstack((np.zeros(self.p), flow, -out)), axis=0) / self.v + freed
         return np.concatenate((du.ravel(), self._cure(self.mean(y), x, temp), self._warm(temp, out, wall, pressure), -freed))
 
@@ -183,6 +184,9 @@ class Roll:
                 found[here, temp] = found[here, bound] = found[cure, here] = 1
             found[cure, cure] = found[cure, temp] = found[cure, bound] = 1
             found[bound, bound] = found[bound, temp] = 1
+            for node in range(self.n):
+                found[bound, node * self.p + p] = 1
+                found[node * self.p + p, [other * self.p + p for other in range(self.n)]] = 1
             found[temp, (self.n - 1) * self.p + p] = 1
             for other in (p - 1, p, p + 1):
                 if 0 <= other < self.p:

@@ -6,7 +6,7 @@
 #define MAXP 16
 #define MAXY 1024
 enum { DRY, SWOLLEN, EDRY, ESWOLLEN, IDRY, ISWOLLEN, RUBBER, EXTRA, GDRY, GSOLV, LOGA, AB, AC, RATIO, CHI, KNUDSEN, MOLECULAR, VISCOUS,
-       SWEPT, SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, FREED, EFREED, H, KVAC, KGAS };
+       SWEPT, SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, FREED, EFREED, REFILL, H, KVAC, KGAS };
 typedef struct {
     long p, n;
     const double *vol, *ivol, *idist, *reach, *share, *icap, *rings, *axial, *open;
@@ -50,7 +50,9 @@ static void conduct(const Shape *s, const double *m, const double *d, double *k,
     double a = *h * s->skin_m2, b = *k * s->skin_m;
     *skin = a * b / (a + b);
 }
-static inline double release(const double *m, double T) { return m[FREED] * fexp(m[EFREED] * (m[IDRY] - 1 / T)); }
+static inline double release(const double *m, double T, double free) {
+    return m[FREED] * fexp(m[EFREED] * (m[IDRY] - 1 / T) - fmax(free, 0.0) / m[REFILL]);
+}
 static void rates(const Shape *s, const double *restrict m, const double *d, const double *restrict y, double *restrict f,
                   double *restrict dry, double *restrict swo, double *restrict gla, double *restrict flux) {
     long p = s->p, n = s->n, N = n * p, F = N - p;
@@ -74,7 +76,7 @@ static void rates(const Shape *s, const double *restrict m, const double *d, con
     for (long k = p; k < F; k++) f[k] = (flux[k] - flux[k - p]) * s->ivol[k];
     for (long j = 0; j < p; j++) f[F + j] = (f[N + j] - flux[F - p + j]) * s->ivol[F + j];
     double *lost = f + N + 3 * p;
-    for (long j = 0; j < p; j++) lost[j] = -release(m, T[j]) * y[N + 3 * p + j];
+    for (long j = 0; j < p; j++) lost[j] = -release(m, T[j], y[N + j] - y[N + 3 * p + j]) * y[N + 3 * p + j];
     for (long i = 0; i < N; i += p)
         for (long j = 0; j < p; j++) f[i + j] -= lost[j];
     for (long j = 0; j < p; j++) {
@@ -123,7 +125,7 @@ static void factor(const Shape *s, const double *m, const double *d, const doubl
         L->in[q] = 1 / (shift + (swo[q - p] + L->qu[j]) * iv[q] - L->lo[q] * L->up[q - p]);
         L->up[q] = L->qt[j] * iv[q];
         L->tu[j] = s->latent * s->share[j] * s->icap[j];
-        L->lo[N + 3 * p + j] = release(m, T[j]);
+        L->lo[N + 3 * p + j] = release(m, T[j], y[N + j] - y[N + 3 * p + j]);
         L->in[N + 3 * p + j] = 1 / (shift + L->lo[N + 3 * p + j]);
         L->in[N + j] = 1 / shift;
         L->in[N + p + j] = 1 / (shift + (m[ORDER] - 1) * f[N + p + j]);
