@@ -35,7 +35,7 @@ def another_film(points: Points, theta: tuple[float, ...], film_um: float, predr
     """The documented law by cell-centred finite volumes and BDF, the face at no activity; written from its equations, not from its code.
 
     1/D = 1/[D_dry exp(20 w + 72 min(w, wg))] + 1/D_swollen, Arrhenius both; wg by Fox from 553 K dry and 166 K; no heat, no gap. Bound
-    solvent, evenly over the film, is part of w: db/dt = -k b, which every cell gains; k Arrhenius.
+    solvent, evenly over the film, is part of w: db/dt = -k b exp(-u / 0.04), which every cell gains; k Arrhenius, u the free part's mean.
     """
     ln_diffusion, energy, ln_bound, ln_release, release_energy = theta
     hours, temp_c = np.array(points).T
@@ -47,7 +47,7 @@ def another_film(points: Points, theta: tuple[float, ...], film_um: float, predr
         dry = np.exp(ln_diffusion - 1e3 * energy / R * (1 / temp - 1 / 473.15))
         swollen = 1e-11 * np.exp(-37e3 / R * (1 / temp - 1 / 373.15))
         glass = max((1 / temp - 1 / 553) / (1 / 166 - 1 / 553), 0.0)
-        freed = np.exp(ln_release - 1e3 * release_energy / R * (1 / temp - 1 / 473.15)) * bound
+        freed = np.exp(ln_release - 1e3 * release_energy / R * (1 / temp - 1 / 473.15) - max(u.mean(), 0.0) / 0.04) * bound
 
         def conductance(middle: Array) -> Array:
             wet = middle + bound
@@ -63,7 +63,7 @@ def another_film(points: Points, theta: tuple[float, ...], film_um: float, predr
     bound = min(float(np.exp(ln_bound)), start)
     touched = lil_matrix((cells + 1, cells + 1))
     touched[:cells, :cells] = diags([1.0, 1.0, 1.0], [-1, 0, 1], shape=(cells, cells))
-    touched[:, cells] = 1
+    touched[:, cells] = touched[cells, :] = 1
     found = solve_ivp(
         slope, (0, 3600 * hours[-1]), np.append(np.full(cells, start - bound), bound), method="BDF", jac_sparsity=touched.tocsc(),
         rtol=1e-6, atol=1e-9, max_step=120.0,
