@@ -36,7 +36,7 @@ from controller.interlocks.atmosphere import Proof
 from controller.interlocks.evaluate import BY_ID, InterlockMemory
 from controller.interlocks.gauges import PUMPED_PCT, Watch
 from controller.interlocks.limits import Limits
-from controller.interlocks.rule import Effect, Reset
+from controller.interlocks.rule import BLOCKS_START, Effect, Reset
 from controller.interlocks.sensors import Believed
 from controller.interlocks.table import N2_CYCLES_BEFORE_AIR, RULES
 from controller.memory import Memory
@@ -64,14 +64,14 @@ def _matters(effects: int, state: UnitState, heat: bool) -> int:
 
     IDLE is reached from elsewhere only by a RESET, which clears every latch in the same scan: NO_START says nothing before. An aborted,
     stopped or ended unit is neither held nor aborted again, nor does it pump. Where a batch is held or must be, heat comes back with
-    RESTART only, which no row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT and NO_START
-    refuse a START alike, and while they do nothing else of the same class acts: no gas flows.
+    RESTART only, which no row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT, HOLD and
+    NO_START refuse a START alike, and while they do nothing else of the same class acts: no gas flows.
     """
     effects &= ~Effect.WARN
     if effects & (Effect.HOLD | Effect.ABORT) and not heat:
         effects &= ~Effect.NO_HEAT
     if state is UnitState.IDLE:
-        if effects & (Effect.ABORT | Effect.NO_START):
+        if effects & BLOCKS_START:
             effects = effects & Effect.NO_VENT | Effect.NO_START
         return effects
     effects &= ~Effect.NO_START
@@ -93,7 +93,7 @@ def _classes(state: UnitState, heat: bool, answerable: bool) -> dict[tuple[Reset
 def _class(rule: str, state: UnitState, answerable: bool) -> tuple[Reset, bool]:
     """Return how a row goes away: its reset, and whether a recovery answers for it. What blocks START is gone before there is one."""
     row = BY_ID[rule]
-    if row.reset is not Reset.OPERATOR or (state is UnitState.IDLE and row.effect & (Effect.NO_START | Effect.ABORT)):
+    if row.reset is not Reset.OPERATOR or (state is UnitState.IDLE and row.effect & BLOCKS_START):
         answerable = False
     return row.reset, answerable and rule in OUTAGE_ROWS
 
@@ -261,7 +261,7 @@ def _before_start(latched: frozenset[str]) -> frozenset[str]:
 
     RESET clears every latch, an acknowledgement every one of its kind. A row that RESET clears speaks on only where rows ask for it.
     """
-    blocking = {rule for rule in latched if BY_ID[rule].effect & (Effect.NO_START | Effect.ABORT)}
+    blocking = {rule for rule in latched if BY_ID[rule].effect & BLOCKS_START}
     if any(BY_ID[rule].reset is Reset.MANUAL for rule in blocking):
         return frozenset(rule for rule in latched if BY_ID[rule].reset is Reset.MANUAL and (rule in blocking or rule in _NAMED))
     return frozenset(rule for rule in latched if rule in blocking or BY_ID[rule].reset is Reset.MANUAL) if blocking else latched

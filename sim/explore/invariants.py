@@ -79,6 +79,8 @@ def _moves(edge: Edge) -> Iterator[str]:
         yield "IDLE is left only by an accepted START"
     if "START" in accepted and not verdict.start:
         yield "no START against an interlock"
+    if "START" in accepted and state is not UnitState.RUNNING:
+        yield "no START that an interlock stops in the same scan"
     if was is UnitState.HELD and state in (UnitState.RESTARTING, UnitState.RUNNING):
         if "RESTART" not in accepted and edge.before.unit.recovery is None:
             yield "HELD is left upwards only by RESTART or the recovery of an outage"
