@@ -110,8 +110,8 @@ def _start_refusal(moment: Moment, start: Start) -> str:
     if gone := retiring.objection(memory, start.recipe.id, start.recipe.revision):
         return gone
     if not verdict.start:
-        rows = permissives.rows(Effect.NO_START | Effect.ABORT, settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
-        return "start is blocked by " + ", ".join(map(str, rows))
+        rows = permissives.unstarting(settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
+        return "start is blocked by " + "; ".join(f"{row}: {row.action}" for row in rows)
     boot_id = moment.inputs.plc_boot_id.value
     if unproven := prooftest.objection(settings.proof_test, memory.proof_test, moment.inputs.at_s, boot_id, start.recipe_sha256):
         return unproven

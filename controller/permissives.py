@@ -14,7 +14,7 @@ from controller.estimator.model import NO_BATCH
 from controller.image import Inputs, PhaseView, Process
 from controller.interlocks.bypass import BY_ID
 from controller.interlocks.limits import Limits
-from controller.interlocks.rule import Effect, View
+from controller.interlocks.rule import BLOCKS_START, Effect, Reset, Rule, View
 from controller.memory import Memory, Settings
 from controller.recipe.standing import current
 from controller.recipe.states import UnitState, allowed
@@ -46,7 +46,7 @@ class Blocker(NamedTuple):
 
 
 _ASKED: Final = {
-    Question.START: Effect.NO_START | Effect.ABORT,
+    Question.START: BLOCKS_START,
     Question.HEAT: Effect.NO_HEAT | Effect.ABORT,
     Question.OPEN: Effect.NO_VENT,
 }
@@ -60,7 +60,28 @@ def blockers(question: Question, settings: Settings, memory: Memory, active: fro
     ``active`` are the rows that stand now; ``memory`` is that of the last scan.
     """
     found = {Question.START: _start, Question.HEAT: _heat, Question.OPEN: _open}[question](settings, memory, inputs)
+    if question is Question.START:
+        return [*found, *unstarting(settings, memory, active, inputs, process)]
     return [*found, *rows(_ASKED[question], settings, memory, active, inputs, process)]
+
+
+def unstarting(settings: Settings, memory: Memory, active: frozenset[str], inputs: Inputs, process: Process) -> Iterator[Blocker]:
+    """Yield the active rows that block START, each with what has to be done before START is taken."""
+    for row in rows(_ASKED[Question.START], settings, memory, active, inputs, process):
+        yield row._replace(action=_before_start(BY_ID[row.rule], row.action, stands=row.rule in memory.interlocks.cause))
+
+
+_CLEARS: Final = {
+    Reset.OPERATOR: "its cause is gone: acknowledge it (ovenctl alarms acknowledge {rule}), then START",
+    Reset.MANUAL: "its cause is gone: RESET (ovenctl batch reset), then START",
+}
+
+
+def _before_start(rule: Rule, action: str, *, stands: bool) -> str:
+    """Return what to do about a row before START; with no batch to go on with, START is what RESTART is in the row's own action."""
+    if stands or rule.reset not in _CLEARS:
+        return action.replace("RESTART", "START")
+    return _CLEARS[rule.reset].format(rule=rule.id)
 
 
 def rows(effect: Effect, settings: Settings, memory: Memory, active: frozenset[str], inputs: Inputs, process: Process) -> Iterator[Blocker]:

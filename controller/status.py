@@ -50,7 +50,7 @@ def now(reader: JournalReader) -> dict[str, Any]:
             "pressure_rise": _last_rise(reader),
         }
     phase = reader.last("phase")
-    if phase is not None:
+    if phase is not None and shown["state"] != UnitState.IDLE.name:  # a phase of the last batch
         said = json.loads(phase.payload)
         shown["phase"] = f"{said['index']} {said['kind']} {said['name']}".strip()
     state = reader.last("state")

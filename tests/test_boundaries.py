@@ -30,7 +30,7 @@ def test_a_verdict_says_of_each_effect_what_it_means_and_nothing_else(effect):
         effect is Effect.HOLD,
         effect is Effect.SUSPEND,
         effect is not Effect.NO_HEAT,
-        effect not in (Effect.NO_START, Effect.ABORT),
+        effect not in (Effect.NO_START, Effect.HOLD, Effect.ABORT),
         effect is Effect.PURGE,
     )
 

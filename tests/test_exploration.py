@@ -54,8 +54,8 @@ def test_every_state_and_phase_is_reached_nothing_breaks_and_every_node_comes_ba
     assert found.stuck == ()
     assert found.states.keys() == {state.name for state in UnitState}
     assert found.phases.keys() == {phase.kind for phase in VACUUM.start.recipe.phase} | {"heat"}
-    assert found.phases["heat"] > 50
-    assert found.nodes > 5000
+    assert found.phases["heat"] > 40
+    assert found.nodes > 3000
 
 
 def test_with_disturbances_on_the_nitrogen_path_nothing_breaks_either(nitrogen, capsys):
@@ -67,7 +67,7 @@ def test_with_disturbances_on_the_nitrogen_path_nothing_breaks_either(nitrogen, 
     assert found.stuck == ()
     assert found.states.keys() == {state.name for state in UnitState}
     assert found.phases.keys() == {phase.kind for phase in NITROGEN.start.recipe.phase} | {"heat"}
-    assert found.nodes > 500
+    assert found.nodes > 350
     assert "I2" in found.rows
 
 
@@ -171,6 +171,8 @@ def test_what_the_oven_is_in_truth_is_held_against_the_outputs():
     assert "no N2 and no heat with the door open" in broken(
         ajar._replace(record=ajar.record._replace(outputs=ajar.record.outputs._replace(n2_valve=True)))
     )
+    tight = ajar.after._replace(proof=ajar.after.proof._replace(leak_ok=True))
+    assert "an opened door ends the proof of leak test and atmosphere" in broken(ajar._replace(after=tight))
 
 
 def test_abort_that_does_not_win_and_a_final_state_left_alone_are_noticed():

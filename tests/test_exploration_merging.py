@@ -7,7 +7,7 @@ from controller.interlocks.evaluate import BY_ID, InterlockMemory
 from controller.interlocks.rule import Reset
 from controller.memory import Settings
 from sim.explore import search
-from sim.explore.canon import SETTLED, canonical, key, whole
+from sim.explore.canon import SETTLED, key, whole
 from sim.explore.oven import BOOT_ID, CALM, FEW
 from sim.explore.recipe import start
 from sim.explore.search import TOGETHER, UPWARD, World, explored, leaving
@@ -30,7 +30,7 @@ def apart(world, memory, oven):
     """Return the edges by which a memory and its representative lead to different nodes or break different invariants."""
     one, other = (
         {came.how: (key(came.memory), came.oven, came.broken) for came in leaving(world, each, oven)}
-        for each in (memory, canonical(memory, SITE.limits))
+        for each in (memory, world.canonical(memory))
     )
     return [how for how in one.keys() | other.keys() if one.get(how) != other.get(how)]
 
@@ -49,7 +49,7 @@ def test_a_memory_and_what_stands_for_it_go_on_alike_by_every_edge():
     seen, found = 0, []
     for scan in scans(world, nodes, random.Random(1)):
         memory = left(scan.after)
-        if memory.boot_id != BOOT_ID or memory == canonical(memory, SITE.limits):
+        if memory.boot_id != BOOT_ID or memory == world.canonical(memory):
             continue
         seen += 1
         found += [(scan.cause.name, scan.commands, how) for how in apart(world, memory, scan.oven)]

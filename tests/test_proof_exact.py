@@ -47,12 +47,24 @@ def test_air_leaves_nothing_of_the_proof_after_half_a_second(changed):
     assert scan(scan(flicker, dt_s=0.25), dt_s=0.25, **changed).open_s == 0.25
 
 
+BLIND = {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}
+
+
+def test_air_is_noticed_though_no_gauge_reads():
+    kept = SHOWN._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
+    flicker = scan(SHOWN, dt_s=0.25, door_closed_a=False, **BLIND)
+    assert flicker == kept._replace(open_s=0.25)
+    assert scan(flicker, dt_s=0.25, door_closed_a=False, **BLIND) == NOTHING._replace(open_s=0.5)
+    assert scan(flicker, dt_s=0.25, **BLIND) == kept
+    assert scan(SHOWN, plc_boot_id=8, **BLIND) == NOTHING._replace(boot_id=8, leak_ok=True)
+
+
 def test_another_boot_of_the_plc_leaves_the_leak_test_alone():
     assert scan(SHOWN, plc_boot_id=8) == NOTHING._replace(boot_id=8, leak_ok=True)
     assert scan(SHOWN, plc_boot_id=8, dt_s=0.5, door_closed_a=False) == NOTHING._replace(boot_id=8, open_s=0.5)
 
 
-@pytest.mark.parametrize("changed", [{"plc_boot_id": BAD}, {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}])
+@pytest.mark.parametrize("changed", [{"plc_boot_id": BAD}, BLIND])
 def test_what_cannot_be_seen_proves_nothing_and_takes_no_cycle_away(changed):
     assert scan(SHOWN, **changed) == SHOWN._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
 

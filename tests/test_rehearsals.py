@@ -13,7 +13,7 @@ import pytest
 from controller.image import Mode
 from controller.interlocks.evaluate import BY_ID
 from controller.interlocks.limits import Limits
-from controller.interlocks.rule import Effect, Reset
+from controller.interlocks.rule import BLOCKS_START, Effect, Reset
 from controller.interlocks.table import RULES
 from controller.memory import Settings
 from controller.recipe.states import UnitState, Verb
@@ -324,7 +324,7 @@ def _acted(rig, row, case):
     batch = case.rig != "idle"
     if row.effect & (Effect.NO_HEAT | Effect.ABORT):
         assert not out.heat_enable
-    if row.effect & Effect.NO_START:
+    if row.effect & BLOCKS_START:
         assert not verdict.start
     if row.effect & Effect.NO_N2:
         assert not out.n2_valve

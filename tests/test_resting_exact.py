@@ -17,6 +17,7 @@ from tests.test_interlocks import BELIEF, at_c
 FLOW = 60.0  # Nm3/h, the controller's full scale
 COOLING = gas_only(Atmosphere.N2_FLOW, 1013.25, 30.0)
 FILLING = gas_only(Atmosphere.BACKFILL, 1008.0, FLOW)
+SLOWLY = FILLING._replace(n2_flow_nm3_h=6.0)  # a tenth of the full scale above 900 mbar
 CLOSED = gas_only(Atmosphere.HOLD_CLOSED)
 KEPT = gas_only(Atmosphere.N2_FLOW, 1013.25, 6.0)
 HOT = gas_only(Atmosphere.VACUUM, 20.0)._replace(heat=True, temp_c=200.0)
@@ -46,10 +47,13 @@ SAFE = [  # temperature, pressure, heated before, gas before -> set points
     (None, 1013.0, True, HOT, COOLING),  # nobody knows how hot it is
     (200.0, 1013.0, False, HOT, NOTHING),  # never heated
     (200.0, 993.0, True, HOT, COOLING),
-    (200.0, 992.9, True, HOT, FILLING),
-    (20.0, 992.9, True, HOT, FILLING),  # cold too: the vacuum is broken with N2
-    (20.0, 992.9, False, HOT, FILLING),
-    (20.0, 1007.9, True, FILLING, FILLING),
+    (200.0, 899.9, True, HOT, FILLING),
+    (200.0, 900.0, True, HOT, SLOWLY),
+    (200.0, 992.9, True, HOT, SLOWLY),
+    (20.0, 899.9, True, HOT, FILLING),  # cold too: the vacuum is broken with N2
+    (20.0, 992.9, True, HOT, SLOWLY),
+    (20.0, 992.9, False, HOT, SLOWLY),
+    (20.0, 1007.9, True, FILLING, SLOWLY),
     (20.0, 1008.0, True, FILLING, NOTHING),
     (200.0, 1008.0, True, FILLING, COOLING),
     (20.0, 1007.9, True, COOLING, NOTHING),

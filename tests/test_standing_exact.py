@@ -32,29 +32,29 @@ def test_a_new_core_has_an_idle_unit_that_knows_nothing():
     )  # fmt: skip
 
 
-# state, trigger -> state; what is changed besides state, its time and its cause
-ALARM = {"timeout": "", "failed": ""}
+# state, trigger -> state; what is changed besides state, its time and its cause, and what the phase had raised
+MOVED = {"state_s": 0.0, "timeout": "", "failed": ""}
 COLD = {"setpoints": HOT._replace(heat=False), "ending": "why", "manual": None}
 ENDED = {**COLD, "recovery": None}
 MOVES = [
     (S.RUNNING, T.DONE, S.COMPLETE, COLD),
     (S.RUNNING, T.HOLD, S.HOLDING, {"manual": None}),
     (S.RESTARTING, T.HOLD, S.HOLDING, {"manual": None}),
-    (S.HOLDING, T.DONE, S.HELD, ALARM),
-    (S.HELD, T.RESTART, S.RESTARTING, {**ALARM, "reproof": PhaseMemory(), "manual": None, "recovery": None}),
+    (S.HOLDING, T.DONE, S.HELD, {}),
+    (S.HELD, T.RESTART, S.RESTARTING, {"reproof": PhaseMemory(), "manual": None, "recovery": None}),
     (S.RESTARTING, T.DONE, S.RUNNING, {"manual": None, "recovery": None, "power_lost": False}),
     *((state, T.STOP, S.STOPPING, ENDED) for state in (S.RUNNING, S.HOLDING, S.HELD, S.RESTARTING)),
     *((state, T.ABORT, S.ABORTING, ENDED) for state in (S.RUNNING, S.HOLDING, S.HELD, S.RESTARTING, S.STOPPING)),
     (S.STOPPING, T.DONE, S.STOPPED, {"manual": None}),
     (S.ABORTING, T.DONE, S.ABORTED, {"manual": None}),
-    *((state, T.POWER, S.HELD, ALARM) for state in (S.RUNNING, S.HOLDING, S.HELD, S.RESTARTING)),
+    *((state, T.POWER, S.HELD, {}) for state in (S.RUNNING, S.HOLDING, S.HELD, S.RESTARTING)),
 ]
 
 
 @pytest.mark.parametrize(("state", "trigger", "after", "changed"), MOVES)
 def test_what_a_trigger_moves_and_forgets(state, trigger, after, changed):
     memory, (note,) = standing.move(FULL._replace(state=state), trigger, "why")
-    assert memory == FULL._replace(state=after, state_s=0.0, cause="why", **changed)
+    assert memory == FULL._replace(state=after, cause="why", **MOVED, **changed)
     assert note == ("state", {"from": state.name, "to": after.name, "cause": "why"})
     assert standing.moved(FULL._replace(state=state), trigger, "why") == (memory, "", (note,))
 
@@ -85,7 +85,7 @@ def test_a_hold_ends_a_recovery_only_when_its_plan_was_made():
 def test_a_batch_begins_in_its_first_phase_and_with_nothing_of_the_last_one():
     memory, notes = standing.begin(FULL._replace(state=S.IDLE, batch=None), BATCH)
     assert memory == FULL._replace(
-        state=S.RUNNING, state_s=0.0, batch=BATCH, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, ending="",
+        state=S.RUNNING, **MOVED, batch=BATCH, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, ending="",
         endpoint_at_s=None, results=Results(), kept_inert=False, cause="started by anna", recovery=None, power_lost=False, manual=None,
     )  # fmt: skip
     first = RECIPE.phase[0]
@@ -99,7 +99,7 @@ def test_a_batch_begins_in_its_first_phase_and_with_nothing_of_the_last_one():
 def test_a_person_s_step_to_another_phase_begins_it_anew_and_gives_no_heat_to_a_held_batch(state, heat):
     memory, (ended, started) = standing.go_to(FULL._replace(state=state), 5, "skipped by anna")
     wanted = HOT._replace(heat=heat)
-    assert memory == FULL._replace(state=state, phase_index=5, phase=PhaseMemory(), **ALARM, setpoints=wanted, manual=None)
+    assert memory == FULL._replace(state=state, phase_index=5, phase=PhaseMemory(), timeout="", failed="", setpoints=wanted, manual=None)
     assert (ended.content["index"], ended.content["event"], ended.content["why"]) == (3, "end", "skipped by anna")
     assert (started.content["index"], started.content["event"], started.content["why"]) == (5, "start", "skipped by anna")
 

@@ -10,7 +10,8 @@ _HEAD = """\
 
 Made by `ovenctl print effects` from controller/interlocks/table.py; a test keeps it fresh. X: the row has this effect while it is
 active. HW: hard-wired in the oven, read back here. Rows stand in order of precedence: of two that come in the same scan the upper one
-is first-out. Delays are the defaults. Suppression, shelving and acknowledging of alarms change nothing on this sheet.
+is first-out. Delays are the defaults. A row with ABORT, HOLD or NO START refuses START while it stands or is latched. Suppression,
+shelving and acknowledging of alarms change nothing on this sheet.
 
 """
 

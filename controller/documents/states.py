@@ -10,7 +10,9 @@ _HEAD = """\
 
 Made by `ovenctl print states` from controller/recipe/states.py; a test keeps it fresh. The states are those of ISA-88. Nothing changes
 state but through this table. DONE: the state's own work is finished. POWER: the core came back after an outage. In one scan ABORT goes
-before STOP, STOP before HOLD, and these before everything else; interlocks abort and hold through the same table.
+before STOP, STOP before HOLD, and these before everything else; interlocks abort and hold through the same table. START needs a proof
+test and is refused while a row that would abort or hold the batch, or that forbids a start, stands or is latched; the answer says what
+to do.
 
 """
 

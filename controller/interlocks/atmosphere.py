@@ -41,19 +41,23 @@ def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proces
 def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool) -> Proof:
     """Return the proof after this scan.
 
-    It starts again at nothing when a door switch or the vent does not say "closed", when the PLC was restarted (nobody watched), or when a
-    pressure is unknown. On the inert path O2 must be *valid* and below the limit; a reading under vacuum is no evidence.
+    It starts again at nothing when a door switch or the vent does not say "closed", whatever the gauges read, and when the PLC was
+    restarted (nobody watched). Without an image or a pressure nothing is counted and nothing proven. On the inert path O2 must be *valid*
+    and below the limit; a reading under vacuum is no evidence.
     """
-    boot_id = inputs.plc_boot_id.value
-    if boot_id is None or process.pressure_mbar is None:
-        return proof._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
+    boot_id, pressure = inputs.plc_boot_id.value, process.pressure_mbar
+    if boot_id is None or pressure is None:
+        proof = proof._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
+    if boot_id is None:
+        return proof
     opened = inputs.door_closed_a.value is not True or inputs.door_closed_b.value is not True or inputs.vent_valve_closed.value is not True
     open_s = proof.open_s + inputs.dt_s if opened else 0.0
     if opened and open_s < OPEN_S:  # a switch may flicker; heat is forbidden meanwhile by I3
         return proof._replace(open_s=open_s)
     if opened or boot_id != proof.boot_id:
         return Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges)
-    pressure = process.pressure_mbar
+    if pressure is None:
+        return proof._replace(open_s=0.0)
     counted = proof.evacuated and pressure >= limits.cycle_high_mbar
     evacuated = not counted and (proof.evacuated or pressure <= limits.cycle_low_mbar)
     cycles = proof.cycles + counted

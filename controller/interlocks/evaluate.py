@@ -11,16 +11,16 @@ from controller.equipment import Equipment
 from controller.image import Inputs, Mode, Outputs, Process
 from controller.interlocks.bypass import BY_ID as BY_ID
 from controller.interlocks.bypass import Bypass, names
-from controller.interlocks.rule import Condition, Effect, Reset, Rule, Slopes, View
+from controller.interlocks.rule import BLOCKS_START, Condition, Effect, Reset, Rule, Slopes, View
 from controller.interlocks.table import RULES
 
 SLOPE_FILTER_S: Final = 60.0
 STOPPING: Final = Effect.ABORT | Effect.HOLD
 _NONE: Final = tuple(0.0 for _ in RULES)
-_ABORT, _HOLD, _NO_HEAT, _NO_START, _NO_VENT, _NO_N2, _SUSPEND, _PURGE, _ISOLATE = (
+_ABORT, _HOLD, _NO_HEAT, _NO_VENT, _NO_N2, _SUSPEND, _PURGE, _ISOLATE = (
     int(effect)
     for effect in (
-        Effect.ABORT, Effect.HOLD, Effect.NO_HEAT, Effect.NO_START, Effect.NO_VENT, Effect.NO_N2, Effect.SUSPEND, Effect.PURGE,
+        Effect.ABORT, Effect.HOLD, Effect.NO_HEAT, Effect.NO_VENT, Effect.NO_N2, Effect.SUSPEND, Effect.PURGE,
         Effect.ISOLATE,
     )
 )  # fmt: skip
@@ -78,8 +78,8 @@ class Verdict(NamedTuple):
 
     @property
     def start(self) -> bool:
-        """Return whether a batch may start."""
-        return not self.effects & (_NO_START | _ABORT)
+        """Return whether a batch may start: no row forbids it, and none would stop it in its first scan."""
+        return not self.effects & _BLOCKS_START
 
     @property
     def purge(self) -> bool:
@@ -190,6 +190,7 @@ _WITHOUT_PLC: Final = _Walk([index for index, rule in enumerate(RULES) if rule.w
 _EFFECTS: Final = {rule.id: int(rule.effect) for rule in RULES}
 _RANK: Final = {rule.id: index for index, rule in enumerate(RULES)}
 _STOPPING: Final = int(STOPPING)
+_BLOCKS_START: Final = int(BLOCKS_START)
 
 
 @lru_cache(maxsize=1024)

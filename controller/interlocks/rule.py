@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from controller.equipment import Equipment
 from controller.image import Estimate, Inputs, Outputs, PhaseView, Process
@@ -25,6 +25,9 @@ class Effect(IntFlag):
     PURGE = auto()
     ABORT = auto()
     ISOLATE = auto()  # the vacuum valve shuts: nothing may come back through a pump that stands
+
+
+BLOCKS_START: Final = Effect.NO_START | Effect.HOLD | Effect.ABORT  # a batch that would be held or aborted at once is not begun
 
 
 class Reset(IntEnum):

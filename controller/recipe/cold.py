@@ -4,7 +4,7 @@ from typing import Final
 
 from controller.image import Atmosphere, Setpoints
 from controller.recipe import guard
-from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
+from controller.recipe.look import PhaseMemory, PhaseScan, Step, filling, gas_only
 from controller.recipe.model import Backfill, CyclePurge, Evacuate, LeakTest, PurgeFlow, Vent
 from controller.units import ATMOSPHERE_MBAR
 
@@ -148,7 +148,7 @@ def backfill_phase(phase: Backfill, m: PhaseMemory, s: PhaseScan) -> Step:
     pressure = s.process.pressure_mbar
     if pressure is None:
         return Step(m, gas_only(Atmosphere.HOLD_CLOSED), waiting="a valid pressure")
-    wanted = gas_only(Atmosphere.BACKFILL, phase.pressure_mbar + 1.0, phase.n2_flow_nm3_h or s.max_n2_flow_nm3_h)
+    wanted = filling(phase.pressure_mbar + 1.0, pressure, phase.n2_flow_nm3_h or s.max_n2_flow_nm3_h, s)
     waiting = f"{pressure:.0f} >= {phase.pressure_mbar:g} mbar"
     return Step(m, wanted, pressure >= phase.pressure_mbar, waiting, why=f"{pressure:.0f} mbar")
 

@@ -1,11 +1,14 @@
 """What a phase remembers, what it may look at and what it answers."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from controller.image import Atmosphere, Estimate, Inputs, Process, Setpoints
 from controller.recipe.model import Endpoint
 from controller.recipe.proving import Proving
 from controller.units import AIR_O2_PCT
+
+FAST_MBAR: Final = 900.0  # up to it N2 comes in as it is wanted, and then slowly
+SLOW_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale [assume]
 
 
 class PhaseMemory(NamedTuple):
@@ -72,3 +75,10 @@ class Step(NamedTuple):
 def gas_only(atmosphere: Atmosphere, pressure_mbar: float = 0.0, n2_flow_nm3_h: float = 0.0) -> Setpoints:
     """Return set points without heat."""
     return Setpoints(False, 0.0, 0.0, atmosphere, pressure_mbar, n2_flow_nm3_h)
+
+
+def filling(pressure_mbar: float, now_mbar: float, n2_flow_nm3_h: float, scan: PhaseScan) -> Setpoints:
+    """Return the set points that fill a chamber which is opened then: what comes in while the valve shuts must not keep it shut (I19)."""
+    slow_nm3_h = SLOW_FLOW_SHARE * scan.max_n2_flow_nm3_h
+    flow_nm3_h = n2_flow_nm3_h if now_mbar < FAST_MBAR else min(n2_flow_nm3_h, slow_nm3_h)
+    return gas_only(Atmosphere.BACKFILL, pressure_mbar, flow_nm3_h)

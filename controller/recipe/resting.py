@@ -7,7 +7,7 @@ heat keeps them (see ``_safe``).
 from typing import Final
 
 from controller.image import Atmosphere, Setpoints
-from controller.recipe.look import PhaseScan, gas_only
+from controller.recipe.look import PhaseScan, filling, gas_only
 from controller.recipe.standing import NOTHING, Note, UnitMemory, moved
 from controller.recipe.states import Trigger, UnitState
 from controller.units import ATMOSPHERE_MBAR
@@ -42,7 +42,7 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     if pressure is None:
         return gas_only(Atmosphere.HOLD_CLOSED)
     if pressure < low or (memory.setpoints.atmosphere is Atmosphere.BACKFILL and pressure < full):  # break the vacuum, with N2 only
-        return gas_only(Atmosphere.BACKFILL, full, scan.max_n2_flow_nm3_h)
+        return filling(full, pressure, scan.max_n2_flow_nm3_h, scan)
     if cold:
         return NOTHING
     return gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, COOL_FLOW_SHARE * scan.max_n2_flow_nm3_h)

@@ -26,7 +26,7 @@ def step(memory: UnitMemory, scan: PhaseScan, proven: bool, suspended: str) -> t
     state, state_s = memory.state, memory.state_s + scan.dt_s
     if state is _RUNNING:
         return _running(memory, state_s, scan, suspended)
-    memory = memory._replace(state_s=state_s)
+    memory = memory._replace(state_s=state_s, leak_ok=None)  # a leak test that was over is told once, and not again to an opened chamber
     if state is UnitState.RESTARTING:
         return holding.restarting(memory, scan, proven)
     if state in (UnitState.HOLDING, UnitState.HELD):

@@ -83,13 +83,12 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
     if after is None:
         return memory, ()
     note = Note("state", {"from": memory.state.name, "to": after.name, "cause": cause})
-    memory = memory._replace(state=after, state_s=0.0, cause=cause)
+    # What the phase has raised is latched by now; its cause ends with the state, so that RESET and RESTART clear it.
+    memory = memory._replace(state=after, state_s=0.0, cause=cause, timeout="", failed="")
     if after in (UnitState.STOPPING, UnitState.ABORTING, UnitState.COMPLETE):
         memory = memory._replace(ending=cause, setpoints=memory.setpoints._replace(heat=False))  # in this very scan
-    if after is UnitState.HELD:  # the alarm is latched; its cause has been dealt with
-        memory = memory._replace(timeout="", failed="")
     if after is UnitState.RESTARTING:
-        memory = memory._replace(reproof=PhaseMemory(), timeout="", failed="")
+        memory = memory._replace(reproof=PhaseMemory())
     if after is not UnitState.HELD:
         memory = memory._replace(manual=None)
     if after is UnitState.RUNNING:

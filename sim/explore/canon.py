@@ -17,7 +17,8 @@ those run unabridged. Three steps make memories equal that the rules cannot tell
 
 * **Set points** keep heat, gas and, where the next scan compares them (I23), the band of their temperature; the pressure up to which N2 is
   let in only says that it lies between vacuum and N2.
-* **Recoveries** that come to the same plan by every length of outage have none; plans that lead to the same set point are one.
+* **Recoveries** that come to the same plan by every length of outage have none; plans that lead to the same set point are one (``ahead``).
+* **Volumes** of N2 prove what the N2 cycles have proven already: they are none once the cycles are complete, and both are lost together.
 * **Latches of a batch that was held before an outage** are no longer told apart by what a recovery answers for: it stays held (R1).
 
 Standing causes are judged anew by every image. Without an image they would stay, which is not looked at: a wire that goes while another
@@ -36,7 +37,7 @@ from controller.interlocks.atmosphere import Proof
 from controller.interlocks.evaluate import BY_ID, InterlockMemory
 from controller.interlocks.gauges import PUMPED_PCT, Watch
 from controller.interlocks.limits import Limits
-from controller.interlocks.rule import Effect, Reset
+from controller.interlocks.rule import BLOCKS_START, Effect, Reset
 from controller.interlocks.sensors import Believed
 from controller.interlocks.table import N2_CYCLES_BEFORE_AIR, RULES
 from controller.memory import Memory
@@ -44,13 +45,13 @@ from controller.prooftest import ProofTest
 from controller.recipe import standing
 from controller.recipe.flow import Results
 from controller.recipe.look import PhaseMemory
-from controller.recipe.model import Phase, Recipe, ThermalPhase
-from controller.recipe.recovery import DECIDE_S, GOING_ON, PURGES, Recovery
-from controller.recipe.resuming import GO_S, OUTAGE_ROWS, SETTLE_S
+from controller.recipe.model import Phase, ThermalPhase
+from controller.recipe.recovery import PURGES
+from controller.recipe.resuming import OUTAGE_ROWS
 from controller.recipe.standing import NOTHING, Batch, UnitMemory
 from controller.recipe.states import FINAL, UnitState
+from sim.explore.ahead import cools, remembered, rounded, unwatched
 from sim.explore.oven import AT_S, BOOT_ID
-from sim.explore.recipe import TARGET_C
 
 _HOLDING: Final = Effect.WARN | Effect.HOLD | Effect.NO_HEAT | Effect.NO_START  # nothing more for a batch that is held without heat
 _NAMED: Final = frozenset({"I6", "I12", "I21V"})  # rows that other rules ask for by name
@@ -64,14 +65,14 @@ def _matters(effects: int, state: UnitState, heat: bool) -> int:
 
     IDLE is reached from elsewhere only by a RESET, which clears every latch in the same scan: NO_START says nothing before. An aborted,
     stopped or ended unit is neither held nor aborted again, nor does it pump. Where a batch is held or must be, heat comes back with
-    RESTART only, which no row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT and NO_START
-    refuse a START alike, and while they do nothing else of the same class acts: no gas flows.
+    RESTART only, which no row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT, HOLD and
+    NO_START refuse a START alike, and while they do nothing else of the same class acts: no gas flows.
     """
     effects &= ~Effect.WARN
     if effects & (Effect.HOLD | Effect.ABORT) and not heat:
         effects &= ~Effect.NO_HEAT
     if state is UnitState.IDLE:
-        if effects & (Effect.ABORT | Effect.NO_START):
+        if effects & BLOCKS_START:
             effects = effects & Effect.NO_VENT | Effect.NO_START
         return effects
     effects &= ~Effect.NO_START
@@ -93,7 +94,7 @@ def _classes(state: UnitState, heat: bool, answerable: bool) -> dict[tuple[Reset
 def _class(rule: str, state: UnitState, answerable: bool) -> tuple[Reset, bool]:
     """Return how a row goes away: its reset, and whether a recovery answers for it. What blocks START is gone before there is one."""
     row = BY_ID[rule]
-    if row.reset is not Reset.OPERATOR or (state is UnitState.IDLE and row.effect & (Effect.NO_START | Effect.ABORT)):
+    if row.reset is not Reset.OPERATOR or (state is UnitState.IDLE and row.effect & BLOCKS_START):
         answerable = False
     return row.reset, answerable and rule in OUTAGE_ROWS
 
@@ -102,14 +103,15 @@ WITH_BATCH: Final = "with a batch"
 SETTLED: Final = Believed(looked_s=AT_S, valid=(3, 3, 3), boot_id=BOOT_ID)  # every thermocouple votes
 
 
-def canonical(memory: Memory, limits: Limits) -> Memory:
-    """Return the representative of all memories that behave as this one."""
+def canonical(memory: Memory, limits: Limits, *, steps: bool = False) -> Memory:
+    """Return the representative of all memories that behave as this one; ``steps``: people go to other phases."""
     boot_id, unit = memory.boot_id, memory.unit
     watched = _watched(unit)
+    outputs = _outputs(memory.outputs, unit.state)
     held_cold = unit.state not in (UnitState.RUNNING, UnitState.HOLDING) and not unit.setpoints.heat
     return memory._replace(
-        unit=_unit(unit, watched), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id), sensors=SETTLED,
-        estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=_outputs(memory.outputs, unit.state),
+        unit=_unit(unit, watched, steps), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id, outputs),
+        sensors=SETTLED, estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=outputs,
         reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
         proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
@@ -133,79 +135,28 @@ def whole(named: Memory, batch: Batch) -> Memory:
     return named._replace(unit=named.unit._replace(batch=batch, ending="")) if named.unit.ending == WITH_BATCH else named
 
 
-def _since(waited_s: float, limits: tuple[float, ...]) -> float:
-    """Return the last of ``limits`` that ``waited_s`` has reached, 0 before the first."""
-    return max((limit for limit in limits if waited_s >= limit), default=0.0)
-
-
-def _over(value: float, limits: tuple[float, ...]) -> float:
-    """Return 0, or just above the highest of ``limits`` that ``value`` has passed."""
-    return max((limit + 1.0 for limit in limits if value > limit), default=0.0)
-
-
-def _unit(unit: UnitMemory, watched: bool) -> UnitMemory:
+def _unit(unit: UnitMemory, watched: bool, steps: bool) -> UnitMemory:
     batch, going_on = unit.batch, unit.state in _GOING_ON
     phase = standing.current(unit) if going_on else None
     anew = phase is None or _begins_anew(unit, phase)
     kept = PhaseMemory() if anew or phase is None else _phase(unit.phase, phase.kind in _MARKED)
-    recovery = unit.recovery if going_on else None  # what ends is not recovered
+    live = None if batch is None or phase is None else (phase, batch.recipe)  # what ends is not recovered
     return unit._replace(
         state_s=0.0, batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",
         phase_index=unit.phase_index if going_on else 0,
         phase=kept,
         reproof=_phase(unit.reproof) if unit.state is UnitState.RESTARTING else PhaseMemory(),
-        temp_sp_c=_round(unit.temp_sp_c) if going_on else 0.0,
+        temp_sp_c=0.0 if live is None or cools(live[1], unit.phase_index, steps=steps) else rounded(unit.temp_sp_c),
         setpoints=_setpoints(unit.setpoints, unit.state, watched),
         endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
-        power_lost=unit.power_lost if going_on else False,
-        recovery=None if recovery is None or batch is None or phase is None else _recovery(recovery, unit.state, batch.recipe, phase, kept),
+        power_lost=live is not None and unwatched(unit, *live, steps=steps),
+        recovery=None if live is None else remembered(unit, *live, kept, steps=steps),
     )  # fmt: skip
 
 
 def _begins_anew(unit: UnitMemory, phase: Phase) -> bool:
     """Return whether ``phase`` has forgotten what it was when it runs again: a leak test always, a purge that nobody watched."""
     return unit.state is not UnitState.RUNNING and (phase.kind == "LEAK_TEST" or (unit.power_lost and phase.kind in PURGES))
-
-
-def _recovery(recovery: Recovery, state: UnitState, recipe: Recipe, phase: Phase, kept: PhaseMemory) -> Recovery:
-    """Return what a decision still to come looks at, and afterwards only what was decided and whether it waits for the PLC's actuators.
-
-    RESTART_SEGMENT has begun the phase anew when the unit is RESTARTING, and nobody asks any more for what was waited. Where all lengths of
-    an outage come to the same, the length is none; where phase or recipe ask for HOLD or RESET nobody looks at the rest.
-    """
-    by = recovery.by if recovery.by in ("CORE", "WIRE") else "PLC"
-    sp_c = _round(recovery.sp_c)
-    if recovery.plan and state is UnitState.RESTARTING:
-        return Recovery("CORE", "", sp_c=sp_c, plan=_alike_plan(recovery.plan, sp_c, begun=True))
-    if recovery.plan:
-        waited_s = _since(recovery.waited_s, (GO_S,) if by == "CORE" else (SETTLE_S, SETTLE_S + GO_S))
-        return Recovery(by, "", sp_c=sp_c, waited_s=waited_s, plan=_alike_plan(recovery.plan, sp_c, begun=kept == PhaseMemory()))
-    waited_s = _since(recovery.waited_s, (DECIDE_S,))
-    if recovery.was not in ("RUNNING", "RESTARTING"):  # R1: HOLD, whatever else
-        return Recovery("CORE", "HELD", waited_s=waited_s)
-    plans = _plans(recipe, phase, sp_c, kept == PhaseMemory())
-    outage_s = 0.0 if len(plans) == 1 else _over(recovery.outage_s, (60.0, 900.0)) if recovery.known else 901.0
-    return Recovery(by, "RUNNING", outage_s, sp_c=sp_c, waited_s=waited_s)
-
-
-def _plans(recipe: Recipe, phase: Phase, sp_c: float, begun: bool) -> frozenset[str]:
-    """Return what may be decided in ``phase``, by the length of the outage."""
-    limits = recipe.power_fail
-    own = getattr(phase, "on_power_fail", "")
-    return frozenset(_alike_plan(plan, sp_c, begun=begun) for plan in ((own,) if own else (limits.short, limits.medium, limits.long)))
-
-
-def _alike_plan(plan: str, sp_c: float, *, begun: bool) -> str:
-    """Return the strategy that stands for those that come to the same.
-
-    They differ in the set point with which the phase goes on, and where there was none they do not. RESTART_SEGMENT goes on with the one
-    of RAMP_BACK_PV, and begins the phase anew, which is nothing where it remembers nothing or has begun anew already (``begun``).
-    """
-    if plan not in GOING_ON or (plan == "RESTART_SEGMENT" and not begun):
-        return plan
-    if sp_c <= 0.0:
-        return "CONTINUE"
-    return "RAMP_BACK_PV" if plan == "RESTART_SEGMENT" else plan
 
 
 def _phase(phase: PhaseMemory, marked: bool = False) -> PhaseMemory:
@@ -222,7 +173,7 @@ def _setpoints(wanted: Setpoints, state: UnitState, watched: bool) -> Setpoints:
     filling = wanted.atmosphere is Atmosphere.BACKFILL  # up to a pressure between vacuum and N2
     pumping = wanted.atmosphere is Atmosphere.VACUUM
     flow = 60.0 if filling or wanted.atmosphere is Atmosphere.N2_FLOW else 0.0
-    temp_c = _round(wanted.temp_c) if watched or wanted.heat else 0.0
+    temp_c = rounded(wanted.temp_c) if watched or wanted.heat else 0.0
     return NOTHING._replace(
         heat=wanted.heat,
         temp_c=temp_c,
@@ -230,17 +181,6 @@ def _setpoints(wanted: Setpoints, state: UnitState, watched: bool) -> Setpoints:
         pressure_mbar=900.0 if filling else 20.0 * pumping,
         n2_flow_nm3_h=flow,
     )
-
-
-def _round(temp_c: float) -> float:
-    """Return the band of a set point: none, cold, between, the recipe's temperature, above it."""
-    if temp_c <= 0.0:
-        return 0.0
-    if temp_c < 60.0:
-        return 23.0
-    if temp_c < TARGET_C - 5.0:
-        return 80.0
-    return TARGET_C if temp_c < TARGET_C + 15.0 else TARGET_C + 50.0
 
 
 def _interlocks(memory: Memory) -> InterlockMemory:
@@ -261,7 +201,7 @@ def _before_start(latched: frozenset[str]) -> frozenset[str]:
 
     RESET clears every latch, an acknowledgement every one of its kind. A row that RESET clears speaks on only where rows ask for it.
     """
-    blocking = {rule for rule in latched if BY_ID[rule].effect & (Effect.NO_START | Effect.ABORT)}
+    blocking = {rule for rule in latched if BY_ID[rule].effect & BLOCKS_START}
     if any(BY_ID[rule].reset is Reset.MANUAL for rule in blocking):
         return frozenset(rule for rule in latched if BY_ID[rule].reset is Reset.MANUAL and (rule in blocking or rule in _NAMED))
     return frozenset(rule for rule in latched if rule in blocking or BY_ID[rule].reset is Reset.MANUAL) if blocking else latched
@@ -307,23 +247,28 @@ def _together(rules: set[str], state: UnitState, heat: bool) -> int:
     return _matters(together, state, heat)
 
 
-def _proof(proof: Proof, limits: Limits, boot_id: int) -> Proof:
+def _proof(proof: Proof, limits: Limits, boot_id: int, out: Outputs) -> Proof:
     if proof.boot_id != boot_id:
-        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges, limits))
+        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges, limits, out))
     cycled, purged = proof.cycles >= limits.proof_cycles, proof.volumes >= limits.proof_volumes
     washed = proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or proof.volumes_since_heat >= limits.proof_volumes
     return Proof(
         cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated and not (cycled and washed),
-        volumes=limits.proof_volumes if purged else 0.0,
+        volumes=limits.proof_volumes if purged and not cycled else 0.0,
         low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
-        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges, limits),
+        cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges, limits, out),
     )  # fmt: skip
 
 
-def _gauges(watch: Watch, limits: Limits) -> Watch:
-    """Return where the gauge stood when gas began to be fed or pumped, whether it has not followed (I4F), and whether two contradict."""
+def _gauges(watch: Watch, limits: Limits, out: Outputs) -> Watch:
+    """Return where the gauge stood when gas began to be fed or pumped, whether it has not followed (I4F), and whether two contradict.
+
+    While the next image shows neither N2 nor a pump at work a gauge that follows is watched anew from there (``gauges.step``).
+    """
+    moves = out.n2_flow_sp_nm3_h > 0 or (out.pump and out.vac_throttle_pct >= PUMPED_PCT)
+    marked = watch.mark_mbar is not None and (moves or watch.frozen)
     contradict_s = limits.gauge_s if watch.contradict_s >= limits.gauge_s else 0.0  # then the next scan has no pressure
-    return Watch(contradict_s, mark_mbar=None if watch.mark_mbar is None else round(watch.mark_mbar), frozen=watch.frozen)
+    return Watch(contradict_s, mark_mbar=round(watch.mark_mbar) if marked and watch.mark_mbar is not None else None, frozen=watch.frozen)
 
 
 def _outputs(out: Outputs, state: UnitState) -> Outputs:

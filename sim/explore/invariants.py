@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from controller.command import Command
 from controller.image import Atmosphere, Mode
+from controller.interlocks.atmosphere import OPEN_S
 from controller.memory import Memory, Settings
 from controller.prooftest import objection
 from controller.recipe.states import FINAL, UnitState, Verb
@@ -79,6 +80,8 @@ def _moves(edge: Edge) -> Iterator[str]:
         yield "IDLE is left only by an accepted START"
     if "START" in accepted and not verdict.start:
         yield "no START against an interlock"
+    if "START" in accepted and state is not UnitState.RUNNING:
+        yield "no START that an interlock stops in the same scan"
     if was is UnitState.HELD and state in (UnitState.RESTARTING, UnitState.RUNNING):
         if "RESTART" not in accepted and edge.before.unit.recovery is None:
             yield "HELD is left upwards only by RESTART or the recovery of an outage"
@@ -115,6 +118,8 @@ def _truth(edge: Edge) -> Iterator[str]:
     opened = inputs.door_closed_a.value is False and inputs.door_closed_b.value is False
     if opened and (out.n2_valve or out.heat_enable):
         yield "no N2 and no heat with the door open"
+    if opened and inputs.dt_s >= OPEN_S and (edge.after.proof.leak_ok or edge.after.proof.proven):
+        yield "an opened door ends the proof of leak test and atmosphere"
     if out.heat_enable and edge.oven.gas == "air" and inputs.dt_s >= SHORT_S:
         yield "no heat in air"
     if edge.oven.hot and unit.was_heated and not (out.exhaust_fan and out.circulation and out.condenser):

@@ -62,6 +62,16 @@ class World:
         start = self.start
         return Batch(1, start.recipe, start.recipe_sha256, start.load, USER, AT_S)
 
+    def canonical(self, memory: Memory) -> Memory:
+        """Return the representative of all memories that behave as ``memory`` in this world."""
+        return canonical(memory, self.settings.limits, steps=_steps(self.together))
+
+
+@lru_cache(maxsize=8)
+def _steps(together: Together) -> bool:
+    """Return whether people go to other phases."""
+    return any(verb in (Verb.SKIP, Verb.BACK) for verbs in together for verb in verbs)
+
 
 class Came(NamedTuple):
     """One edge: how, where to, what it broke, the rows that were active, and whether it needs no disturbance."""
@@ -81,7 +91,7 @@ def explored(world: World, *, max_nodes: int = 10_000_000, jobs: int = 1,
     ``jobs`` worker processes expand the nodes of one level side by side; the result does not depend on them. ``tell`` hears of each level.
     """
     graph = Graph()
-    graph.add(Node(key(canonical(Memory(boot_id=BOOT_ID), world.settings.limits)), Oven()), -1, "")
+    graph.add(Node(key(world.canonical(Memory(boot_id=BOOT_ID))), Oven()), -1, "")
     with ProcessPoolExecutor(jobs, initializer=_take, initargs=(world,)) if jobs > 1 else nullcontext() as pool:
         while (first := graph.expanded) < len(graph.nodes) < max_nodes:
             level = graph.nodes[first:]
@@ -151,7 +161,7 @@ class _Leaving:
         yield from self._outages()
         if state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
             passed = memory._replace(proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
-            yield Came("proof test passed", canonical(passed, world.settings.limits), oven, [])
+            yield Came("proof test passed", world.canonical(passed), oven, [])
 
     def _outages(self) -> Iterator[Came]:
         """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
@@ -161,7 +171,7 @@ class _Leaving:
         for outage_s in world.outages_s if going else world.outages_s[:1]:
             back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
             broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
-            yield Came(f"core away for {outage_s:g} s", canonical(back, world.settings.limits), oven, broken, faultless=False)
+            yield Came(f"core away for {outage_s:g} s", world.canonical(back), oven, broken, faultless=False)
 
     def _refused(self, refused: tuple[Verb, ...]) -> Came:
         """Return the edge of all verbs that the state does not take, in one scan; it must lead where a scan without any leads."""
@@ -177,7 +187,7 @@ class _Leaving:
         if same not in self._seen:
             world = self._world
             seen = edge(world, self._memory, oven, cause, dt_s, verbs)
-            after, broken = canonical(seen.after, world.settings.limits), list(violations(world.settings, seen))
+            after, broken = world.canonical(seen.after), list(violations(world.settings, seen))
             self._seen[same] = Came(how, after, seen.oven, broken, seen.record.verdict.active, faultless)
         return self._seen[same]._replace(how=how, faultless=faultless)
 
