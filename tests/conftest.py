@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from sim import lot
 from sim.broker import free_port, mosquitto
 
 if TYPE_CHECKING:
@@ -25,6 +27,14 @@ LIVE = (
     "approval_core", "attacks", "contract_wires", "core_process", "interop*", "journal_failures", "journal_reading", "journal_writing",
     "kills", "modbus_server", "mqtt_broker", "mqtt_cursor", "mqtt_delivery", "opcua_*", "southbound_field", "southbound_modbus",
 )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every process of this run, workers and what they start, share the calibrated lots; the next run calibrates anew."""
+    if lot.KEPT not in os.environ:
+        folder = TemporaryDirectory(prefix="ovensim-lots-")
+        os.environ[lot.KEPT] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
