@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from xdist.scheduler import LoadScopeScheduling
 
 from sim import lot
@@ -20,6 +21,7 @@ from sim.broker import free_port, mosquitto
 
 if TYPE_CHECKING:
     from tests.opcua_rig import Site
+    from tests.wires import Wire
 
 START_S = 10.0
 # Real processes and sockets, with deadlines on the wall: one of these at a time, however many workers there are.
@@ -160,3 +162,19 @@ def opcua_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Site"]:
     site.start()
     yield site
     site.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def opcua_wire(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator["Wire"]:
+    from tests.wires import wire
+
+    async with wire("opcua", tmp_path_factory.mktemp("pki")) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def line(opcua_wire: "Wire") -> AsyncIterator["Wire"]:
+    """The soft PLC on OPC UA, begun anew for one test; its event loop is the session's, and the test's has to be."""
+    opcua_wire.fresh()
+    yield opcua_wire
+    opcua_wire.access.users.clear()
