@@ -34,7 +34,7 @@ from tests.causes import (
     together,
     welded_and_stopped,
 )
-from tests.rigs import PREPARED, copied, prepared
+from tests.rigs import PREPARED, prepared
 
 TCS = [f"z{zone}_{name}_c" for zone in (1, 2, 3) for name in ("tc_a", "tc_b", "tc_c", "limit")]
 STOPPING = Effect.HOLD | Effect.ABORT
@@ -319,7 +319,7 @@ def test_a_lost_vacuum_is_reset_while_held_once_n2_has_filled_the_chamber_and_th
 
 def test_a_copy_runs_on_as_the_original_does():
     one = prepared("vacuum")
-    other = copied(one)
+    other = one.fork()
     runs(one, None, 100)
     runs(other, None, 100)
     assert one.trace_sha256() == other.trace_sha256()

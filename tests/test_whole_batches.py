@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from controller import wiring as wirings
-from controller.command import Start
 from controller.journal.reader import JournalReader
 from controller.journal.store import Journal
-from controller.memory import Settings
-from controller.recipe.reading import read_load, read_recipe
+from controller.recipe.reading import read_recipe
 from controller.recipe.states import UnitState, Verb
-from sim import bench, lot, virtual
+from sim import virtual
 from sim.faults import FAULTS, clear, inject
+from sim.virtual import LONGEST_SCAN_S
+from tests.rigs import rig_at
 
 ROOT = Path(__file__).parents[1]
 WIRING = ROOT / "deploy" / "wiring.toml"
@@ -57,6 +56,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(trial):
 
 
 @pytest.mark.slow
+def test_a_batch_at_the_longest_scan_is_as_safe_and_as_long_as_one_at_one_second(trial):
+    slow = virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S)
+    assert (slow.unit_state, slow.unsafe) == ("COMPLETE", [])
+    assert slow.batch_s == pytest.approx(trial[0].batch_s, rel=0.01)
+
+
+@pytest.mark.slow
 def test_the_journal_of_a_virtual_batch_tells_every_phase(trial):
     with JournalReader(trial[1]) as reader:
         phases = [json.loads(found.payload) for found in reader.after(0, 1000, ["phase"])]
@@ -86,20 +92,6 @@ def test_the_command_prints_one_object_on_its_last_line():
     assert found.keys() >= {"recipe", "seed", "unit_state", "result", "batch_s", "endpoint_at_s", "residual_solvent", "insoluble", "unsafe",
                             "alarms", "scans", "wall_s", "trace_sha256"}  # fmt: skip
     assert found["residual_solvent"].keys() == {"estimate", "low", "high", "truth"}
-
-
-def rig_at(phase_kind, seed=1, hours=4.0, recipe=TRIAL, load=SAMPLE):
-    """Return a rig that runs ``recipe`` and has just spent two minutes in ``phase_kind``."""
-    sourced, rolls = read_recipe(recipe), read_load(load)
-    rig = bench.rig(Settings.model_validate(lot.settings(seed)), wirings.load(WIRING), rolls, seed)
-    for _ in range(10):
-        rig.step()
-    rig.ask(Verb.START, Start(sourced.recipe, sourced.sha256, sourced.text, rolls))
-    since = 0
-    while since < 120 and rig.at_s < hours * 3600:
-        since = since + 1 if rig.step().phase_kind == phase_kind else 0
-    assert rig.record.phase_kind == phase_kind
-    return rig
 
 
 def steps(rig, seconds):
