@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from sim import lot
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tests.wires import Wire
 
 START_S = 10.0
+# An example may be the one in which numba compiles or a neighbour takes the processor: no deadline on the wall (hypothesis has 200 ms).
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
 # Real processes and sockets, with deadlines on the wall: one of these at a time, however many workers there are.
 LIVE = (
     "approval_core", "attacks", "contract_wires", "core_process", "interop*", "journal_failures", "journal_reading", "journal_writing",
