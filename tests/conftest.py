@@ -33,6 +33,10 @@ LIVE = (
     "approval_core", "attacks", "contract_wires", "core_process", "interop*", "journal_failures", "journal_reading", "journal_writing",
     "kills", "modbus_server", "mqtt_broker", "mqtt_cursor", "mqtt_delivery", "opcua_*", "southbound_field", "southbound_modbus",
 )  # fmt: skip
+# More than ten seconds of processor time each (2026-11-27), longest first.
+LONG = (
+    "lots_foretold", "drying_belief", "whole_batches", "exploration", "campaign", "rehearsals", "calibration",
+)  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,9 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the files with real processes come first, then those with whole batches: they take longest."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (_group(item.nodeid) != "live", item.path not in slow))
+    """Let the files with real processes come first, then those that take longest, so that all workers end together."""
+    first = {name: place for place, name in enumerate(("live", *LONG))}
+    items.sort(key=lambda item: first.get(_group(item.nodeid), len(first)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -30,6 +30,12 @@ def trial(tmp_path_factory):
     return virtual.run(TRIAL, SAMPLE, WIRING, 1, journal=journal), journal
 
 
+@pytest.fixture(scope="module")
+def slow():
+    """The same at the longest scan, without a journal."""
+    return virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S)
+
+
 @pytest.mark.slow
 def test_the_short_trial_completes_safely_at_its_endpoint(trial):
     result, _ = trial
@@ -48,16 +54,15 @@ def test_the_estimate_is_honest_about_the_product(trial):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(trial):
-    again = virtual.run(TRIAL, SAMPLE, WIRING, 1)
-    assert again.trace_sha256 == trial[0].trace_sha256
-    assert again._replace(wall_s=0.0) == trial[0]._replace(wall_s=0.0)
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(slow):
+    again = virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S)
+    assert again.trace_sha256 == slow.trace_sha256
+    assert again._replace(wall_s=0.0) == slow._replace(wall_s=0.0)
     assert virtual.run(TRIAL, SAMPLE, WIRING, 2, max_h=0.2).trace_sha256 != virtual.run(TRIAL, SAMPLE, WIRING, 1, max_h=0.2).trace_sha256
 
 
 @pytest.mark.slow
-def test_a_batch_at_the_longest_scan_is_as_safe_and_as_long_as_one_at_one_second(trial):
-    slow = virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S)
+def test_a_batch_at_the_longest_scan_is_as_safe_and_as_long_as_one_at_one_second(trial, slow):
     assert (slow.unit_state, slow.unsafe) == ("COMPLETE", [])
     assert slow.batch_s == pytest.approx(trial[0].batch_s, rel=0.01)
 
@@ -80,7 +85,7 @@ def test_every_production_recipe_runs_to_its_endpoint_safely(name):
 
 @pytest.mark.slow
 def test_a_batch_runs_with_the_controllers_own_zone_loops():
-    result = virtual.run(TRIAL, SAMPLE, WIRING, 3, direct=True)
+    result = virtual.run(TRIAL, SAMPLE, WIRING, 3, LONGEST_SCAN_S, direct=True)
     assert (result.unit_state, result.unsafe) == ("COMPLETE", [])
 
 
