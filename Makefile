@@ -7,7 +7,8 @@ STAMP := $(VENV)/.complete
 NODE_STAMP := tests/interop/node_modules/.complete
 # tool:package of Debian
 SYSTEM := mosquitto:mosquitto mosquitto_sub:mosquitto-clients mbpoll:mbpoll systemd-analyze:systemd node:nodejs npm:npm
-export PYTHONDONTWRITEBYTECODE = 1
+# Else each of the many processes of tests and demo would compile every source anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench campaign explore votes kills attacks quiet mutants setup system interop constraints interop-lock clean
 

@@ -1,14 +1,14 @@
-"""Where each signal lies in the PLC: one line of ``deploy/wiring.toml`` per signal, compiled to a decoder and its inverse.
+"""Where each signal lies in the PLC: one line of ``deploy/wiring.toml`` per signal, compiled to a decoder.
 
-``Wiring.decode`` turns the registers of one reading into Inputs, ``Wiring.encode`` does the reverse for a soft PLC, so that both ends read
-the same file. On OPC UA a signal is a node instead: ``Wiring.nodes`` says which.
+``Wiring.decode`` turns the registers of one reading into Inputs; a soft PLC writes them by the same file. On OPC UA a signal is a node
+instead: ``Wiring.nodes`` says which.
 """
 
 import struct
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from itertools import compress, repeat
+from itertools import repeat
 from operator import ge, itemgetter, le, mul
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -23,7 +23,6 @@ from controller.validation import problems_of
 
 Kind = Literal["bool", "u16", "i16", "u32", "f32"]
 _CODE: Final = {"u16": "H", "i16": "h", "u32": "I", "f32": "f"}
-_LIMITS: Final = {"u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "u32": (0, 0xFFFF_FFFF)}
 _WIDTH: Final = {"bool": 1, "u16": 1, "i16": 1, "u32": 2, "f32": 2}
 _INTEGERS: Final = frozenset({"plc_signature", "plc_map_version", "plc_serial", "plc_alive", "plc_boot_id", "plc_state", "plc_reason",
                               "plc_heat_block", "plc_lease", "echo_epoch", "echo_counter", "echo_crc"})  # fmt: skip
@@ -103,7 +102,6 @@ class Wiring:
             place.register for place in (present[name] for name in words) if place.word_order == "little" and _WIDTH[place.type] == 2
         ]
         self._compile_decoder(words, present)
-        self._compile_encoder(words, present)
 
     def _compile_decoder(self, words: list[str], present: Mapping[str, Place]) -> None:
         whole = [name for name in words if name in _INTEGERS and present[name].type in ("u16", "u32")]
@@ -120,25 +118,6 @@ class Wiring:
         self._choose = lru_cache(maxsize=_CHOICES)(partial(_choice, places, len(absent)))
         found = {name: at for at, name in enumerate((*measured, *whole, *bits, *absent, *OWN_SIGNALS))}
         self._in_order = itemgetter(*(found[name] for name in SIGNALS))
-
-    def _compile_encoder(self, names: list[str], present: Mapping[str, Place]) -> None:
-        layout = _struct(names, present)
-        self._packer = struct.Struct(f"{layout.format}{2 * self.registers - layout.size}x")
-        self._pick_words = _picker(names)
-        places = [present[name] for name in names]
-        whole = {at for at, (name, place) in enumerate(zip(names, places, strict=True)) if name in _INTEGERS and place.scale == 1.0}
-        self._quantised = [
-            (at, place.scale, *_LIMITS[place.type]) for at, place in enumerate(places) if place.type != "f32" and at not in whole
-        ]
-        self._scaled = [(at, place.scale) for at, place in enumerate(places) if place.type == "f32" and place.scale != 1.0]
-        bits: dict[int, list[tuple[int, str]]] = {}
-        for name, place in present.items():
-            if place.type == "bool":
-                bits.setdefault(place.register, []).append((1 << place.bit, name))
-        self._bit_words = [
-            (register, lru_cache(_CHOICES)(partial(_word, [mask for mask, _ in found])), _picker([name for _, name in found]))
-            for register, found in bits.items()
-        ]
 
     @property
     def nodes(self) -> dict[str, str]:
@@ -175,21 +154,6 @@ class Wiring:
             if value is not None and not low <= value <= high:
                 samples[at] = Sample(None, Quality.BAD_SENSOR if value != value else Quality.BAD_RANGE, at_s)
 
-    def encode(self, values: Mapping[str, float]) -> list[int]:
-        """Return the registers that show ``values`` (field name -> value; NaN is a broken sensor): the soft PLC's side of ``decode``."""
-        words = list(self._pick_words(values))
-        for at, scale, low, high in self._quantised:
-            value = words[at]
-            # an integer register cannot hold NaN: a broken sensor reads full scale, outside the tag's range
-            count = round(value / scale) if value == value else high
-            words[at] = count if low <= count <= high else min(max(count, low), high)
-        for at, scale in self._scaled:
-            words[at] /= scale
-        registers = list(self._bytes.unpack(self._packer.pack(*words)))
-        for register, word, pick in self._bit_words:
-            registers[register] |= word(pick(values))
-        return self._swapped(registers) if self._swaps else registers
-
     def _swapped(self, registers: Sequence[int]) -> list[int]:
         swapped = list(registers)
         for at in self._swaps:
@@ -217,10 +181,6 @@ def _struct(names: Sequence[str], present: Mapping[str, Place]) -> struct.Struct
 def _choice(places: Sequence[tuple[int, int]], absent: int, words: tuple[int, ...]) -> Callable[[Sequence[Sample[float]]], Any]:
     """Return a function that picks from (off, on, absent): for each (word, mask) of ``places`` by ``words``, then absent samples."""
     return itemgetter(*(int(bool(words[word] & mask)) for word, mask in places), *([2] * absent))
-
-
-def _word(masks: Sequence[int], flags: tuple[float, ...]) -> int:
-    return sum(compress(masks, flags))
 
 
 def _picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:

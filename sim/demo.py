@@ -28,6 +28,7 @@ from controller.journal.report import report
 from sim import lot
 from sim.broker import broker
 from sim.demo_wire import Kind, Wire, wire
+from sim.processes import stop
 from sim.station import endpoint_verdict
 from sim.truth import beside
 
@@ -159,7 +160,7 @@ async def _processes(demo: Demo, folder: Path, way: Wire, config: Path) -> Async
         finally:
             for name in ("gateway", "core", "plc"):
                 if name in running:
-                    await _stop(running[name])
+                    await stop(running[name])
 
 
 class _logs:  # noqa: N801 - reads as a verb phrase at its one use
@@ -172,16 +173,6 @@ class _logs:  # noqa: N801 - reads as a verb phrase at its one use
     def __exit__(self, *_: object) -> None:
         for file in self._files.values():
             file.close()
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), LEAVE_S)
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
 
 
 async def _port_open(port: int, process: asyncio.subprocess.Process) -> None:

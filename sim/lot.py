@@ -3,6 +3,9 @@
 Nothing here looks into the plant: the coupons are what a laboratory would report, and the calibration is the controller's own.
 """
 
+import fcntl
+import json
+import os
 import random
 from dataclasses import replace
 from functools import lru_cache
@@ -24,6 +27,7 @@ ASSAY: Final = '{ method = "extraction and weighing", solvent = "NMP", extractio
 DATE: Final = "2026-01-01"
 PREDRY_SD_WT_PCT: Final = 0.5  # [assume] of the coating line's own laboratory
 OVEN_SD_K: Final = 0.2  # [assume] of the laboratory oven's calibrated thermocouple: what its reports say, and the error that it has
+KEPT: Final = "OVENSIM_LOTS"  # environment: a folder in which the processes of one test run share what they have calibrated
 
 
 def coupons(lot: int) -> list[Coupon]:
@@ -38,7 +42,25 @@ def coupons(lot: int) -> list[Coupon]:
 
 @lru_cache(maxsize=64)
 def estimator(lot: int) -> dict[str, Any]:
-    """Return the ``[estimator]`` section that the calibration with the lot's coupons gives."""
+    """Return the ``[estimator]`` section that the calibration with the lot's coupons gives: ten seconds of work, the same every time."""
+    folder = os.environ.get(KEPT)
+    return _kept(Path(folder) / f"{lot}.json", lot) if folder else _calibrated(lot)
+
+
+def _kept(file: Path, lot: int) -> dict[str, Any]:
+    """Return what ``file`` holds; the first process that asks calibrates and writes it, the others wait."""
+    with file.open("a+", encoding="utf-8") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        kept.seek(0)
+        text = kept.read()
+        if not text:
+            text = json.dumps(_calibrated(lot))
+            kept.write(text)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _calibrated(lot: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "lab.toml"
         file.write_text(lab_file(lot, coupons(lot)), encoding="utf-8")

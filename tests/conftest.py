@@ -9,28 +9,48 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from sim import lot
 from sim.broker import free_port, mosquitto
 
 if TYPE_CHECKING:
     from tests.opcua_rig import Site
+    from tests.wires import Wire
 
 START_S = 10.0
+# An example may be the one in which numba compiles or a neighbour takes the processor: no deadline on the wall (hypothesis has 200 ms).
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
 # Real processes and sockets, with deadlines on the wall: one of these at a time, however many workers there are.
 LIVE = (
     "approval_core", "attacks", "contract_wires", "core_process", "interop*", "journal_failures", "journal_reading", "journal_writing",
     "kills", "modbus_server", "mqtt_broker", "mqtt_cursor", "mqtt_delivery", "opcua_*", "southbound_field", "southbound_modbus",
 )  # fmt: skip
+# More than ten seconds of processor time each (2026-11-27), longest first.
+LONG = (
+    "lots_foretold", "drying_belief", "whole_batches", "exploration", "campaign", "rehearsals", "calibration",
+)  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every process of this run, workers and what they start, share the calibrated lots; the next run calibrates anew."""
+    if lot.KEPT not in os.environ:
+        folder = TemporaryDirectory(prefix="ovensim-lots-")
+        os.environ[lot.KEPT] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the files with real processes come first, then those with whole batches: they take longest."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (_group(item.nodeid) != "live", item.path not in slow))
+    """Let the files with real processes come first, then those that take longest, so that all workers end together."""
+    first = {name: place for place, name in enumerate(("live", *LONG))}
+    items.sort(key=lambda item: first.get(_group(item.nodeid), len(first)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -150,3 +170,19 @@ def opcua_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Site"]:
     site.start()
     yield site
     site.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def opcua_wire(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator["Wire"]:
+    from tests.wires import wire
+
+    async with wire("opcua", tmp_path_factory.mktemp("pki")) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def line(opcua_wire: "Wire") -> AsyncIterator["Wire"]:
+    """The soft PLC on OPC UA, begun anew for one test; its event loop is the session's, and the test's has to be."""
+    opcua_wire.fresh()
+    yield opcua_wire
+    opcua_wire.access.users.clear()

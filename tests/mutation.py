@@ -84,7 +84,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
         "test_operating.py",
     ),
     "controller/southbound/contract.py": ("test_boundaries.py", *_WIRE),
-    "controller/block.py": ("test_block_exact.py", "test_boundaries.py", "test_softplc.py", *_WIRE),
+    "controller/block.py": ("test_block_exact.py", "test_boundaries.py", "test_softplc.py", "test_softplc_guards.py", *_WIRE),
     "controller/recipe/check.py": ("test_claims_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
     "controller/recipe/check_phase.py": ("test_check_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),
     "controller/recipe/order.py": ("test_order_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),

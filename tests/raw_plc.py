@@ -15,6 +15,7 @@ from controller.southbound.modbus_settings import ModbusSettings
 from controller.tags import Quality, Sample
 from controller.wiring import load
 from tests.conftest import serving
+from tests.registers import image_of
 
 WIRING = load(Path(__file__).parent.parent / "deploy" / "wiring.toml")
 OWN = {name: Sample[float](1.0, Quality.GOOD, 0.0) for name in OWN_SIGNALS}
@@ -49,7 +50,7 @@ class Plc:
         if function == 4:
             if not self.frozen:
                 self.values["plc_alive"] += 1
-            registers = WIRING.encode(self.values)[at : at + count]
+            registers = image_of(WIRING, self.values)[at : at + count]
             body = struct.pack(f">BB{len(registers)}H", 4, 2 * len(registers), *registers)
         else:
             words = struct.unpack(f">{count}H", request[13:])

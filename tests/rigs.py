@@ -1,6 +1,5 @@
 """Rigs in the middle of a batch, made once per test run and handed out as copies that run on bit by bit the same."""
 
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -8,11 +7,12 @@ from controller import wiring as wirings
 from controller.command import Start
 from controller.memory import Settings
 from controller.recipe.flow import Leak
-from controller.recipe.reading import parse_recipe, read_load
+from controller.recipe.reading import parse_recipe, read_load, read_recipe
 from controller.recipe.states import Verb
-from sim import bench
+from sim import bench, lot
 
 ROOT = Path(__file__).parents[1]
+TRIAL = ROOT / "recipes" / "trial-short.toml"
 SAMPLE = ROOT / "recipes" / "loads" / "sample-roll.toml"
 PREPARED = {  # recipe, what is changed in its text, the phase and how long it has lasted, s, what the site sets differently
     "idle": ("trial-short", (), "", 60, {}),
@@ -67,16 +67,24 @@ def _prepared(name: str) -> bench.Rig:
 
 def prepared(name: str) -> bench.Rig:
     """Return a rig of ``PREPARED`` for one test: it shares nothing that changes with the others."""
-    return copied(_prepared(name))
+    return _prepared(name).fork()
 
 
-def copied(rig: bench.Rig) -> bench.Rig:
-    """Return a rig that goes on as ``rig`` does; hashes do not copy themselves, and one array of the roll is a view of another."""
-    shared = (rig.wiring, rig.settings, rig.memory, rig.record, rig._reading, *rig.commands)
-    memo: dict[int, object] = {id(one): one for one in shared}
-    memo[id(rig._trace)] = rig._trace.copy()
-    other = deepcopy(rig, memo)
-    heat = other.plc.plant.heat
-    assert heat is not None
-    heat.film_c = heat.temps_c[1:].reshape(-1)
-    return other
+@cache
+def _begun(kind: str, recipe: Path, load: Path, hours: float) -> bench.Rig:
+    sourced, rolls = read_recipe(recipe), read_load(load)
+    rig = bench.rig(Settings.model_validate(lot.settings(1)), wirings.load(bench.default_wiring()), rolls, 1)
+    for _ in range(10):
+        rig.step()
+    rig.ask(Verb.START, Start(sourced.recipe, sourced.sha256, sourced.text, rolls))
+    since = 0
+    while since < 120 and rig.at_s < hours * 3600:
+        since = since + 1 if rig.step().phase_kind == kind else 0
+    assert rig.record is not None
+    assert rig.record.phase_kind == kind
+    return rig
+
+
+def rig_at(kind: str, recipe: Path = TRIAL, load: Path = SAMPLE, hours: float = 4.0) -> bench.Rig:
+    """Return a rig of the calibrated lot 1 that runs ``recipe`` and has just spent two minutes in a phase of ``kind``."""
+    return _begun(kind, recipe, load, hours).fork()

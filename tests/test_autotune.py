@@ -2,7 +2,6 @@
 
 import tomllib
 from collections import deque
-from copy import deepcopy
 from math import atan, hypot, pi
 from pathlib import Path
 
@@ -185,12 +184,6 @@ def test_intake_knows_the_arguments():
     assert "gain" in command_of(row, 0).refusal
 
 
-def copied(rig: Rig) -> Rig:
-    """Return the rig as it stands, to go on with; what is the same for all is shared."""
-    shared = (rig.wiring, rig.settings, rig._trace)
-    return deepcopy(rig, {id(one): one for one in shared})
-
-
 def post(rig: Rig, role=Role.ENGINEER, **args) -> None:
     rig.commands.append(Command(f"t{rig.counter}", "eng", Verb.AUTOTUNE, None, rig.counter + 1, args=args, role=role))
 
@@ -209,7 +202,7 @@ def until_ended(rig: Rig, limit_s=7200.0):
 
 
 def test_an_operator_may_not(soaking):
-    rig = copied(soaking)
+    rig = soaking.fork()
     post(rig, Role.OPERATOR, loop="zone")
     rig.step()
     assert "needs the role engineer" in bench.answers(rig)[-1]["answer"]
@@ -217,7 +210,7 @@ def test_an_operator_may_not(soaking):
 
 
 def test_the_zone_loops_are_tuned_and_nothing_is_set(soaking, tmp_path):
-    rig = copied(soaking)
+    rig = soaking.fork()
     before, settings = rig.record.outputs.zone_op_pct, rig.settings
     store = Journal(tmp_path / "j.sqlite", threaded=False)
     rig.journal = store
@@ -241,7 +234,7 @@ def test_the_zone_loops_are_tuned_and_nothing_is_set(soaking, tmp_path):
 
 @pytest.mark.parametrize(("verb", "why"), [(Verb.HOLD, "left the soak"), (Verb.ABORT, "left the soak"), (Verb.STOP, "left the soak")])
 def test_it_ends_with_the_phase_and_the_old_tuning_goes_on(soaking, verb, why):
-    rig = copied(soaking)
+    rig = soaking.fork()
     post(rig, loop="zone")
     for _ in range(60):
         rig.step()
@@ -254,7 +247,7 @@ def test_it_ends_with_the_phase_and_the_old_tuning_goes_on(soaking, verb, why):
 
 
 def test_an_interlock_ends_it(soaking):
-    rig = copied(soaking)
+    rig = soaking.fork()
     post(rig, loop="zone")
     rig.step()
     rig.plc.plant.field.circulation.dead = True
@@ -264,7 +257,7 @@ def test_an_interlock_ends_it(soaking):
 
 
 def test_off_ends_it(soaking):
-    rig = copied(soaking)
+    rig = soaking.fork()
     post(rig, loop="zone")
     rig.step()
     post(rig, loop="zone")

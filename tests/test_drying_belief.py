@@ -15,6 +15,7 @@ from tests.weighing import EARLY, HELD, LATE, LONG, NMP, PAIRS, PRIOR, RAMP, WAR
 
 Array = NDArray[np.float64]
 ALL_MEDIAN = np.zeros((len(AXES), 1))
+LOTS = 30
 
 
 def exactly(*theta: float) -> Belief:
@@ -143,12 +144,11 @@ def test_films_that_bind_solvent_are_found_to_bind_so_much_and_to_let_it_go_so_f
     for truth, told in zip(TRUTHS, (0.6, 0.95), strict=True):  # little that is gone soon can hardly be told from none
         still = drying.residuals(exactly(*truth), [weighed(one) for one in LADDER], NMP, ALL_MEDIAN)[:, 0]
         given = [weighed(one, float(left), 1e-4) for one, left in zip(LADDER, still, strict=True)]
-        found, again = drying.update(PRIOR, given), drying.update(PRIOR, given)
+        found = drying.update(PRIOR, given)
         assert found.effective >= drying.ENOUGH
         assert np.abs((found.belief.mean - truth) / found.belief.sd).max() < 2
         assert found.belief.sd[BOUND] < told * PRIOR.sd[BOUND]
         assert found.belief.sd[RELEASE] < 0.85 * PRIOR.sd[RELEASE]
-        assert found.belief.covariance.tobytes() == again.belief.covariance.tobytes()
         assert np.abs(found.z).max() < 2
         beliefs.append(found.belief)
     apart = beliefs[0].mean - beliefs[1].mean
@@ -156,25 +156,37 @@ def test_films_that_bind_solvent_are_found_to_bind_so_much_and_to_let_it_go_so_f
     assert apart[RELEASE] < -0.8
 
 
+def test_equal_coupons_give_an_equal_belief_to_the_bit() -> None:
+    given = [weighed(WARM, 0.027), weighed(HELD, 0.009)]
+    first, second = (drying.update(PRIOR, given, samples=256) for _ in range(2))
+    assert first.belief.mean.tobytes() == second.belief.mean.tobytes()
+    assert first.belief.covariance.tobytes() == second.belief.covariance.tobytes()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_ninety_percent_of_the_truths_lie_inside_ninety_percent_intervals() -> None:
-    """60 lots from the prior itself, four coupons each with the law's and the laboratory's errors; the intervals are neither way off."""
+    """Lots from the prior itself, four coupons each with the law's and the laboratory's errors; the intervals are neither way off.
+
+    Of 30 lots a parameter's share inside has a standard error of 5.5 %, its mean deviation one of 0.18: bounds at 2.5 of them. Over all
+    five parameters, 150 deviations that hang together a little, they are closer.
+    """
     rng = np.random.default_rng(20261122)
     points: list[Points] = [WARM, HELD, EARLY, LONG]
-    deviates = rng.standard_normal((len(AXES), 60))
+    deviates = rng.standard_normal((len(AXES), LOTS))
     truths = within(PRIOR.mean[:, None] + np.linalg.cholesky(PRIOR.covariance) @ deviates[: len(NAMES)])
     plain = drying.residuals(PRIOR, [weighed(one, sd_k=0.5) for one in points], NMP, deviates)
     seen = plain + np.hypot(5e-4, drying.LAW_LN_SD * plain) * rng.standard_normal(plain.shape)
     away, sds = [], []
-    for i in range(60):
+    for i in range(LOTS):
         given = [weighed(one, max(0.0, float(left)), 5e-4, sd_k=0.5) for one, left in zip(points, seen[:, i], strict=True)]
         found = drying.update(PRIOR, given, samples=512).belief
         away.append((truths[:, i] - found.mean) / found.sd)
         sds.append(found.sd)
     inside = (np.abs(away) < 1.645).mean(axis=0)
-    assert ((inside >= 0.8) & (inside <= 0.98)).all(), inside
-    assert np.abs(np.mean(away, axis=0)).max() < 0.35, np.mean(away, axis=0)
+    assert (inside >= 0.76).all(), inside
+    assert 0.83 <= inside.mean() <= 0.97, inside
+    assert np.abs(np.mean(away, axis=0)).max() < 0.45, np.mean(away, axis=0)
     told = np.median(sds, axis=0) / PRIOR.sd
     assert told[DIFFUSION] < 0.7, told
     assert told[BOUND] < 0.85, told

@@ -285,7 +285,7 @@ def test_time_that_runs_backwards_is_not_integrated(soaked: EstimatorMemory) -> 
     assert estimate.residual_solvent == soaked.estimate.residual_solvent
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(st.floats(0, 300), st.floats(1e-3, 1100), st.floats(5, 60), st.floats(0, 20), st.booleans()), min_size=1, max_size=25

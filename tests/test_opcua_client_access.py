@@ -1,7 +1,6 @@
 """Who the PLC's OPC UA server lets in, and nodes that are not there."""
 
 import pytest
-import pytest_asyncio
 
 from controller.errors import FileError, WireError
 from controller.southbound.opcua_client import OpcUaDriver
@@ -9,22 +8,9 @@ from controller.southbound.opcua_settings import OpcUaSettings
 from controller.tags import Quality
 from controller.wiring import Wiring, WiringFile
 from tests.test_contract_wires import sent, until
-from tests.wires import WIRING, shown, wire
+from tests.wires import WIRING, shown
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(tmp_path_factory):
-    async with wire("opcua", tmp_path_factory.mktemp("pki")) as one:
-        yield one
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def line(served):
-    served.fresh()
-    yield served
-    served.access.users.clear()
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_without_signing_and_encryption_the_plc_lets_nobody_in(line):

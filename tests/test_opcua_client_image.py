@@ -4,28 +4,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import pytest_asyncio
 from asyncua import ua
 
 from controller.tags import Quality
 from tests.test_contract_wires import OWN, caught_up, names, until
-from tests.wires import shown, wire
+from tests.wires import shown
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 DEADLINE_S = 20.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(tmp_path_factory):
-    async with wire("opcua", tmp_path_factory.mktemp("pki")) as one:
-        yield one
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def line(served):
-    served.fresh()
-    yield served
-    served.access.users.clear()
 
 
 class Desk:

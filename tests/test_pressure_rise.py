@@ -22,7 +22,7 @@ from controller.scan import _phase_view
 from controller.solvents import SOLVENTS
 from sim.faults import inject
 from tests.images import BAD, image
-from tests.test_whole_batches import rig_at
+from tests.rigs import rig_at
 
 NMP = SOLVENTS["NMP"]
 TRIAL = (Path(__file__).parents[1] / "recipes" / "trial-short.toml").read_text("utf-8")

@@ -1,6 +1,5 @@
 """Power failures: core, PLC or both away for a short, a medium or a long time, in every kind of phase."""
 
-from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 
@@ -67,12 +66,6 @@ def decisions(rig, since=0):
     return [content for _, kind, content in rig.notes[since:] if kind == "decision" and content["what"] == "power-fail recovery"]
 
 
-def copied(rig):
-    """Return a rig of its own; what never changes is shared."""
-    shared = {id(one): one for one in (rig.wiring, rig.settings, rig.memory, rig.record)}
-    return deepcopy(rig, shared | {id(rig._trace): rig._trace.copy()})
-
-
 @lru_cache(maxsize=1)
 def walked():
     """Return a rig in the middle of each kind of phase, of one batch that is walked through by skipping."""
@@ -83,7 +76,7 @@ def walked():
     for kind in PHASES:
         rig.step()
         until(rig, lambda r, kind=kind: r.record.phase_kind == kind and middle(r, kind))
-        found[kind] = copied(rig)
+        found[kind] = rig.fork()
         if kind == "COOL":
             until(rig, lambda r: r.record.process.hottest_c < 59.5)
         if kind in ("SOAK", "PRESSURE_RISE", "WAIT", "OPERATOR", "CURE", "STEP", "COOL"):
@@ -104,7 +97,7 @@ def middle(rig, kind):
 
 def resumed(kind, away, length) -> Rig:
     """Return the rig some seconds after the power has come back."""
-    rig = copied(walked()[kind])
+    rig = walked()[kind].fork()
     rig.unsafe.clear()
     outages.cut(rig, away, OUTAGE_S[length])
     for _ in range(12):
@@ -171,7 +164,7 @@ def test_after_the_recovery_the_oven_heats_again_with_a_new_reset_at_the_plc():
 
 
 def test_a_plc_that_was_only_silent_is_no_power_failure():
-    rig = copied(walked()["SOAK"])
+    rig = walked()["SOAK"].fork()
     rig.plc.faults.image_frozen = True
     for _ in range(30):
         rig.step()
@@ -184,7 +177,7 @@ def test_a_plc_that_was_only_silent_is_no_power_failure():
 
 
 def test_a_person_who_holds_during_the_outage_is_not_overruled():
-    rig = copied(walked()["SOAK"])
+    rig = walked()["SOAK"].fork()
     rig.plc.faults.stopped = True
     for _ in range(6):
         rig.step()
@@ -221,7 +214,7 @@ def test_a_core_that_dies_while_the_atmosphere_is_proven_again_comes_back_held_a
 
 
 def test_an_outage_of_unknown_length_counts_as_long():
-    rig = copied(walked()["SOAK"])
+    rig = walked()["SOAK"].fork()
     outages.cut(rig, "CORE", 10.0, known=False)
     for _ in range(12):
         rig.step()
@@ -230,7 +223,7 @@ def test_an_outage_of_unknown_length_counts_as_long():
 
 def test_reset_ends_the_batch():
     text = recipe_text(SOAK='on_power_fail = "RESET"')
-    rig = copied(walked()["SOAK"])
+    rig = walked()["SOAK"].fork()
     unit = rig.memory.unit
     batch = unit.batch._replace(recipe=parse_recipe(text, "walk").recipe)
     rig.memory = rig.memory._replace(unit=unit._replace(batch=batch))

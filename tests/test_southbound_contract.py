@@ -7,12 +7,13 @@ from controller.errors import IdentityError
 from controller.image import OFF, Inputs, Mode
 from controller.southbound import contract
 from tests.raw_plc import EPOCH, HEALTHY, MASTER, OWN, WIRING, names
+from tests.registers import image_of
 
 START = contract.Memory(epoch=EPOCH, master=MASTER, serial=WIRING.file.plc_serial)
 
 
-def image_of(at_s: float, **values: float) -> Inputs:
-    return WIRING.decode(WIRING.encode(HEALTHY | values), at_s, 1.0, OWN)
+def shown(at_s: float, **values: float) -> Inputs:
+    return WIRING.decode(image_of(WIRING, HEALTHY | values), at_s, 1.0, OWN)
 
 
 @pytest.mark.parametrize(
@@ -26,17 +27,17 @@ def image_of(at_s: float, **values: float) -> Inputs:
 )
 def test_an_impostor_is_named_with_what_was_expected_and_seen(values: dict[str, float], says: str) -> None:
     with pytest.raises(IdentityError, match=says):
-        contract.seen(START, image_of(0.0, **values), 0.0)
+        contract.seen(START, shown(0.0, **values), 0.0)
 
 
 def test_a_shifted_map_is_an_impostor() -> None:
-    shifted = [0, *WIRING.encode(HEALTHY)[:-1]]
+    shifted = [0, *image_of(WIRING, HEALTHY)[:-1]]
     with pytest.raises(IdentityError):
         contract.check_identity(WIRING.decode(shifted, 0.0, 1.0, OWN), 4711)
 
 
 def test_blocks_count_up_and_carry_the_alive_counter_that_was_looked_at() -> None:
-    memory, _ = contract.seen(START, image_of(0.0, plc_alive=41), 0.0)
+    memory, _ = contract.seen(START, shown(0.0, plc_alive=41), 0.0)
     memory, first = contract.next_block(memory, OFF, 0.0)
     memory, second = contract.next_block(memory, OFF._replace(mode=Mode.HOLD), 1.0)
     blocks = [block.decode(registers)[0] for registers in (first, second)]
@@ -44,22 +45,22 @@ def test_blocks_count_up_and_carry_the_alive_counter_that_was_looked_at() -> Non
 
 
 def test_a_block_that_is_acknowledged_but_not_followed_shows_after_two_seconds_and_heals_with_the_echo() -> None:
-    memory, _ = contract.seen(START, image_of(0.0, plc_alive=1), 0.0)
+    memory, _ = contract.seen(START, shown(0.0, plc_alive=1), 0.0)
     crcs = []
     for at_s in range(3):
         memory, registers = contract.next_block(memory, OFF, float(at_s))
         crcs.append(registers[-1])
     memory, events = contract.judged(memory, 2.0)
     assert (memory.echo_ok, events) == (True, [])
-    memory, events = contract.seen(memory, image_of(2.5, plc_alive=2, echo_epoch=EPOCH, echo_counter=3, echo_crc=crcs[2] ^ 1), 2.5)
+    memory, events = contract.seen(memory, shown(2.5, plc_alive=2, echo_epoch=EPOCH, echo_counter=3, echo_crc=crcs[2] ^ 1), 2.5)
     assert (memory.echo_ok, names(events)) == (False, ["echo_lost"])  # another CRC is not an echo
-    memory, events = contract.seen(memory, image_of(3.0, plc_alive=3, echo_epoch=EPOCH, echo_counter=3, echo_crc=crcs[2]), 3.0)
+    memory, events = contract.seen(memory, shown(3.0, plc_alive=3, echo_epoch=EPOCH, echo_counter=3, echo_crc=crcs[2]), 3.0)
     assert (memory.echo_ok, memory.confirmed, memory.waiting, names(events)) == (True, 3, (), ["echo_back"])
 
 
 def test_an_echo_of_another_epoch_confirms_nothing() -> None:
     memory, registers = contract.next_block(START, OFF, 0.0)
-    memory, _ = contract.seen(memory, image_of(1.0, plc_alive=1, echo_epoch=EPOCH - 1, echo_counter=1, echo_crc=registers[-1]), 1.0)
+    memory, _ = contract.seen(memory, shown(1.0, plc_alive=1, echo_epoch=EPOCH - 1, echo_counter=1, echo_crc=registers[-1]), 1.0)
     assert memory.confirmed == 0
 
 
@@ -72,33 +73,33 @@ def test_what_waits_for_an_echo_is_bounded_and_keeps_its_oldest() -> None:
 
 
 def test_a_frozen_alive_counter_is_stale_after_three_seconds_even_while_data_move() -> None:
-    memory, _ = contract.seen(START, image_of(10.0, plc_alive=5), 10.0)
+    memory, _ = contract.seen(START, shown(10.0, plc_alive=5), 10.0)
     told = []
     for at_s, degrees in ((11.0, 1.0), (12.9, 2.0), (13.0, 3.0), (14.0, 4.0)):
-        memory, events = contract.seen(memory, image_of(at_s, plc_alive=5, z1_tc_a_c=degrees), at_s)
+        memory, events = contract.seen(memory, shown(at_s, plc_alive=5, z1_tc_a_c=degrees), at_s)
         told.append(names(events))
     assert told == [[], [], ["stale"], []]
-    memory, events = contract.seen(memory, image_of(15.0, plc_alive=6), 15.0)
+    memory, events = contract.seen(memory, shown(15.0, plc_alive=6), 15.0)
     assert names(events) == ["fresh"]
 
 
 def test_a_reboot_faster_than_a_poll_is_seen_by_the_boot_id() -> None:
-    memory, _ = contract.seen(START, image_of(0.0, plc_alive=5), 0.0)
-    memory, events = contract.seen(memory, image_of(1.0, plc_alive=5, plc_boot_id=100), 1.0)
+    memory, _ = contract.seen(START, shown(0.0, plc_alive=5), 0.0)
+    memory, events = contract.seen(memory, shown(1.0, plc_alive=5, plc_boot_id=100), 1.0)
     assert (events, memory.rebooted, memory.alive_at_s) == ([contract.Event("rebooted", {"from": 99, "to": 100})], True, 1.0)
-    memory, _ = contract.seen(memory, image_of(2.0, plc_alive=6, plc_boot_id=100), 2.0)
+    memory, _ = contract.seen(memory, shown(2.0, plc_alive=6, plc_boot_id=100), 2.0)
     assert not memory.rebooted
 
 
 def test_the_lease_is_told_when_it_changes_hands() -> None:
     memory, told = START, []
     for at_s, holder in enumerate((0, MASTER, MASTER, 12, 0, 13)):
-        memory, events = contract.seen(memory, image_of(float(at_s), plc_alive=at_s, plc_lease=holder), float(at_s))
+        memory, events = contract.seen(memory, shown(float(at_s), plc_alive=at_s, plc_lease=holder), float(at_s))
         told.append(names(events))
     assert told == [[], ["lease_won"], [], ["lease_lost"], [], ["lease_held"]]
 
 
 def test_a_watchdog_that_is_off_is_a_finding() -> None:
-    memory, events = contract.seen(START, image_of(0.0, plc_alive=1, plc_watchdog_s=0.0), 0.0)
+    memory, events = contract.seen(START, shown(0.0, plc_alive=1, plc_watchdog_s=0.0), 0.0)
     assert names(events) == ["watchdog_off"]
     assert not contract.link_state(memory, 0.0, connected=True, refused="").watchdog_on

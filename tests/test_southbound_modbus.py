@@ -35,6 +35,7 @@ from tests.raw_plc import (
     until,
     with_body,
 )
+from tests.registers import image_of
 
 
 @pytest.mark.parametrize("fault", WRONG_READS)
@@ -51,7 +52,7 @@ async def test_a_wrong_reply_to_a_read_is_a_wire_error_within_the_deadline_and_t
         plc.mend = lambda reply: [reply]
         if not driver.connected:
             await driver.connect()
-        assert list(await driver.read_image()) == WIRING.encode(plc.values)
+        assert list(await driver.read_image()) == image_of(WIRING, plc.values)
         await driver.close()
 
 
@@ -95,7 +96,7 @@ async def test_a_right_reply_is_taken_however_it_is_delivered(delivery: str) -> 
         plc.mend = SOUND[delivery]
         for _ in range(3):
             plc.values["z1_tc_a_c"] += 1
-            assert list(await driver.read_image()) == WIRING.encode(plc.values)
+            assert list(await driver.read_image()) == image_of(WIRING, plc.values)
         assert plc.connections == 1
         await driver.close()
 
@@ -111,7 +112,7 @@ async def test_a_late_reply_is_never_taken_for_the_next_one() -> None:
         plc.mend = lambda reply: [held[0] + reply]
         plc.values["z1_tc_a_c"] = 222.0
         assert driver.connected
-        assert list(await driver.read_image()) == WIRING.encode(plc.values)
+        assert list(await driver.read_image()) == image_of(WIRING, plc.values)
         await driver.close()
 
 
@@ -151,7 +152,7 @@ async def test_cancelling_a_request_passes_through_and_does_not_desynchronise_th
         assert not driver.connected
         plc.mend = lambda reply: [reply]
         await driver.connect()
-        assert list(await driver.read_image()) == WIRING.encode(plc.values)
+        assert list(await driver.read_image()) == image_of(WIRING, plc.values)
         await driver.close()
 
 
@@ -166,7 +167,7 @@ async def test_requests_are_sent_one_at_a_time() -> None:
 
 
 async def test_it_reads_and_writes_a_pymodbus_server() -> None:
-    image = WIRING.encode(HEALTHY)
+    image = image_of(WIRING, HEALTHY)
     written: list[int] = []
 
     async def action(

@@ -70,10 +70,3 @@ def test_the_plc_scans_each_second_whatever_the_controllers_period():
     rig = rig_at(2.0)
     assert (rig.at_s, rig.plc.at_s, rig.plc.alive) == (20.0, 20.0, 20)
     assert rig_at(0.5).plc.alive == 10
-
-
-@pytest.mark.slow
-def test_a_batch_at_the_longest_scan_is_as_safe_and_as_long_as_one_at_one_second():
-    slow, fast = virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S), virtual.run(TRIAL, SAMPLE, WIRING, 1)
-    assert (slow.unit_state, slow.unsafe) == ("COMPLETE", [])
-    assert slow.batch_s == pytest.approx(fast.batch_s, rel=0.01)

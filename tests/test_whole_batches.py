@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from controller import wiring as wirings
-from controller.command import Start
 from controller.journal.reader import JournalReader
 from controller.journal.store import Journal
-from controller.memory import Settings
-from controller.recipe.reading import read_load, read_recipe
+from controller.recipe.reading import read_recipe
 from controller.recipe.states import UnitState, Verb
-from sim import bench, lot, virtual
+from sim import virtual
 from sim.faults import FAULTS, clear, inject
+from sim.virtual import LONGEST_SCAN_S
+from tests.rigs import rig_at
 
 ROOT = Path(__file__).parents[1]
 WIRING = ROOT / "deploy" / "wiring.toml"
@@ -29,6 +28,12 @@ def trial(tmp_path_factory):
     """The short trial with seed 1, journaled."""
     journal = tmp_path_factory.mktemp("trial") / "journal.sqlite"
     return virtual.run(TRIAL, SAMPLE, WIRING, 1, journal=journal), journal
+
+
+@pytest.fixture(scope="module")
+def slow():
+    """The same at the longest scan, without a journal."""
+    return virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S)
 
 
 @pytest.mark.slow
@@ -49,11 +54,17 @@ def test_the_estimate_is_honest_about_the_product(trial):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(trial):
-    again = virtual.run(TRIAL, SAMPLE, WIRING, 1)
-    assert again.trace_sha256 == trial[0].trace_sha256
-    assert again._replace(wall_s=0.0) == trial[0]._replace(wall_s=0.0)
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(slow):
+    again = virtual.run(TRIAL, SAMPLE, WIRING, 1, LONGEST_SCAN_S)
+    assert again.trace_sha256 == slow.trace_sha256
+    assert again._replace(wall_s=0.0) == slow._replace(wall_s=0.0)
     assert virtual.run(TRIAL, SAMPLE, WIRING, 2, max_h=0.2).trace_sha256 != virtual.run(TRIAL, SAMPLE, WIRING, 1, max_h=0.2).trace_sha256
+
+
+@pytest.mark.slow
+def test_a_batch_at_the_longest_scan_is_as_safe_and_as_long_as_one_at_one_second(trial, slow):
+    assert (slow.unit_state, slow.unsafe) == ("COMPLETE", [])
+    assert slow.batch_s == pytest.approx(trial[0].batch_s, rel=0.01)
 
 
 @pytest.mark.slow
@@ -74,7 +85,7 @@ def test_every_production_recipe_runs_to_its_endpoint_safely(name):
 
 @pytest.mark.slow
 def test_a_batch_runs_with_the_controllers_own_zone_loops():
-    result = virtual.run(TRIAL, SAMPLE, WIRING, 3, direct=True)
+    result = virtual.run(TRIAL, SAMPLE, WIRING, 3, LONGEST_SCAN_S, direct=True)
     assert (result.unit_state, result.unsafe) == ("COMPLETE", [])
 
 
@@ -86,20 +97,6 @@ def test_the_command_prints_one_object_on_its_last_line():
     assert found.keys() >= {"recipe", "seed", "unit_state", "result", "batch_s", "endpoint_at_s", "residual_solvent", "insoluble", "unsafe",
                             "alarms", "scans", "wall_s", "trace_sha256"}  # fmt: skip
     assert found["residual_solvent"].keys() == {"estimate", "low", "high", "truth"}
-
-
-def rig_at(phase_kind, seed=1, hours=4.0, recipe=TRIAL, load=SAMPLE):
-    """Return a rig that runs ``recipe`` and has just spent two minutes in ``phase_kind``."""
-    sourced, rolls = read_recipe(recipe), read_load(load)
-    rig = bench.rig(Settings.model_validate(lot.settings(seed)), wirings.load(WIRING), rolls, seed)
-    for _ in range(10):
-        rig.step()
-    rig.ask(Verb.START, Start(sourced.recipe, sourced.sha256, sourced.text, rolls))
-    since = 0
-    while since < 120 and rig.at_s < hours * 3600:
-        since = since + 1 if rig.step().phase_kind == phase_kind else 0
-    assert rig.record.phase_kind == phase_kind
-    return rig
 
 
 def steps(rig, seconds):

@@ -10,10 +10,10 @@ import pytest
 from controller.image import OWN_SIGNALS, SIGNALS
 from controller.tags import Quality, Sample
 from controller.wiring import Wiring, WiringFile, load
+from tests.registers import FORMATS
 
 WIRING = Path(__file__).parents[1] / "deploy" / "wiring.toml"
 OWN = {name: Sample(float(place), Quality.GOOD, 7.0) for place, name in enumerate(OWN_SIGNALS)}
-CODES = {"u16": ">H", "i16": ">h", "u32": ">I", "f32": ">f"}
 
 
 def read_one(place, tag, registers, at_s):
@@ -22,10 +22,10 @@ def read_one(place, tag, registers, at_s):
         return Sample(None, Quality.ABSENT, at_s)
     if place.type == "bool":
         return Sample(bool(registers[place.register] >> place.bit & 1), Quality.GOOD, at_s)
-    words = registers[place.register : place.register + struct.calcsize(CODES[place.type]) // 2]
+    words = registers[place.register : place.register + struct.calcsize(FORMATS[place.type]) // 2]
     if place.word_order == "little":
         words = words[::-1]
-    value = struct.unpack(CODES[place.type], struct.pack(f">{len(words)}H", *words))[0] * place.scale
+    value = struct.unpack(FORMATS[place.type], struct.pack(f">{len(words)}H", *words))[0] * place.scale
     if isnan(value):
         return Sample(None, Quality.BAD_SENSOR, at_s)
     if not tag.low <= value <= tag.high:

@@ -1,0 +1,206 @@
+"""What the soft PLC guards by itself: trips, valves and doors, and the faults that can be put into it."""
+
+from dataclasses import replace
+
+import pytest
+
+from controller.block import PlcState, Reason
+from controller.image import OFF, Mode, Outputs
+from sim.faults import FAULTS, clear, inject
+from sim.plant import Roll
+from sim.softplc import Settings
+from tests.plc_rig import BACKFILL, HEAT, RUN, VACUUM, WIRING, oven, scans
+
+# ---- trips ----
+
+
+@pytest.mark.parametrize("fault", ["estop", "limiter", "door_forced"])
+def test_a_trip_latches_until_reset_permission_and_a_new_heat_edge(fault: str) -> None:
+    plc, master = oven()
+    master.heat_up()
+    inject(plc, fault)
+    master.run(HEAT, 3)
+    assert plc.state is PlcState.TRIPPED
+    assert plc.values["plc_tripped"]
+    master.run(VACUUM._replace(reset=True, purge_permission=True), 2)
+    assert plc.values["plc_tripped"]  # its cause is still there
+    clear(plc, fault)
+    master.run(HEAT, 5)
+    assert not plc.actuators.heats
+    master.run(VACUUM._replace(reset=True, purge_permission=True), 2)
+    assert not plc.values["plc_tripped"]
+    assert plc.state is PlcState.FOLLOWING
+
+
+def test_over_temperature_trips_on_three_scans() -> None:
+    plc, master = oven()
+    master.heat_up()
+    plc.plant.instruments.distortions |= {name: (lambda value, at_s: 300.0) for name in ("z2_tc_a_c", "z2_tc_b_c")}
+    master.run(HEAT, 2)
+    assert not plc.values["plc_tripped"]
+    assert not plc.actuators.heats
+    master.run(HEAT, 1)
+    assert plc.values["plc_tripped"]
+
+
+def test_abort_never_heats_and_asks_for_a_reset() -> None:
+    plc, master = oven()
+    master.heat_up()
+    master.run(HEAT._replace(mode=Mode.ABORT), 2)
+    assert not plc.actuators.heats
+    assert plc.actuators.vac_valve  # the inerting goes on
+    master.run(HEAT, 3)
+    assert not plc.actuators.heats
+
+
+def test_cool_never_heats() -> None:
+    plc, master = oven()
+    master.heat_up()
+    master.run(HEAT._replace(mode=Mode.COOL), 2)
+    assert not plc.actuators.heats
+    assert plc.actuators.cooling
+
+
+# ---- valves and doors ----
+
+
+@pytest.mark.parametrize(
+    "both",
+    [VACUUM._replace(n2_valve=True, n2_flow_sp_nm3_h=60.0), VACUUM._replace(vent_valve=True)],
+    ids=["N2 and vacuum", "vent and vacuum"],
+)
+def test_a_forbidden_pair_is_never_open(both: Outputs) -> None:
+    plc, master = oven()
+    master.run(VACUUM, 60)
+    for _ in range(30):
+        master.run(both, 1)
+        a, field = plc.actuators, plc.plant.field
+        assert not (a.vac_valve and (a.n2_valve or a.vent_valve))
+        assert not (field.vac.position > 0.05 and (field.n2.position > 0.05 or field.vent.position > 0.05))
+
+
+def test_vent_and_door_stay_shut_on_a_hot_load() -> None:
+    plc, master = oven(roll=Roll())
+    master.heat_up(HEAT, 3000)
+    assert plc.guards.hot
+    master.run(BACKFILL, 600, until=lambda: plc.values["pressure_cap_mbar"] > 1000.0)
+    master.run(RUN._replace(vent_valve=True, door_release=True), 10)
+    assert plc.actuators.door_locked
+    assert not plc.actuators.vent_valve
+
+
+def test_a_cold_load_needs_two_cycles_since_the_heat_before_air() -> None:
+    plc, master = oven(roll=Roll())
+    master.heat_up(HEAT._replace(zone_sp_c=(40.0,) * 3), 120)
+    assert not plc.guards.hot
+    master.run(BACKFILL, 600, until=lambda: plc.values["pressure_cap_mbar"] > 900.0)
+    master.run(RUN._replace(vent_valve=True), 5)
+    assert not plc.actuators.vent_valve
+    master.purge(2)
+    master.run(RUN, 3)
+    master.run(RUN._replace(vent_valve=True), 60)
+    assert plc.actuators.vent_valve
+    master.run(RUN._replace(door_release=True), 3)
+    assert plc.plant.open_door()
+
+
+def test_the_door_opens_in_air_when_nothing_was_heated_but_not_under_vacuum() -> None:
+    plc, master = oven()
+    master.run(OFF._replace(door_release=True), 3)
+    assert not plc.values["door_locked"]
+    plc, master = oven()
+    master.run(VACUUM, 60)
+    master.run(RUN._replace(door_release=True), 5)
+    assert plc.values["door_locked"]
+
+
+def test_no_nitrogen_into_an_open_room() -> None:
+    plc, master = oven()
+    master.run(OFF._replace(door_release=True), 3)
+    assert plc.plant.open_door()
+    master.run(BACKFILL, 5)
+    assert not plc.actuators.n2_valve
+
+
+def test_backfill_stops_by_itself_above_atmosphere() -> None:
+    plc, master = oven()
+    master.run(BACKFILL, 300)
+    assert plc.plant.chamber.pressure_pa < 1.1e5
+    assert not plc.values["plc_tripped"]
+
+
+def test_off_on_a_hot_load_keeps_the_inerting() -> None:
+    plc, master = oven(roll=Roll())
+    master.heat_up(HEAT, 3000)
+    master.run(OFF, 5)
+    assert not plc.actuators.heats
+    assert plc.actuators.vac_valve
+    assert plc.actuators.exhaust_fan
+
+
+# ---- faults ----
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_can_come_and_go(name: str) -> None:
+    plc, master = oven(roll=Roll())
+    master.run(VACUUM, 20)
+    inject(plc, name)
+    scans(plc, 4)
+    assert len(plc.image()) == WIRING.registers
+    clear(plc, name)
+    scans(plc, 2)
+    assert not plc.plant.instruments.distortions
+    assert plc.plant.field.vac.stuck_at is None
+
+
+def test_a_write_can_be_acknowledged_and_ignored() -> None:
+    plc, master = oven()
+    inject(plc, "plc_write_ignored")
+    assert plc.receive(master.registers(OFF)) == Reason.OK
+    assert plc.block is None
+
+
+def test_a_stopped_plc_drives_nothing_and_its_alive_counter_stands() -> None:
+    plc, master = oven()
+    master.heat_up()
+    alive = plc.values["plc_alive"]
+    inject(plc, "plc_stopped")
+    scans(plc, 3)
+    assert plc.values["plc_alive"] == alive
+    assert not plc.actuators.main_contactor
+
+
+def test_a_shorted_thyristor_heats_at_zero_output_only_while_the_contactors_are_closed() -> None:
+    plc, master = oven()
+    direct = HEAT._replace(direct_output=True, zone_op_pct=(0.0, 0.0, 0.0))
+    master.heat_up(direct, 5)
+    inject(plc, "thyristor_shorted")
+    before_j = plc.plant.heaters.heated_j
+    master.run(direct, 60)
+    assert plc.plant.heaters.heated_j - before_j == pytest.approx(12e3 * 60.0, rel=0.02)
+    master.run(VACUUM, 2)
+    before_j = plc.plant.heaters.heated_j
+    master.run(VACUUM, 10)
+    assert plc.plant.heaters.heated_j == before_j
+
+
+@pytest.mark.parametrize("most_pct", [0.0, 15.0, 60.0])
+def test_the_plcs_own_loops_give_no_more_than_the_block_allows(most_pct: float) -> None:
+    plc, master = oven()
+    limited = HEAT._replace(zone_op_pct=(most_pct,) * 3)
+    master.heat_up(limited, 5)
+    given: list[float] = []
+    for _ in range(120):
+        master.run(limited, 1)
+        given += plc.actuators.zone_op_pct
+    assert max(given) == pytest.approx(most_pct)  # 200 degC ahead of a cold oven: it would take all there is
+
+
+def test_settings_are_the_plcs_own() -> None:
+    plc, master = oven(replace(Settings(), watchdog_s=10.0))
+    master.run(OFF, 2)
+    scans(plc, 8)
+    assert plc.state is PlcState.IDLE
+    scans(plc, 1)
+    assert plc.state is PlcState.WATCHDOG_SAFE
