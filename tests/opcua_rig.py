@@ -143,6 +143,13 @@ class Site:
         assert self.server is not None
         self.server._server.failures._failed.clear()
 
+    def stretch(self, by_s: float) -> dict[str, int]:
+        """Lengthen the waits after failed logins, which a starved machine outlasts; return the failures counted so far."""
+        assert self.server is not None
+        failed = self.server._server.failures._failed
+        failed.update({key: (count, until_s + by_s) for key, (count, until_s) in failed.items()})
+        return {key: count for key, (count, _) in failed.items()}
+
     async def _serve(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         try:

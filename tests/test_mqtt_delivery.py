@@ -17,7 +17,8 @@ async def test_the_whole_journal_arrives_in_order_on_the_topics_of_the_table(mos
     async with ear_at(mosquitto_port, oven) as ear, running(publisher):
         await until(lambda: publisher.link.delivered_seq == 400)
         await until(lambda: set(ear.seqs()) == set(journal.published()))
-        assert ear.seqs() == sorted(ear.seqs())
+        heard = list(dict.fromkeys(ear.seqs()))  # where an acknowledgement is late a window comes again
+        assert heard == sorted(heard)
         where = {content["kind"]: topic.rsplit("/", 1)[1] for topic, _, content in ear.heard}
         assert where == {
             "status": "status", "boot": "event", "state": "state", "phase": "phase", "alarm": "alarm", "decision": "event",

@@ -83,8 +83,10 @@ async def test_nobody_comes_in_without_a_name_or_with_a_wrong_word(opcua_site: S
 
 
 async def test_guessing_is_slowed_down_for_user_and_address_and_even_the_right_word_waits(opcua_site: Site) -> None:
-    for _ in range(6):
+    opcua_site.forgive()
+    for _ in range(users.DELAY_FROM):
         assert await login(opcua_site, "otto", password="wrong password") == "BadUserAccessDenied"
+    assert list(opcua_site.stretch(300.0).values()) == [users.DELAY_FROM] * 2  # of the user and of the address
     assert await login(opcua_site, "otto") == "BadUserAccessDenied"
     opcua_site.forgive()
     assert await login(opcua_site, "otto") == "in"

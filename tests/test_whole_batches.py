@@ -78,7 +78,7 @@ def test_the_journal_of_a_virtual_batch_tells_every_phase(trial):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["vacuum", "nitrogen", "vacuum-nitrogen"])
 def test_every_production_recipe_runs_to_its_endpoint_safely(name):
-    result = virtual.run(ROOT / "recipes" / f"{name}.toml", ROLL, WIRING, 1, scan_s=2.0)
+    result = virtual.run(ROOT / "recipes" / f"{name}.toml", ROLL, WIRING, 1, LONGEST_SCAN_S, forecast_s=3600.0)
     assert (result.unit_state, result.unsafe) == ("COMPLETE", [])
     assert result.endpoint_at_s is not None
 
