@@ -10,6 +10,7 @@ those run unabridged. Three steps make memories equal that the rules cannot tell
   have together: the same effects, gone at the same event. Rows that others ask for by name stay themselves. An effect is left out where
   the state has nothing that it could change (``_matters``).
   In a batch that is held without heat and without a recovery to come, rows that an acknowledgement clears are none at all.
+* **Of the loops** only whether the exhaust stood open is kept, which is what was written: without a pressure N2 flows on through it.
 * **What will be counted anew before anybody asks** is forgotten: seconds below the proof pressure before the N2 cycles are complete (a
   cycle ends far above that pressure), a proof that another boot of the PLC or air has ended, a leak test that is not RUNNING (a restart
   begins it anew), the reset pulse while no heat is asked for (without it heat comes sooner, not later), the time in a state
@@ -31,6 +32,7 @@ from typing import Final
 
 from controller.alarms.states import AlarmMemory
 from controller.control.actuation import Actuation
+from controller.control.gas import GasMemory
 from controller.control.outputs import ControlMemory
 from controller.image import OFF, Atmosphere, Outputs, Setpoints
 from controller.interlocks.atmosphere import Proof
@@ -111,7 +113,8 @@ def canonical(memory: Memory, limits: Limits, *, steps: bool = False) -> Memory:
     held_cold = unit.state not in (UnitState.RUNNING, UnitState.HOLDING) and not unit.setpoints.heat
     return memory._replace(
         unit=_unit(unit, watched, steps), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id, outputs),
-        sensors=SETTLED, estimator=None, control=ControlMemory(), actuation=Actuation(), outputs=outputs,
+        sensors=SETTLED, estimator=None, control=ControlMemory(gas=GasMemory(exhaust=outputs.exhaust_valve)),
+        actuation=Actuation(), outputs=outputs,
         reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
         proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
