@@ -48,8 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the files with real processes come first, then those that take longest, so that all workers end together."""
-    first = {name: place for place, name in enumerate(("live", *LONG))}
+    """Let the files with real processes come first, then those that take longest, so that all workers end together.
+
+    Before all of them comes what forks: a fork of a process with threads may wait for ever for a lock that one of them held.
+    """
+    first = {name: place for place, name in enumerate(("mutation", "live", *LONG))}
     items.sort(key=lambda item: first.get(_group(item.nodeid), len(first)))
 
 
