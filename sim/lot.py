@@ -20,8 +20,8 @@ from sim.coupons import FILM_UM, PREDRY_WT_PCT, RESIDUAL_SD_WT_PCT, RESIDUAL_SHA
 ROLL: Final = ((120.0, 2.0), (150.0, 1.5), (170.0, 2.0), (182.0, 1.0), (195.0, 0.8), (208.0, 0.8), (218.0, 0.8), (226.0, 0.8), (231.0, 0.8),
                (235.0, 0.8), (237.0, 0.8), (239.0, 2.2))  # fmt: skip
 # Two taken out early: at 150 degC what is free is gone and what is bound is not (2-3 wt%), at 200 degC half of that has become free.
-# Two more of films heated at once: at 240 degC, and at 275 degC, above the glass transition of the dry film, where only chemistry counts: it
-# tells the energy by which a film cures while it is wet. Two are heated as slowly as a roll is, which alone tells vitrification.
+# Two more of films heated at once: at 240 degC, and at 275 degC, above the glass transition of the dry film, where only chemistry counts:
+# it tells the energy by which a film cures while it is wet. Two are heated as slowly as a roll is, which alone tells vitrification.
 LADDERS: Final = (((150.0, 2.0),), ((200.0, 2.0),), ((240.0, 2.0),), ((275.0, 0.13),), ROLL[:-1], ROLL)
 ASSAY: Final = '{ method = "extraction and weighing", solvent = "NMP", extraction_c = 100.0, extraction_h = 2.0 }'
 DATE: Final = "2026-01-01"
