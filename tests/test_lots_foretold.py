@@ -83,7 +83,7 @@ def test_another_history_of_twelve_lots_is_foretold_with_its_interval(lots: tupl
     assert (inside >= (0.75, 0.65, 0.75, 0.75, 0.75)).all(), inside
     assert inside.mean() >= 0.83, inside
     rmse = np.sqrt(((middle - truth) ** 2).mean(axis=0))
-    assert (rmse < (0.025, 0.012, 0.14, 0.23, 0.08)).all(), rmse  # wt%, of 0.04, 0.01, 0.6, 1.6 and 0.2; the first two end as batches do
+    assert (rmse < (0.03, 0.012, 0.14, 0.23, 0.08)).all(), rmse  # wt%, of 0.04, 0.01, 0.6, 1.6 and 0.2; the first two end as batches do
     unknown = [weighed(one, sd_k=0.5, predry_sd=0.005) for one in HISTORIES[:CURED_THROUGH]]
     prior = 100 * np.quantile(drying.foretold(PRIOR, unknown), 0.95, axis=1)
     assert (high[:, :CURED_THROUGH].mean(axis=0) < 0.3 * prior).all(), (high.mean(axis=0), prior)
