@@ -79,11 +79,16 @@ def test_one_acknowledged_or_reset_in_the_scan_of_the_start_does_not_refuse_it()
         assert asked(rig, Verb.START, START)[1] is UnitState.RUNNING
 
 
+def shown(rig, scans, **readings):
+    """Let the instruments show ``readings`` for so many scans."""
+    shows(rig, **readings)
+    for _ in range(scans):
+        rig.step()
+
+
 def test_a_row_that_stands_says_what_to_do_in_words_of_start_and_lets_it_begin_once_it_is_gone_and_acknowledged():
     rig = prepared("idle")
-    shows(rig, z1_limit_c=60.0)
-    for _ in range(30):
-        rig.step()
+    shown(rig, 30, z1_limit_c=60.0)
     answer, state = asked(rig, Verb.START, START)
     assert (answer["accepted"], state) == (False, UnitState.IDLE)
     assert answer["answer"].startswith("start is blocked by I22 (control and limit thermocouples contradict each other")
@@ -97,9 +102,7 @@ def test_a_row_that_stands_says_what_to_do_in_words_of_start_and_lets_it_begin_o
 
 def test_all_that_blocks_is_told_with_what_to_do_about_each():
     rig = latched("I14")
-    shows(rig, n2_header_bar=2.1)
-    for _ in range(10):
-        rig.step()
+    shown(rig, 10, n2_header_bar=2.1)
     told = asked(rig, Verb.START, START)[0]["answer"].removeprefix("start is blocked by ").split("; I14 ")
     assert told[0] == "I11 (N2 supply too low; now 2.1; n2_low_bar = 3): change over the supply at once"
     assert told[1].startswith("(vacuum pump has stopped): its cause is gone")
