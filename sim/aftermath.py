@@ -16,7 +16,7 @@ DECIDE_S: Final = 10.0  # from the core's start to its decision
 EVERY_S: Final = 1.0  # between two samples
 UNMARKED_S: Final = 1.0  # that may be missing beside what a gap entry names,
 TAKING_OVER_WALL_S: Final = 0.25  # and on the wall at any rate, while the core's first scan is made
-LOST_WALL_S: Final = 1.25  # samples reach the disk 1 s late at most, on the wall at any rate; the rest is the disk's own time
+LOST_WALL_S: Final = 1.0  # samples reach the disk half a second late at most, on the wall at any rate; the rest is the time of the disk
 
 
 class Figures(NamedTuple):

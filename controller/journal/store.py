@@ -49,7 +49,7 @@ class Journal:
         last_at_s: process time of the last entry found at the start, s; process time goes on from there.
     """
 
-    def __init__(self, path: Path | str, *, threaded: bool = True, room: int = 20_000, sample_delay_s: float = 1.0) -> None:
+    def __init__(self, path: Path | str, *, threaded: bool = True, room: int = 20_000, sample_delay_s: float = 0.5) -> None:
         """Open or create the journal at ``path`` and check the end of its chain.
 
         Raises:
