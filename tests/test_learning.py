@@ -60,6 +60,12 @@ def kalman(rows: np.ndarray, predicted: np.ndarray, observed: float, deviation: 
     return rows.mean(axis=1) + gain * (observed - predicted.mean()), joint[:-1, :-1] - np.outer(gain, joint[:-1, -1])
 
 
+def evened(predicted: np.ndarray, observed: float, deviation: float) -> tuple[np.ndarray, float, float]:
+    """On the scale asinh(x / 2s), s the deviation, which is its own by the slope there."""
+    stretched = np.arcsinh(np.append(predicted, observed) / (2 * deviation))
+    return stretched[:-1], float(stretched[-1]), deviation / float(np.sqrt(observed**2 + 4 * deviation**2))
+
+
 @pytest.mark.parametrize("sensor", range(3))
 @pytest.mark.parametrize("off_k", [-4.0, 0.0, 3.0])
 def test_a_thermocouple_is_the_exact_kalman_update(sensor: int, off_k: float) -> None:
@@ -89,13 +95,32 @@ def test_solvent_is_the_exact_kalman_update_where_no_floor_holds(off: float) -> 
     deviation = 2.0 * float(predicted.std())  # weak: every spread stays above its floor
     observed = float(predicted.mean()) + off * deviation
     after, seen = learning.from_solvent(MEMBER_SET, before, predicted, observed, deviation)
-    mean, covariance = kalman(rows, predicted, observed, deviation)
+    on_scale, seen_there, sd_there = evened(predicted, observed, deviation)
+    mean, covariance = kalman(rows, on_scale, seen_there, sd_there)
     floors = np.minimum(learning._SOLVENT_FLOORS[:, 0], rows.std(axis=1, ddof=1))
     free = np.sqrt(np.diag(covariance)) > floors * (1 + 1e-9)
     assert free.sum() >= 6
     assert solvent_rows(after).mean(axis=1) == pytest.approx(mean, rel=1e-6, abs=1e-9)
     assert np.cov(solvent_rows(after))[np.ix_(free, free)] == pytest.approx(covariance[np.ix_(free, free)], rel=1e-5, abs=1e-10)
-    assert seen.surprise == pytest.approx(off * deviation / np.hypot(predicted.std(ddof=1), deviation))
+    assert seen.surprise == pytest.approx((seen_there - on_scale.mean()) / np.hypot(on_scale.std(ddof=1), sd_there))
+    assert seen.nearest == pytest.approx(np.abs(predicted - observed).min() / deviation)
+
+
+@pytest.mark.parametrize("times", [0.2, 1.0, 6.0])
+def test_a_flux_that_is_a_product_moves_each_factor_by_what_logarithms_say(times: float) -> None:
+    """ln flux = ln way + something constant of each member, which spreads twice as far: the way takes its fifth of a surprise.
+
+    In kg the few members with the largest flux would rule, and the way would move by a third of that.
+    """
+    before = warm()
+    way = before.slow.log_way
+    constant = np.random.default_rng(3).normal(0.0, 2 * way.std(), MEMBERS)
+    predicted = 0.01 * np.exp(way + constant)
+    observed = 0.01 * times
+    after, _ = learning.from_solvent(MEMBER_SET, before, predicted, observed, 0.2 * observed)
+    share = np.cov(way, way + constant)[0, 1] / ((way + constant).var(ddof=1) + 0.2**2)
+    exact = way.mean() + share * (np.log(times) - (way + constant).mean())
+    assert after.slow.log_way.mean() == pytest.approx(exact, abs=0.08)
 
 
 @pytest.mark.parametrize("off", [-0.6, 0.7])
@@ -108,7 +133,7 @@ def test_a_flux_of_bound_solvent_moves_it_and_its_release_with_the_exact_gain(of
     observed = float(predicted.mean()) + off * deviation
     after, _ = learning.from_solvent(MEMBER_SET, before, predicted, observed, deviation)
     rows, found = solvent_rows(before), solvent_rows(after)
-    mean, covariance = kalman(rows, predicted, observed, deviation)
+    mean, covariance = kalman(rows, *evened(predicted, observed, deviation))
     held, release = len(POSITIONS) + 1, -2
     moved = found.mean(axis=1) - rows.mean(axis=1)
     for row in (held, release):

@@ -101,7 +101,8 @@ def from_solvent(members: Members, belief: Belief, predicted: Array, observed: f
     slow = belief.slow
     moved = (slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way, slow.log_release)
     rows = np.vstack((np.log(mean).T, np.log(held).T, *moved, belief.log_gain))
-    rows, looked = _update(rows, _SOLVENT_FLOORS, _SOLVENT_LIMITS, predicted, observed, deviation, grows=False)
+    rows, looked = _update(rows, _SOLVENT_FLOORS, _SOLVENT_LIMITS, *_evened(predicted, observed, deviation), grows=False)
+    looked = looked._replace(nearest=float(np.abs(predicted - observed).min()) / deviation)
     state = layers.State(belief.state.block.copy(), belief.state.positions)
     after = np.minimum(np.exp(rows[:_POSITIONS].T), _SOLVENT_MAX)
     state.solvent[:] = np.minimum(state.solvent * (after / mean)[:, None, :], _SOLVENT_MAX)
@@ -109,6 +110,16 @@ def from_solvent(members: Members, belief: Belief, predicted: Array, observed: f
     dry, swollen, slope, way, release, gain = rows[2 * _POSITIONS :]
     slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way, log_release=release)
     return belief._replace(state=state, slow=slow, log_gain=gain), looked
+
+
+def _evened(predicted: Array, observed: float, deviation: float) -> tuple[Array, float, float]:
+    """Return the three on a scale on which they are alike spread: even up to twice the deviation, logarithmic above.
+
+    What leaves is a product of numbers that are known by their logarithms. In kg a few members that give off very much would rule the
+    covariance, and hardly anything but the solvent itself would seem to go with what is seen.
+    """
+    scale = 2 * deviation
+    return np.arcsinh(predicted / scale), float(np.arcsinh(observed / scale)), deviation / float(np.hypot(observed, scale))
 
 
 def from_thermocouple(
