@@ -43,7 +43,7 @@ def test_shipped_recipes_have_a_receipt_that_hangs_together(name: str, load: str
     seen, recipe = receipt_of(name, load), recipe_of(name)
     assert seen.unsolved == 0
     if seen.endpoint_h is None:  # flowing nitrogen dries so slowly that a site's own calibration has to decide
-        assert name == "nitrogen"
+        assert name.endswith("nitrogen")
         assert "I31T" in {acting.rule for acting in seen.interlocks}
         assert seen.p_endpoint < dryrun.ACCEPTED_ENDPOINT
         return

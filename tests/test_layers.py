@@ -190,7 +190,7 @@ def test_members_far_from_the_median_stay_finite_and_not_negative(seed):
 
 def test_blister_and_trajectory_agree_and_know_the_glass():
     built, slow, _ = model(1, 4, 6)
-    built = built._replace(bound=np.zeros(1))  # what is bound neither pushes nor softens, see test_layers_bound
+    built.table[:, COLUMN["sites"]] = 0.0  # what is bound neither pushes nor softens, see test_layers_bound
     hot = layers.initial(built, 480.0, np.array([0.2]))
     pushing, rubbery = layers.blister(built, slow, hot, 1e4)
     assert rubbery.all()
@@ -203,7 +203,7 @@ def test_blister_and_trajectory_agree_and_know_the_glass():
 
 def test_too_little_solvent_at_the_foil_fills_no_blister():
     built, slow, _ = model(1, 4, 6)
-    built = built._replace(bound=np.zeros(1))
+    built.table[:, COLUMN["sites"]] = 0.0
     for u, grows in ((0.9 * HARMLESS_U, False), (1.1 * HARMLESS_U, True)):
         state = layers.initial(built, 560.0, np.array([u / (1 + u)]))  # above the dry film's glass transition
         pushing, found = layers.blister(built, slow, state, 50.0)

@@ -62,7 +62,7 @@ def test_the_pilot_cools_as_the_members_do() -> None:
     """The pilot's heat is the members', ring by ring: a dry roll of the deep model along the pilot's wall ends at the same temperatures."""
     load = LoadState(1000.0, 1.0, 20.0, 18.0, 100.0, 152.0, 20.0, 1.0)
     model = members_of(EstimatorSettings(), load).model
-    one = model._replace(table=model.table[:1], bound=model.bound[:1])
+    one = model._replace(table=model.table[:1])
     hot = Start(np.array([430.0, 440.0, 450.0, 460.0, 470.0]), 380.0, 2e4, 0.0)
     leg = Leg(LegKind.HOLD, 6 * H, 60 * H, pressure_mbar=200.0)
     seen = schedule.follow((leg,), model, Slow.none(1), Equipment(), hot, 0.0)

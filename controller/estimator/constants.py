@@ -50,7 +50,7 @@ class Uncertain(NamedTuple):
     vitrification_k: Array  # below the glass transition, where mobility halves the rate
     gap_factor: Array  # on the load's gap
     push_pa: Array  # of circulation over the roll's width, at 1 atm
-    bound: Array  # solvent held by the polymer's groups at the start, kg per kg polymer
+    bound: Array  # solvent that the polymer's groups hold when all are taken, kg per kg polymer
     release_energy_kj_mol: Array
 
     @classmethod
@@ -149,6 +149,7 @@ def table_of(
         rise_k=value("glass_rise") * LIMIT,
         offset_k=uncertain.vitrification_k,
         width_k=value("vitrification_width"),
+        sites=uncertain.bound,
         release_s=value("release_rate"),
         release_energy_k=uncertain.release_energy_kj_mol * 1e3 / R_J_PER_MOL_K,
         refill=value("bound_refill"),

@@ -3,9 +3,9 @@
 The state of a member is one flat array, positions innermost, of ``(cells + 4) * positions`` numbers: u of the free solvent at the nodes
 from the foil to the free face (kg per kg polymer), then per position all solvent of the film, free and bound, as a mean u,
 q = -ln(1 - conversion), the temperature in K, and the bound solvent's u. The film is a vertex-centred finite-volume grid: the first node
-lies on the foil, the last one in the free face, and their volumes are half ones. Bound solvent lies evenly over the film and becomes free
-at a rate of its own (first order, Arrhenius: as the bound water of freeze-drying, Srisuma, Barbastathis, Braatz, arXiv 2407.13844),
-the slower the more free solvent there is to take the sites again.
+lies on the foil, the last one in the free face, and their volumes are half ones. Bound solvent lies evenly over the film and goes towards
+its equilibrium with the free one at a rate of its own: first order, Arrhenius, as the bound water of freeze-drying (Srisuma,
+Barbastathis, Braatz, arXiv 2407.13844), which knows no way back because its gas is dry.
 """
 
 import numpy as np
@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.heat import heat_rates
-from controller.estimator.laws import cure_rate, diffusion_s, exp, film_pressure_pa, gap_drive, gap_exchange_m2_s, glass_share, release_s
+from controller.estimator.laws import (
+    cure_rate,
+    diffusion_s,
+    empty_share,
+    exp,
+    film_pressure_pa,
+    gap_drive,
+    gap_exchange_m2_s,
+    glass_share,
+    release_s,
+)  # fmt: skip
 from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
@@ -52,14 +62,13 @@ def _film_warmth(member: Member, shape: Shape, y: Array, warmth: Array) -> None:
 
 @inlined
 def _release(member: Member, shape: Shape, y: Array, f: Array) -> None:
-    """Let bound solvent become free: take it off the bound part's rate and add it to that of every node."""
+    """Let bound solvent become free, or free solvent bound: take it off the bound part's rate and add it to that of every node."""
     positions = shape.positions
     nodes = shape.cells * positions
     mean, heat, bound, lost = y[nodes:], y[nodes + 2 * positions :], y[nodes + 3 * positions :], f[nodes + 3 * positions :]
     for p in range(positions):
-        lost[p] = -bound[p] * release_s(
-            1.0 / heat[p], mean[p] - bound[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k, member.refill
-        )
+        held = member.sites * (1.0 - empty_share(mean[p] - bound[p], member.refill))
+        lost[p] = (held - bound[p]) * release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
     for start in range(0, nodes, positions):
         for p in range(positions):
             f[start + p] -= lost[p]

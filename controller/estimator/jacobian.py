@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import inlined
 from controller.estimator.heat import heat_factor, heat_solve
-from controller.estimator.laws import exp, film_pressure_pa, film_pressure_slope_pa, gap_drive_slope, gap_exchange_m2_s, release_s
+from controller.estimator.laws import (
+    empty_share,
+    exp,
+    film_pressure_pa,
+    film_pressure_slope_pa,
+    gap_drive_slope,
+    gap_exchange_m2_s,
+    release_s,
+)  # fmt: skip
 from controller.estimator.member import Drive, Member, Shape, is_usual, usual
 
 Array = NDArray[np.float64]
@@ -76,9 +84,8 @@ def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shif
         inverse[nodes + p] = 1.0 / shift
         cured = f[nodes + positions + p]
         inverse[nodes + positions + p] = 1.0 / (shift + (member.order - 1.0) * cured)
-        release = release_s(
-            1.0 / heat[p], mean[p] - bound[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k, member.refill
-        )
+        taken = member.sites / member.refill * empty_share(mean[p] - bound[p], member.refill)
+        release = (1.0 + taken) * release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
         below[nodes + 3 * positions + p], inverse[nodes + 3 * positions + p] = release, 1.0 / (shift + release)
         # what the surface node, eliminated, leaves on the temperature's diagonal
         rest = 1.0 - surface_u[p] * inverse[faces + p] * volume_inverse[faces + p]

@@ -44,12 +44,15 @@ def diffusion_s(u: float, dry_s: float, swollen_s: float, glass_share_: float, s
 
 
 @inlined
-def release_s(inverse_k: float, free: float, rate_s: float, energy_k: float, reference_inverse_k: float, refill: float) -> float:
-    """Return the rate at which bound solvent becomes free, 1/s: ``rate_s`` at the reference temperature in a film that is else dry.
+def release_s(inverse_k: float, rate_s: float, energy_k: float, reference_inverse_k: float) -> float:
+    """Return the rate at which solvent on the polymer's sites becomes free, 1/s: ``rate_s`` at the reference temperature."""
+    return rate_s * exp(energy_k * (reference_inverse_k - inverse_k))
 
-    In a wet film the sites are taken again: each ``refill`` of ``free`` solvent, u, leaves the e-th part of the rate.
-    """
-    return rate_s * exp(energy_k * (reference_inverse_k - inverse_k) - max(free, 0.0) / refill)
+
+@inlined
+def empty_share(free: float, refill: float) -> float:
+    """Return the share of the sites that are empty in equilibrium with ``free`` solvent, u: each ``refill`` leaves the e-th part."""
+    return exp(-max(free, 0.0) / refill)
 
 
 @inlined

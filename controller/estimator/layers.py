@@ -52,7 +52,6 @@ class Model(NamedTuple):
     shape: Shape
     winding: Winding
     polymer_kg: float
-    bound: Array  # (M,) u of the bound solvent at the start
     tolerance: Tolerance
 
 
@@ -138,7 +137,6 @@ def build(
         shape=shape_of(load, winding, nodes(cells), polymer_kg * heat_j_kg),
         winding=winding,
         polymer_kg=polymer_kg,
-        bound=uncertain.bound,
         tolerance=tolerance,
     )
 
@@ -154,16 +152,26 @@ def _names(positions: tuple[str, ...] | int) -> tuple[str, ...]:
 def initial(model: Model, temp_k: float, residual: Array) -> State:
     """Return the state of a roll of even temperature and composition; ``residual`` is the weight fraction of solvent, (M,).
 
-    The bound part is the model's, or all there is when that is less.
+    Bound and free part are in equilibrium.
     """
     positions = len(model.positions)
     state = State(np.zeros((residual.size, (model.cells + 3) * positions)), positions)
     u = residual / (1 - residual)
-    bound = np.minimum(model.bound, u)
+    bound = _bound(u, model.table[:, COLUMN["sites"]], model.table[:, COLUMN["refill"]])
     state.temps[:] = temp_k
     state.solvent[:] = (u - bound)[:, None, None]
     state.bound[:] = bound[:, None]
     return state
+
+
+def _bound(u: Array, sites: Array, refill: Array) -> Array:
+    """Return what of the solvent ``u`` is bound in equilibrium with the rest, by halving."""
+    low, high = np.zeros_like(u), np.minimum(sites, u)
+    for _ in range(50):
+        bound = (low + high) / 2
+        more = bound < sites * -np.expm1(-(u - bound) / refill)
+        low, high = np.where(more, bound, low), np.where(more, high, bound)
+    return (low + high) / 2
 
 
 def advance(model: Model, slow: Slow, state: State, drive: Drive, dt_s: float) -> Advanced:

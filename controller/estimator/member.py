@@ -63,9 +63,10 @@ class Member(NamedTuple):
     rise_k: float
     offset_k: float
     width_k: float
-    release_s: float  # of bound solvent, at the dry film's reference temperature
+    sites: float  # solvent that the polymer's groups hold when all are taken, u
+    release_s: float  # of it, at the dry film's reference temperature
     release_energy_k: float
-    refill: float  # free solvent, u, by which that rate falls to the e-th part
+    refill: float  # free solvent, u, that leaves the e-th part of the sites empty
     h: float
     k_vacuum: float
     k_gas: float

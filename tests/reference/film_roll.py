@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import quad, solve_ivp
+from scipy.optimize import brentq
 from scipy.sparse import lil_matrix
 
 from controller.estimator.parameters import value
@@ -141,8 +142,8 @@ class Roll:
         swollen = value("diffusion_swollen") * np.exp(-value("diffusion_energy_swollen") * 1e3 / R * (1 / temp - 1 / 373.15))
         flow = dry * swollen / (dry + swollen) * np.diff(u, axis=0) / np.diff(self.x)[:, None] / self.length_m**2
         out = self.surface(u[-1], temp, pressure, vapour)
-        freed = value("release_rate") * np.exp(-value("release_energy") * 1e3 / R * (1 / temp - 1 / 473.15)) * bound
-        freed = freed * np.exp(-np.maximum((self.v * u).sum(axis=0), 0.0) / value("bound_refill"))
+        held = value("bound_solvent") * (1 - np.exp(-np.maximum((self.v * u).sum(axis=0), 0.0) / value("bound_refill")))
+        freed = value("release_rate") * np.exp(-value("release_energy") * 1e3 / R * (1 / temp - 1 / 473.15)) * (bound - held)
         du = np.diff(np.vstack((np.zeros(self.p), flow, -out)), axis=0) / self.v + freed
         return np.concatenate((du.ravel(), self._cure(self.mean(y), x, temp), self._warm(temp, out, wall, pressure), -freed))
 
@@ -210,5 +211,6 @@ class Roll:
 
     def start(self, temp_k, residual):
         u = residual / (1 - residual)
-        bound = value("bound_solvent")
+        most, refill = value("bound_solvent"), value("bound_refill")
+        bound = brentq(lambda held: held - most * (1 - np.exp(-(u - held) / refill)), 0.0, u)
         return np.r_[np.full(self.n * self.p, u - bound), np.zeros(self.p), np.full(self.p, temp_k), np.full(self.p, bound)]
