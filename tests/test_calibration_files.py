@@ -15,6 +15,7 @@ from controller.calibrate import calibrate, parameter_set, read
 from controller.calibrate.heat import heat_of, survey
 from controller.errors import FileError
 from controller.estimator.calibration import LAW_LN_SD, insoluble
+from controller.estimator.curing import WIDTH_K
 from controller.estimator.exposure import exposure_of
 from controller.journal.product import LIMITS, Coupon, _Properties, read_lab_file
 from tests.test_calibration import held
@@ -66,7 +67,7 @@ def test_a_ladder_becomes_a_parameter_set_that_the_controller_loads(tmp_path: Pa
     assert found.posterior.sd[0] < 0.12
     # energy and vitrification share what the ladder says of the rate over temperature: together they are known, each alone is not
     offset = found.posterior.mean[4]
-    lost = [1 / (1 + np.exp((temp_k - 553 + offset) / 8)) for temp_k in (503.15, 513.15, 523.15)]
+    lost = [1 / (1 + np.exp((temp_k - 553 + offset) / WIDTH_K)) for temp_k in (503.15, 513.15, 523.15)]
     for temp_k, there in ((503.15, lost[0]), (523.15, lost[2])):
         arm = np.array([-1, 1e3 / 8.314462618 * (1 / 513.15 - 1 / temp_k), 0, 0, (there - lost[1]) / 8])
         assert (arm @ found.covariance @ arm) ** 0.5 < 0.12

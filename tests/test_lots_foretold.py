@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from controller.estimator import calibration as bayes
 from controller.estimator import drying
+from controller.estimator.curing import WIDTH_K
 from controller.estimator.exposure import History, exposure_of
 from controller.estimator.model import EstimatorSettings
 from sim import lot
@@ -115,7 +116,7 @@ def test_the_ladder_of_the_simulated_lot_learns_drying_and_cure_from_six_coupons
     # the rate is known from 220 to 250 degC; its energy alone is not, it is tied to where the film vitrifies
     belief = crosslinking_of(EstimatorSettings.model_validate(told))
     assert belief.covariance[1, 4] > 0.8 * told["activation_energy_sd_kj_mol"] * told["vitrification_offset_sd_k"]
-    lost = [1 / (1 + np.exp((at_k - 553 + belief.mean[4]) / 8)) for at_k in (493.15, 503.15, 513.15, 523.15)]
+    lost = [1 / (1 + np.exp((at_k - 553 + belief.mean[4]) / WIDTH_K)) for at_k in (493.15, 503.15, 513.15, 523.15)]
     for at_k, there in zip((493.15, 503.15, 523.15), (lost[0], lost[1], lost[3]), strict=True):
         arm = np.array([-1, 1e3 / R * (1 / 513.15 - 1 / at_k), 0, 0, (there - lost[2]) / 8])
         assert (arm @ belief.covariance @ arm) ** 0.5 < 0.15, at_k

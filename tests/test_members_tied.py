@@ -5,6 +5,7 @@ import pytest
 
 from controller.estimator import calibration as bayes
 from controller.estimator.constants import COLUMN
+from controller.estimator.curing import WIDTH_K
 from controller.estimator.equations import Member
 from controller.estimator.members import members_of
 from controller.estimator.model import EstimatorSettings, LoadState
@@ -26,7 +27,7 @@ def test_the_members_dry_with_the_correlations_of_the_settings() -> None:
     energy, release_energy = (found.model.table[:, COLUMN[name]] * R / 1e3 for name in ("dry_energy_k", "release_energy_k"))
     diffusion = found.slow.log_dry - np.log(found.model.table[:, COLUMN["dry_s"]] / (20e-6) ** 2)
     release = found.slow.log_release + np.log(found.model.table[:, COLUMN["release_s"]])
-    drawn = np.array([diffusion, energy, np.log(found.model.bound), release, release_energy])
+    drawn = np.array([diffusion, energy, np.log(found.model.table[:, COLUMN["sites"]]), release, release_energy])
     assert drawn.mean(axis=1) == pytest.approx([np.log(1e-14), 90.0, np.log(0.02), np.log(3e-4), 105.0], rel=5e-3)
     assert drawn.std(axis=1) == pytest.approx([0.4, 10.0, 0.3, 0.5, 8.0], rel=0.1)
     correlation = np.corrcoef(drawn)
@@ -51,7 +52,7 @@ def test_the_members_cure_with_the_correlations_of_the_settings() -> None:
     found = members_of(told, LOAD)
     column = {name: found.model.table[:, Member._fields.index(name)] for name in ("energy_k", "order", "offset_k", "glass_dry_k", "rate_s")}
     offset = column["offset_k"] - (column["glass_dry_k"] - 553)  # the distance from the median film's glass transition
-    hindered = 1 + np.exp((column["glass_dry_k"] - 513.15 - column["offset_k"]) / 8)
+    hindered = 1 + np.exp((column["glass_dry_k"] - 513.15 - column["offset_k"]) / WIDTH_K)
     ln_rate = np.log(column["rate_s"] / hindered)  # 40 sites: ln t = ln of the integral up to one of them, less ln rate
     ln_time = np.log(((39 / 40) ** (1 - column["order"]) - 1) / (column["order"] - 1)) - ln_rate
     drawn = np.array([ln_time, column["energy_k"] * R / 1e3, found.polydispersity, column["order"], offset])
