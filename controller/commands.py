@@ -6,15 +6,15 @@ from controller import estimator, permissives, prooftest
 from controller.actions import ACTIONS, Moment, delayed, retiring
 from controller.actions.operating import allows
 from controller.command import Command, Start
-from controller.errors import Problem
 from controller.estimator import LoadState
+from controller.fitness import problems_of
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.interlocks.rule import Effect
 from controller.memory import Memory, Settings
 from controller.recipe import approval, resting, standing
-from controller.recipe.check import check_load, check_recipe
-from controller.recipe.model import LoadRecord, Recipe
+from controller.recipe.check import check_load
+from controller.recipe.model import LoadRecord
 from controller.recipe.standing import Batch, Note
 from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
 from controller.roles import Role
@@ -130,19 +130,6 @@ def _unfit(moment: Moment, start: Start) -> str:
         return old
     found = [*problems_of(settings, recipe), *check_load(start.load, recipe, settings.equipment)]
     return "; ".join(str(problem) for problem in found)
-
-
-def problems_of(settings: Settings, recipe: Recipe) -> list[Problem]:
-    """Return what keeps ``recipe`` from running with these settings: the equipment, the proof's limits, the model's solvent."""
-    problems = check_recipe(recipe, settings.equipment, settings.proving)
-    known, asked = settings.estimator.solvent, recipe.material.solvent
-    if asked != known:
-        problems.append(Problem("material.solvent", asked, f"{known}, for which the model is set (settings.estimator.solvent)"))
-    for place, phase in enumerate(recipe.phase):
-        if not settings.tunings.has(name := getattr(phase, "pid_set", "default")):
-            allowed = f"a set of settings.tunings.sets: {', '.join(['default', *sorted(settings.tunings.sets)])}"
-            problems.append(Problem(f"phase.{place}.pid_set", name, allowed))
-    return problems
 
 
 def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:
