@@ -110,7 +110,11 @@ def _start(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Block
     state = memory.unit.state
     if state is not UnitState.IDLE:
         yield Blocker("", f"the unit is {state.name}", action=f"possible now: {', '.join(allowed(state))}")
-    elif unproven := prooftest.objection(settings.proof_test, memory.proof_test, inputs.at_s, inputs.plc_boot_id.value):
+        return
+    if (armed := memory.delayed) is not None:
+        left_min = (armed.at_s - inputs.at_s) / 60.0
+        yield Blocker("", f"a start by {armed.user} is armed, {left_min:.0f} min from now", action="STOP cancels it")
+    if unproven := prooftest.objection(settings.proof_test, memory.proof_test, inputs.at_s, inputs.plc_boot_id.value):
         yield Blocker("", unproven, action="ovenctl prooftest run, with the oven cold, in air and its door closed")
 
 
