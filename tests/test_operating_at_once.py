@@ -1,7 +1,11 @@
-"""What a person changes in the phase that runs counts at once, and nothing is decided on an answer that was not given."""
+"""What a person changes in the phase that runs counts at once, no answer is made up that was not given, and what blocks an armed start is told."""
 
 import pytest
 
+from controller import prooftest
+from controller.memory import Memory
+from controller.prooftest import ProofTest
+from controller.prooftest.model import ProofTestSettings
 from controller.recipe.flow import Results
 from controller.recipe.look import PhaseMemory
 from controller.recipe.model import Ramp, Wait
@@ -9,7 +13,7 @@ from controller.recipe.ramping import retimed
 from controller.recipe.reading import parse_recipe
 from controller.recipe.states import Verb
 from tests import test_operating as operating
-from tests.test_operating import COLD_VACUUM, CURE, RAMP, command, decided, one, running
+from tests.test_operating import COLD_VACUUM, CURE, RAMP, START, command, decided, one, running
 from tests.test_segments import VACUUM, walked
 from tests.test_segments_flow import ASK, END, HEAD, LEAK, branch, labelled
 from tests.test_segments_unit import decisions, stepped, unit
@@ -111,3 +115,20 @@ def test_an_answer_outlasts_the_phases_that_ask_nothing():
     memory = unit(LEAK, wait, branch("end"), LEAK, labelled(END, "end"), phase_index=1, results=Results(answer="no"))
     memory, _, _ = stepped(memory)
     assert (memory.phase_index, memory.results.answer) == (4, "no")
+
+
+# ---- a start that is armed ----
+
+
+def test_who_arms_a_start_is_told_what_would_block_it_now():
+    after, answers, _ = one(Memory(), command(Verb.START, 1, start=START._replace(in_min=30.0)), door_closed_a=False)
+    assert after.delayed is not None
+    assert "in 30.0 min. As it stands now it would not begin: start is blocked by I3 (door not closed)" in answers[0][1]
+    _, answers, _ = one(Memory(), command(Verb.START, 1, start=START._replace(in_min=30.0)))
+    assert answers[0][1].endswith("in 30.0 min")
+
+
+def test_a_proof_test_of_another_formula_says_what_to_do():
+    passed = ProofTest(passed_at_s=50.0, recipe_sha256="a" * 64, boot_id=7, spoiled="")
+    said = prooftest.objection(ProofTestSettings(), passed, 100.0, 7, "b" * 64)
+    assert said.endswith("(another formula is another recipe); ask for PROOF_TEST without a recipe, or with this one")

@@ -11,9 +11,9 @@ from controller.journal.report import report
 from tests.written_batch import RECIPE, Text, a_batch
 
 
-def record(recipe, *edits, formula=None):
+def record(recipe, *edits):
     """Return a record that holds nothing but its start and ``edits``: part, key, value."""
-    made = [("batch_start", {"recipe": recipe, "formula": formula or {}}),
+    made = [("batch_start", {"recipe": recipe}),
             *(("decision", {"what": "EDIT", "phase": part, "key": key, "to": to}) for part, key, to in edits)]  # fmt: skip
     entries = [Stored(*(json.dumps(said).encode() if name == "payload" else {"kind": kind}.get(name, 0) for name in Stored._fields))
                for kind, said in made]  # fmt: skip
@@ -24,12 +24,6 @@ def test_the_limits_of_the_endpoint_are_those_that_were_edited_last():
     found = limits_of(record(RECIPE, ("endpoint", "insoluble_aim_pct", 60.0), (4, "band_c", 9.0), ("endpoint", "insoluble_aim_pct", 65.0)))
     assert (found["insoluble_aim_pct"], found["insoluble_low_pct"]) == (65.0, 40.0)
     assert "band_c" not in found
-
-
-@pytest.mark.parametrize(("formula", "aim"), [({"aim": 55.0}, 55.0), ({}, None)])
-def test_a_limit_that_the_formula_gives_is_one(formula, aim):
-    text = RECIPE.replace("insoluble_aim_pct = 70.0", 'insoluble_aim_pct = "=aim"')
-    assert limits_of(record(text, formula=formula)).get("insoluble_aim_pct") == aim
 
 
 @pytest.mark.parametrize("text", ["", "not toml [", "endpoint = 3"])

@@ -197,20 +197,13 @@ def endpoint_s(record: Record) -> float | None:
 
 def limits_of(record: Record) -> dict[str, float]:
     """Return the numbers of the recipe's endpoint, as they were edited last; empty when its text has none."""
-    start = record.start.fields()
     try:
-        endpoint = tomllib.loads(str(start.get("recipe", ""))).get("endpoint", {})
+        endpoint = tomllib.loads(str(record.start.fields().get("recipe", ""))).get("endpoint", {})
     except tomllib.TOMLDecodeError:
         return {}
-    formula = start.get("formula") or {}
-    found = {key: _filled_in(value, formula) for key, value in endpoint.items()} if isinstance(endpoint, dict) else {}
+    found = dict(endpoint) if isinstance(endpoint, dict) else {}
     found |= {str(edit.get("key")): edit.get("to") for edit in edits(record) if found and edit.get("phase") == "endpoint"}
     return {key: float(value) for key, value in found.items() if isinstance(value, int | float) and not isinstance(value, bool)}
-
-
-def _filled_in(value: object, formula: dict[str, Any]) -> object:
-    """Return ``value``, and for "=name" what the formula had when the batch began."""
-    return formula.get(value[1:]) if isinstance(value, str) and value.startswith("=") else value
 
 
 def marks_of(record: Record) -> Marks:
