@@ -10,7 +10,6 @@ from controller.estimator import LoadState
 from controller.fitness import problems_of
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
-from controller.interlocks.rule import Effect
 from controller.memory import Memory, Settings
 from controller.recipe import approval, resting, standing
 from controller.recipe.check import check_load
@@ -92,7 +91,8 @@ def _refusal(moment: Moment, command: Command) -> str:
     if not _moves(state, verb):
         return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
     if verb is Verb.RESTART and (verdict.hold or verdict.abort):
-        return "held by " + verdict.explained(Effect.HOLD | Effect.ABORT)
+        rows = permissives.unrestarting(moment.settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
+        return "held by " + "; ".join(f"{row}: {row.action}" for row in rows)
     if verb is Verb.HOLD and (phase := standing.current(memory.unit)) is not None and not allows(phase, "hold"):
         return f"the recipe does not permit to hold phase {memory.unit.phase_index} ({phase.kind}): allow_hold = false; STOP and ABORT work"
     if verb is not Verb.START:

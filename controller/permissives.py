@@ -71,6 +71,13 @@ def unstarting(settings: Settings, memory: Memory, active: frozenset[str], input
         yield row._replace(action=_before_start(BY_ID[row.rule], row.action, stands=row.rule in memory.interlocks.cause))
 
 
+def unrestarting(settings: Settings, memory: Memory, active: frozenset[str], inputs: Inputs, process: Process) -> Iterator[Blocker]:
+    """Yield the active rows that keep a held batch from its RESTART, which has acknowledged what it could, each with what to do."""
+    for row in rows(Effect.HOLD | Effect.ABORT, settings, memory, active, inputs, process):
+        reset = BY_ID[row.rule].reset is Reset.MANUAL and row.rule not in memory.interlocks.cause
+        yield row._replace(action="its cause is gone: RESET (ovenctl batch reset), then RESTART") if reset else row
+
+
 _CLEARS: Final = {
     Reset.OPERATOR: "its cause is gone: acknowledge it (ovenctl alarms acknowledge {rule}), then START",
     Reset.MANUAL: "its cause is gone: RESET (ovenctl batch reset), then START",

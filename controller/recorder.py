@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from controller.errors import JournalError
 from controller.estimator.belief import unpack
 from controller.image import Estimate, Forecast
+from controller.interlocks.rule import Effect
 from controller.journal import samples
 from controller.journal.entry import Entry, Stored, entry
 from controller.journal.reader import JournalReader
@@ -109,7 +110,10 @@ class Recorder:
 
 def waiting(memory: Memory, record: Record) -> str:
     """Return what the unit waits for, "" for nothing: what its phase says, in IDLE a start that is armed."""
-    armed = memory.delayed
+    armed, unit, verdict = memory.delayed, memory.unit, record.verdict
+    if unit.state is UnitState.HELD and record.waiting:
+        held_by = f"; held by {verdict.explained(Effect.HOLD | Effect.ABORT)}" if verdict.hold or verdict.abort else ""
+        return f"{record.waiting} (since: {unit.cause}){held_by}"
     if armed is None:
         return record.waiting
     left_min = (armed.at_s - record.inputs.at_s) / 60.0

@@ -1,4 +1,4 @@
-"""What a person changes in the phase that runs counts at once, no answer is made up that was not given, and what blocks an armed start is told."""
+"""What a person changes in the phase that runs counts at once, no answer is made up, and what blocks an armed start is told."""
 
 import pytest
 

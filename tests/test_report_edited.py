@@ -35,3 +35,10 @@ def test_the_printed_recipe_is_said_to_be_the_one_that_was_started(tmp_path: Pat
     text = Text(report(a_batch(tmp_path / "journal.db"), tmp_path / "report.html").read_text("utf-8")).text
     assert "Recipe as started; how it deviates stands above" in text
     assert "Recipe as run" not in text
+
+
+def test_an_edit_shows_what_was_changed_and_not_the_whole_recipe(tmp_path: Path):
+    text = Text(report(a_batch(tmp_path / "journal.db"), tmp_path / "report.html").read_text("utf-8")).text
+    said = text[text.index("EDIT EDIT by emma: wet lot") :]
+    assert said.index("key: soak_min") < said.index("to: 75") < 400
+    assert "control recipe: {" not in text

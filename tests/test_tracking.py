@@ -99,6 +99,14 @@ def test_a_turn_of_a_repeat_has_its_band():
     assert [one.band_c for one in tracking(found)] == [None, 2.0]
 
 
+def test_a_set_point_of_nothing_is_none():
+    """After an ABORT, and while the atmosphere is proven again, there is no set point; what the load does then is no deviation."""
+    until = tracking(record(lambda at_s: np.where(at_s <= 200.0, sp(at_s), 0.0), (lambda at_s: sp(at_s) - 1.0,) * 3, sp))[1]
+    assert until.sp_c == (100.0, 100.0)
+    assert until.load_max_k == pytest.approx(1.0)
+    assert until.in_band_s == pytest.approx(100.0, abs=1.0)
+
+
 def test_a_band_that_was_edited_before_the_phase_ended_is_the_one_that_counts():
     found = record(sp, (behind,) * 3, sp)
     made = ((50.0, 1, "band_c", 4.0), (60.0, 1, "soak_min", 9.0), (70.0, 0, "band_c", 8.0), (301.0, 1, "band_c", 9.0))

@@ -6,6 +6,7 @@ import pytest
 
 from controller import status, why
 from controller import wiring as wirings
+from controller.alarms.rationalisation import TABLE as RATIONALE
 from controller.command import Start
 from controller.image import blank
 from controller.journal.batch import gather
@@ -22,6 +23,7 @@ from controller.recorder import NUMBERS_S, Recorder, boot_entry
 from controller.scan import scan
 from controller.tags import Quality
 from sim import bench
+from sim.faults import inject
 
 ROOT = Path(__file__).parents[1]
 LOAD = read_load(ROOT / "recipes" / "loads" / "sample-roll.toml")
@@ -109,3 +111,35 @@ def test_other_words_are_written_soon_and_other_numbers_now_and_then():
 
 def test_words_that_flap_are_written_every_other_second_at_the_most():
     assert len(written(["in band" if second % 2 else "" for second in range(60)])) <= 31
+
+
+def test_a_held_batch_says_why_and_what_still_holds_it(oven):
+    oven.ask(Verb.START, START)
+    steps(oven, 6)
+    oven.ask(Verb.HOLD)
+    steps(oven, 4)
+    assert shown(oven)["waits for"] == "RESTART, STOP or ABORT (since: HOLD by bench)"
+    inject(oven.plc, "local")
+    steps(oven, 6)
+    assert shown(oven)["waits for"] == "RESTART, STOP or ABORT (since: HOLD by bench); held by I28L (local/remote switch in local)"
+    oven.ask(Verb.RESTART)
+    steps(oven, 2)
+    refused = bench.answers(oven)[-1]["answer"]
+    assert refused == f"held by I28L (local/remote switch in local): {RATIONALE['I28L'].action}"
+
+
+def test_a_restart_that_a_latch_refuses_says_that_reset_comes_first(oven):
+    oven.ask(Verb.START, START)
+    steps(oven, 6)
+    oven.plc.plant.instruments.distortions["room_o2_pct"] = lambda _v, _t: 17.5
+    steps(oven, 6)
+    oven.plc.plant.instruments.distortions.clear()
+    steps(oven, 4)
+    oven.ask(Verb.RESTART)
+    steps(oven, 2)
+    assert bench.answers(oven)[-1]["answer"].endswith("its cause is gone: RESET (ovenctl batch reset), then RESTART")
+    oven.ask(Verb.RESET)
+    steps(oven, 2)
+    oven.ask(Verb.RESTART)
+    steps(oven, 2)
+    assert bench.answers(oven)[-1]["accepted"]

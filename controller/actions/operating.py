@@ -15,7 +15,7 @@ from controller.fitness import problems_of
 from controller.memory import Memory
 from controller.recipe import editing, flow, ramping, standing
 from controller.recipe.editing import Edit
-from controller.recipe.holding import HOLD_HEAT_S
+from controller.recipe.holding import HOLD_HEAT_S, MANUAL_LAG_C
 from controller.recipe.model import Endpoint, Operator, Phase, Ramp, Recipe, ThermalPhase
 from controller.recipe.pausing import wrong_answer
 from controller.recipe.reading import sha256_of
@@ -168,7 +168,8 @@ def _refuse_edit(moment: Moment, command: Command) -> str:
     edited = _edited(unit, command)
     if isinstance(edited, str):
         return edited
-    return "; ".join(str(problem) for problem in problems_of(moment.settings, edited[0]))
+    here = tuple(phase.model_copy(update={"at": ""}) for phase in edited[0].phase)  # called by the numbers that run, as in the command
+    return "; ".join(str(problem) for problem in problems_of(moment.settings, edited[0].model_copy(update={"phase": here})))
 
 
 def _edited(unit: UnitMemory, command: Command) -> tuple[Recipe, Edit] | str:
@@ -258,6 +259,9 @@ def _set_point(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ..
     })  # fmt: skip
     left_min = (HOLD_HEAT_S - unit.state_s) / 60.0
     done = f"set point goes from {unit.setpoints.temp_c:.1f} to {temp_c:g} degC at {rate:g} degC/min; heat goes off in {left_min:.0f} min"
+    zones_c = moment.process.temp_c
+    if temp_c < unit.setpoints.temp_c and zones_c is not None:
+        done += f"; downwards it stays within {MANUAL_LAG_C:g} degC of the zones, now {zones_c:.1f} degC"
     return memory._replace(unit=unit._replace(manual=Manual(temp_c, rate))), (note,), done
 
 

@@ -78,7 +78,7 @@ def _figures(record: Record, phase: Phase, written: tuple[Planned, ...]) -> Figu
     end_s = record.end_s if phase.end_s is None else phase.end_s
     keep = slice(int(np.searchsorted(at_s, phase.start_s, "right")), int(np.searchsorted(at_s, end_s, "right")))
     of = {name: values[keep] for name, values in record.table.columns.items()}
-    moments_s, sp = at_s[keep], of["sp_temp_c"]
+    moments_s, sp = at_s[keep], np.where(of["sp_temp_c"] > 0.0, of["sp_temp_c"], np.nan)  # 0: none, as after an ABORT
     load = np.array([of[name] for name in LOAD])
     with np.errstate(invalid="ignore"):
         coldest, hottest = np.fmin.reduce(load), np.fmax.reduce(load)
