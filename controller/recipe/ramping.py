@@ -87,8 +87,9 @@ def cool(phase: Cool, m: PhaseMemory, s: PhaseScan) -> Done:
     sp = phase.target_c if rate is None else max(s.temp_sp_c - rate / 60.0 * s.dt_s, phase.target_c)
     if zones is not None:
         sp = max(sp, zones - COOL_LAG_C)  # the oven cools as slowly as it must; the set point waits for it
+    m, gas = heating.gas(phase, m, s)
     # Heat only breaks the fall; below the last 20 K, and while the gas is changed, it stays off.
-    heat = rate is not None and sp > phase.target_c + NATURAL_C and not heating.atmosphere_ready(phase, s, m)
+    heat = rate is not None and sp > phase.target_c + NATURAL_C and not gas
     m, wanted = guard.vacuum(heating.thermal(phase, heat, sp, rate or 0.0), m, s)
     if hottest is None:
         return Done(m, wanted, waiting="a valid temperature")
