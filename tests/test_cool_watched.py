@@ -8,6 +8,7 @@ from controller.scan import _phase_view
 from tests.causes import shows
 from tests.rigs import prepared
 from tests.test_boundaries_table import HOT, on, says
+from tests.test_interlocks import HOT_N2, HOT_VACUUM
 from tests.test_recovery import ask
 
 COOL_VACUUM = PhaseView(running=True, solvent=True, cooling=True, vacuum=True, temp_sp_c=200.0)
@@ -23,6 +24,8 @@ COOL_N2 = PhaseView(running=True, solvent=True, cooling=True, inert=True, temp_s
 def test_what_a_hot_phase_is_guarded_against_a_cooling_one_is_too(rule, changed, phase):
     assert says(rule, HOT | changed, phase=phase) is True
     assert says(rule, HOT | changed, phase=phase._replace(vacuum=False, inert=False)) is False
+    if rule != "I8":  # tarnish asks for the temperature alone
+        assert says(rule, HOT | changed, phase=phase._replace(cooling=False)) is False
 
 
 def test_a_vacuum_lost_in_a_cooling_phase_stays_so_until_n2_has_filled_the_chamber():
@@ -34,6 +37,14 @@ def test_a_vacuum_lost_in_a_cooling_phase_stays_so_until_n2_has_filled_the_chamb
 @pytest.mark.parametrize("rule", ["I9", "I9T", "I23", "I23L"])
 def test_what_only_heat_needs_is_not_asked_of_a_cooling_phase(rule):
     assert not says(rule, HOT | {"o2_ready": False}, phase=COOL_N2)
+
+
+@pytest.mark.parametrize("rule", ["I9", "I9T"])
+def test_only_heat_in_flowing_nitrogen_needs_an_o2_reading(rule):
+    unread = HOT | {"o2_ready": False}
+    assert says(rule, unread, phase=HOT_N2) is True
+    assert says(rule, unread, phase=HOT_N2._replace(heating=False)) is False
+    assert says(rule, unread, phase=HOT_VACUUM) is False
 
 
 def cooling():
