@@ -6,15 +6,14 @@ from controller import estimator, permissives, prooftest
 from controller.actions import ACTIONS, Moment, delayed, retiring
 from controller.actions.operating import allows
 from controller.command import Command, Start
-from controller.errors import Problem
 from controller.estimator import LoadState
+from controller.fitness import problems_of
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
-from controller.interlocks.rule import Effect
 from controller.memory import Memory, Settings
 from controller.recipe import approval, resting, standing
-from controller.recipe.check import check_load, check_recipe
-from controller.recipe.model import LoadRecord, Recipe
+from controller.recipe.check import check_load
+from controller.recipe.model import LoadRecord
 from controller.recipe.standing import Batch, Note
 from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
 from controller.roles import Role
@@ -48,6 +47,8 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
         elif not refusal:
             memory, moved = _carry_out(settings, memory, command, inputs, process)
             done = delayed.said(moved)
+            if done and command.start is not None and (now := _start_refusal(moment, command.start)):
+                done += f". As it stands now it would not begin: {now}"
         notes.append(_answer(command, refusal or done or _done(command, memory.unit.state), not refusal))
         notes.extend(moved)
         memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
@@ -90,7 +91,8 @@ def _refusal(moment: Moment, command: Command) -> str:
     if not _moves(state, verb):
         return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
     if verb is Verb.RESTART and (verdict.hold or verdict.abort):
-        return "held by " + verdict.explained(Effect.HOLD | Effect.ABORT)
+        rows = permissives.unrestarting(moment.settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
+        return "held by " + "; ".join(f"{row}: {row.action}" for row in rows)
     if verb is Verb.HOLD and (phase := standing.current(memory.unit)) is not None and not allows(phase, "hold"):
         return f"the recipe does not permit to hold phase {memory.unit.phase_index} ({phase.kind}): allow_hold = false; STOP and ABORT work"
     if verb is not Verb.START:
@@ -130,19 +132,6 @@ def _unfit(moment: Moment, start: Start) -> str:
         return old
     found = [*problems_of(settings, recipe), *check_load(start.load, recipe, settings.equipment)]
     return "; ".join(str(problem) for problem in found)
-
-
-def problems_of(settings: Settings, recipe: Recipe) -> list[Problem]:
-    """Return what keeps ``recipe`` from running with these settings: the equipment, the proof's limits, the model's solvent."""
-    problems = check_recipe(recipe, settings.equipment, settings.proving)
-    known, asked = settings.estimator.solvent, recipe.material.solvent
-    if asked != known:
-        problems.append(Problem("material.solvent", asked, f"{known}, for which the model is set (settings.estimator.solvent)"))
-    for place, phase in enumerate(recipe.phase):
-        if not settings.tunings.has(name := getattr(phase, "pid_set", "default")):
-            allowed = f"a set of settings.tunings.sets: {', '.join(['default', *sorted(settings.tunings.sets)])}"
-            problems.append(Problem(f"phase.{place}.pid_set", name, allowed))
-    return problems
 
 
 def _carry_out(settings: Settings, memory: Memory, command: Command, inputs: Inputs, process: Process) -> tuple[Memory, tuple[Note, ...]]:

@@ -355,3 +355,9 @@ class PhaseView(NamedTuple):
     band: str = ""  # which alarm band of the phase the temperature has left, for I23R
     leak_grows: str = ""  # why the last leak rate is unusual, for I13W
     began_s: float = 0.0  # process time at which the batch started
+    cooling: bool = False  # a COOL whose atmosphere has stood: hot, with vapour, and heated only to break the fall
+
+    @property
+    def vapour(self) -> bool:
+        """Return whether solvent is in the hot gas: the phase heats, or it cools what was heated."""
+        return self.heating or self.cooling

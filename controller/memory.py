@@ -37,7 +37,8 @@ class Settings(Strict):
     def proving(self) -> Proving:
         """Return what the interlocks take for a proven atmosphere, for recipes to be checked against and restarts to be made by."""
         at = self.limits
-        return Proving(at.cycle_low_mbar, at.cycle_high_mbar, at.proof_cycles, at.proof_mbar, at.proof_volumes, at.proof_o2_pct)
+        return Proving(at.cycle_low_mbar, at.cycle_high_mbar, at.proof_cycles, at.proof_mbar, at.proof_volumes, at.proof_o2_pct,
+                       at.o2_analyser_from_mbar)  # fmt: skip
 
 
 class Delayed(NamedTuple):

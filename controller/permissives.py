@@ -71,6 +71,13 @@ def unstarting(settings: Settings, memory: Memory, active: frozenset[str], input
         yield row._replace(action=_before_start(BY_ID[row.rule], row.action, stands=row.rule in memory.interlocks.cause))
 
 
+def unrestarting(settings: Settings, memory: Memory, active: frozenset[str], inputs: Inputs, process: Process) -> Iterator[Blocker]:
+    """Yield the active rows that keep a held batch from its RESTART, which has acknowledged what it could, each with what to do."""
+    for row in rows(Effect.HOLD | Effect.ABORT, settings, memory, active, inputs, process):
+        reset = BY_ID[row.rule].reset is Reset.MANUAL and row.rule not in memory.interlocks.cause
+        yield row._replace(action="its cause is gone: RESET (ovenctl batch reset), then RESTART") if reset else row
+
+
 _CLEARS: Final = {
     Reset.OPERATOR: "its cause is gone: acknowledge it (ovenctl alarms acknowledge {rule}), then START",
     Reset.MANUAL: "its cause is gone: RESET (ovenctl batch reset), then START",
@@ -110,7 +117,11 @@ def _start(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Block
     state = memory.unit.state
     if state is not UnitState.IDLE:
         yield Blocker("", f"the unit is {state.name}", action=f"possible now: {', '.join(allowed(state))}")
-    elif unproven := prooftest.objection(settings.proof_test, memory.proof_test, inputs.at_s, inputs.plc_boot_id.value):
+        return
+    if (armed := memory.delayed) is not None:
+        left_min = (armed.at_s - inputs.at_s) / 60.0
+        yield Blocker("", f"a start by {armed.user} is armed, {left_min:.0f} min from now", action="STOP cancels it")
+    if unproven := prooftest.objection(settings.proof_test, memory.proof_test, inputs.at_s, inputs.plc_boot_id.value):
         yield Blocker("", unproven, action="ovenctl prooftest run, with the oven cold, in air and its door closed")
 
 

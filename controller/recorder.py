@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from controller.errors import JournalError
 from controller.estimator.belief import unpack
 from controller.image import Estimate, Forecast
+from controller.interlocks.rule import Effect
 from controller.journal import samples
 from controller.journal.entry import Entry, Stored, entry
 from controller.journal.reader import JournalReader
@@ -17,6 +18,9 @@ from controller.scan import Record
 
 MEMORY: Final[TypeAdapter[Memory]] = TypeAdapter(Memory)
 SAMPLE_S: Final = 1.0  # unless the phase that runs says otherwise
+WORDS_S: Final = 2.0  # process time at least between two wordings of what the unit waits for, which may flap at the edge of a band
+NUMBERS_S: Final = 30.0  # how old the numbers in them may be
+_DIGITS: Final = str.maketrans("", "", "0123456789")
 FORECAST_S: Final = 1800.0  # process time between two forecasts that are kept
 MARKS: Final = (0.25, 0.5, 0.75)  # of the batch as forecast; when it gets there the forecast is kept too
 
@@ -25,8 +29,8 @@ class Recorder:
     """Decides what of a record is journaled.
 
     Every note and every result of a pressure-rise test at once, a sample each second or as the phase says, a checkpoint with every move
-    and each ``checkpoint_s``, one more sample at a first-out, the rows that stand when they change, and of the forecasts the first of a
-    batch, one each ``FORECAST_S`` and those at which the batch passes ``MARKS``.
+    and each ``checkpoint_s``, one more sample at a first-out, the rows that stand and what the unit waits for when they change, and of the
+    forecasts the first of a batch, one each ``FORECAST_S`` and those at which the batch passes ``MARKS``.
     """
 
     def __init__(self, checkpoint_s: float) -> None:
@@ -35,6 +39,8 @@ class Recorder:
         self._sample_due_s = self._checkpoint_due_s = float("-inf")
         self._every_s = SAMPLE_S
         self._standing: tuple[str, ...] | None = None  # rows that were active in the last scan
+        self._waits = ""  # what the unit waits for, as last written
+        self._waits_s = float("-inf")  # when that was
         self._fresh = True
         self._rise_s: float | None = None  # end of the last pressure-rise test seen
         self._forecast_s: float | None = None  # when the last forecast seen was made
@@ -49,9 +55,10 @@ class Recorder:
         moved = any(note.kind in ("state", "phase", "command", "batch_start", "bypass", "prooftest", "alarm") for note in record.notes)
         made += self._believed(memory, record.estimate, at_s)
         durable = bool(made)
-        if record.verdict.active is not self._standing:
-            self._standing = record.verdict.active
-            made.append(entry("standing", at_s, {"rows": self._standing, "first_out": record.verdict.first_out}))
+        waits = waiting(memory, record)
+        if record.verdict.active is not self._standing or (waits != self._waits and self._is_news(waits, at_s)):
+            self._standing, self._waits, self._waits_s = record.verdict.active, waits, at_s
+            made.append(entry("standing", at_s, {"rows": self._standing, "first_out": record.verdict.first_out, "waits": waits}))
         if moved or at_s >= self._checkpoint_due_s:
             self._checkpoint_due_s = at_s + self._checkpoint_s
             made.append(checkpoint_entry(memory, at_s))
@@ -65,6 +72,11 @@ class Recorder:
                 Entry("sample", at_s, samples.pack(record.inputs, record.estimate, record.setpoints, record.outputs, record.unit_state))
             )
         return made, durable
+
+    def _is_news(self, waits: str, at_s: float) -> bool:
+        """Return whether ``waits``, which is not what was written last, is written now: other words soon, other numbers now and then."""
+        after_s = at_s - self._waits_s
+        return after_s >= NUMBERS_S or (after_s >= WORDS_S and waits.translate(_DIGITS) != self._waits.translate(_DIGITS))
 
     def _believed(self, memory: Memory, estimate: Estimate, at_s: float) -> list[Entry]:
         """Return a new pressure-rise result and a forecast that is to be kept; what a restart brings back is in the journal already."""
@@ -94,6 +106,18 @@ class Recorder:
         if due:
             self._forecast_due_s = batch_s + FORECAST_S
         return [entry("forecast", at_s, {"batch_s": batch_s, "progress": progress, **forecast._asdict()})]
+
+
+def waiting(memory: Memory, record: Record) -> str:
+    """Return what the unit waits for, "" for nothing: what its phase says, in IDLE a start that is armed."""
+    armed, unit, verdict = memory.delayed, memory.unit, record.verdict
+    if unit.state is UnitState.HELD and record.waiting:
+        held_by = f"; held by {verdict.explained(Effect.HOLD | Effect.ABORT)}" if verdict.hold or verdict.abort else ""
+        return f"{record.waiting} (since: {unit.cause}){held_by}"
+    if armed is None:
+        return record.waiting
+    left_min = (armed.at_s - record.inputs.at_s) / 60.0
+    return f"start of {armed.recipe.id} rev {armed.recipe.revision} by {armed.user}, {left_min:.0f} min from now; STOP cancels it"
 
 
 def _interval_s(unit: UnitMemory) -> float:

@@ -318,10 +318,11 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         return PhaseView()
     live = unit.state in _LIVE
     hot = live and isinstance(phase, ThermalPhase) and unit.phase.stage > 0
+    cooling = hot and phase.kind == "COOL"  # type: ignore[union-attr]
     end = batch.recipe.endpoint
     return PhaseView(
         running=unit.state not in FINAL,
-        heating=hot,
+        heating=hot and not cooling,
         solvent=True,
         vacuum=hot
         and phase.atmosphere == "VACUUM"  # type: ignore[union-attr]
@@ -335,6 +336,7 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         band=unit.phase.band,
         leak_grows=unit.leak_grows,
         began_s=batch.started_at_s,
+        cooling=cooling,
     )
 
 

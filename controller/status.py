@@ -58,6 +58,8 @@ def now(reader: JournalReader) -> dict[str, Any]:
         shown["state"] = json.loads(state.payload)["to"]
     if shown["state"] in _OVER:
         shown["time_to_finish_s"] = None
+    standing = reader.last("standing")
+    shown["waits_for"] = "" if standing is None else str(standing.fields().get("waits", ""))  # not in the journals of older releases
     shown["alarms"], shown["permissives"] = alarms(reader)
     shown["bypassed"] = list(bypass.banner(bypasses.standing(reader), shown.get("at_s", 0.0)))
     return shown
@@ -66,6 +68,8 @@ def now(reader: JournalReader) -> dict[str, Any]:
 def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each line that a person reads; ``shown`` is what ``now`` returns."""
     yield "unit", f"{shown['state']} · {shown.get('phase', '-')}"
+    if shown.get("waits_for"):
+        yield "waits for", str(shown["waits_for"])
     if "at_s" in shown:
         yield "process time", f"{shown['at_s'] / 3600:.2f} h"
         yield "set point", f"{shown['set_point_c']:.1f} degC"

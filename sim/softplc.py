@@ -65,13 +65,13 @@ class WireFaults:
 class SoftPlc:
     """One PLC that drives one plant. Call ``receive`` for every block that arrives and ``scan`` once per PLC scan."""
 
-    def __init__(self, wiring: Wiring, plant: Plant, settings: Settings | None = None) -> None:
-        """Start in BOOT_SAFE with everything off."""
+    def __init__(self, wiring: Wiring, plant: Plant, settings: Settings | None = None, boot_id: int = _FIRST_BOOT_ID) -> None:
+        """Start in BOOT_SAFE with everything off; ``boot_id`` counts up from there with every start."""
         self.wiring, self.plant, self.settings = wiring, plant, settings or Settings()
         self.actuators, self.faults = Actuators(), WireFaults()
         self.guards, self.loops = Guards(self.settings.guards), Loops(self.settings.loops)
         self.at_s = 0.0  # process time
-        self.boot_id = _FIRST_BOOT_ID - 1
+        self.boot_id = boot_id - 1
         self.readings = plant.read(0.0)
         self.serial = wiring.file.plc_serial
         self._plan, self._numbers = plan(wiring), np.zeros(len(WORDS))

@@ -10,6 +10,7 @@ from typing import Any
 
 from controller import realtime
 from controller import wiring as wirings
+from controller.clock import wall_ns
 from controller.recipe.reading import read_load
 from sim.bench import roll_of
 from sim.certificates import Authority, Pair
@@ -43,7 +44,8 @@ class Station:
 
 async def run(station: Station) -> None:
     """Serve until SIGTERM or SIGINT; then write what the lab would find. ``reference`` is written meanwhile (see ``sim.truth``)."""
-    plc = SoftPlc(wirings.load(station.wiring), Plant(draw(station.seed), roll_of(read_load(station.load)), station.seed))
+    plant = Plant(draw(station.seed), roll_of(read_load(station.load)), station.seed)
+    plc = SoftPlc(wirings.load(station.wiring), plant, boot_id=wall_ns() // 10**9 & 0x7FFF_FFFF)  # another one with every process
     judge = Judge()
     known = None if station.reference is None else TruthFile(station.reference)
     realtime.prefer()

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from controller import wiring as wirings
-from controller.commands import problems_of
 from controller.errors import FileError, Problem
+from controller.fitness import problems_of
 from controller.journal.store import Journal
 from controller.memory import Settings
 from controller.recipe.check import check_load

@@ -94,3 +94,16 @@ def test_the_command_line_shows_list_and_figures_of_a_journal(tmp_path):
     assert figures["announced"] == 2
     assert [rule for rule, _, _ in figures["top"]] == ["I20W", "I28L"]
     assert ask.invoke(app, ["alarms", "stats", "--journal", str(path)]).exit_code == 0
+
+
+def test_what_a_person_wrote_is_shown_as_it_was_written(tmp_path):
+    """Words in brackets are no markup of the terminal: they would be swallowed, or end the list with an error."""
+    oven = Oven()
+    oven.run(8, **ROOM_LOW)
+    oven.run(1, oven.ask(Verb.SHELVE, rule="I20W", minutes=30, reason="sensor [bold] out, see [/order 7]"), **ROOM_LOW)
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.append([entry("alarm", at_s, content) for at_s, content in _journaled(oven)], durable=False)
+    journal.close()
+    shown = CliRunner().invoke(app, ["alarms", "--journal", str(tmp_path / "journal.sqlite")], env={"COLUMNS": "300"})
+    assert shown.exit_code == 0, shown.exception
+    assert "sensor [bold] out, see [/order 7]" in shown.stdout

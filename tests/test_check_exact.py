@@ -35,6 +35,7 @@ TESTED = {"pressure_rise_every_min": 10.0, "pressure_rise_s": 60.0, "pressure_ri
 THIS_OVEN_MBAR = "allowed 1 to 100 mbar (this oven)"
 CYCLE_LOW = "allowed 1 to 48 mbar (a cycle counts from below 60 mbar)"
 CYCLE_HIGH = "allowed 375 to 1030 mbar (a cycle counts from above 300 mbar; this oven)"
+MEASURED = "at least 900 mbar with measured_o2_pct: below it no O2 reading is evidence (I9)"
 FLOW = "allowed 0 to 60 Nm3/h (this oven)"
 TARGET = "allowed 20 to 260 degC (this oven)"
 VACUUM_MBAR = "allowed 1 to 80 mbar (this oven; I6 trips at 100 mbar)"
@@ -68,6 +69,9 @@ CASES = [
     ("CYCLE_PURGE", {"high_mbar": 374.9}, [("high_mbar", 374.9, CYCLE_HIGH)]),
     ("CYCLE_PURGE", {"high_mbar": 1030.0}, []),
     ("CYCLE_PURGE", {"high_mbar": 1031.0}, [("high_mbar", 1031.0, CYCLE_HIGH)]),
+    ("CYCLE_PURGE", {"high_mbar": 900.0, "measured_o2_pct": 0.1}, []),
+    ("CYCLE_PURGE", {"high_mbar": 899.9, "measured_o2_pct": 0.1}, [("high_mbar", 899.9, MEASURED)]),
+    ("CYCLE_PURGE", {"high_mbar": 899.9, "computed_o2_pct": 0.1}, []),
     ("PURGE_FLOW", {"n2_flow_nm3_h": 60.0}, []),
     ("PURGE_FLOW", {"n2_flow_nm3_h": 60.1}, [("n2_flow_nm3_h", 60.1, FLOW)]),
     ("BACKFILL", {"pressure_mbar": 1030.0, "n2_flow_nm3_h": 60.0}, []),
@@ -104,6 +108,11 @@ CASES = [
     ("COOL", {"n2_flow_nm3_h": 60.1}, [("n2_flow_nm3_h", 60.1, FLOW)]),
     ("WAIT", {"pressure_mbar": 20.0}, [("pressure_mbar", 20.0, ALONE)]),
     ("WAIT", {"n2_flow_nm3_h": 40.0, "target_c": 80.0}, [("n2_flow_nm3_h", 40.0, ALONE), ("target_c", 80.0, ALONE)]),
+    ("OPERATOR", {"control_sensor": "CONTROL", "pid_set": "thick"}, [("control_sensor", "CONTROL", ALONE), ("pid_set", "thick", ALONE)]),
+    ("OPERATOR", {"output_limit_pct": 50.0}, [("output_limit_pct", 50.0, ALONE)]),
+    ("WAIT", {"alarm_dev_high_c": 5.0, "alarm_dev_low_c": 5.0}, [("alarm_dev_high_c", 5.0, ALONE), ("alarm_dev_low_c", 5.0, ALONE)]),
+    ("WAIT", {"alarm_high_c": 60.0, "alarm_low_c": 15.0}, []),
+    ("WAIT", {**VACUUM, "control_sensor": "CONTROL", "output_limit_pct": 50.0, "alarm_dev_high_c": 5.0}, []),
     ("WAIT", {**VACUUM, "target_c": 80.0}, []),
     ("WAIT", {"atmosphere": "VACUUM"}, [("pressure_mbar", None, "needed with atmosphere = 'VACUUM'")]),
     # ---- pressure-rise tests ----

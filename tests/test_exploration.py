@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from controller.commands import problems_of
+from controller.fitness import problems_of
 from controller.interlocks.evaluate import BY_ID
 from controller.interlocks.rule import Effect, Reset
 from controller.interlocks.table import RULES

@@ -93,7 +93,7 @@ def test_the_proof_a_recipe_is_checked_against_is_the_interlocks_own():
     """The same numbers stand where recipes and where interlocks begin; a site that changes its limits passes them on."""
     limits, proving = Limits(), Proving()
     assert proving == (limits.cycle_low_mbar, limits.cycle_high_mbar, limits.proof_cycles, limits.proof_mbar, limits.proof_volumes,
-                       limits.proof_o2_pct)  # fmt: skip
+                       limits.proof_o2_pct, limits.o2_analyser_from_mbar)  # fmt: skip
     assert (proving.purge_low_mbar, proving.purge_high_mbar, proving.vacuum_mbar, proving.purge_volumes) == (48.0, 375.0, 80.0, 5.0)
 
 

@@ -166,6 +166,24 @@ def test_an_alarm_band_is_named_while_it_is_left(keys, zones_c, says):
     assert steps[1].memory.band == ""
 
 
+IN_N2 = {"timeout_min": 60.0, "atmosphere": "N2_FLOW", "n2_flow_nm3_h": 40.0}
+COLD_BANDS = [  # phases that are watched without heat: what cools, and what waits shut in
+    (Cool(kind="COOL", target_c=50.0, alarm_high_c=90.0, **IN_N2), 95.0, "hottest 95.0 degC, above 90 degC"),
+    (Cool(kind="COOL", target_c=50.0, alarm_high_c=90.0, **IN_N2), 85.0, ""),
+    (Cool(kind="COOL", target_c=50.0, alarm_dev_high_c=4.0, **IN_N2), 95.0, "more than 4 degC above the set point 90.0 degC"),
+    (Wait(kind="WAIT", timeout_min=60.0, tag="pump_run", equals=True, alarm_high_c=60.0), 61.0, "hottest 61.0 degC, above 60 degC"),
+    (Operator(kind="OPERATOR", timeout_min=60.0, text="Go on?", alarm_low_c=20.0), 19.0, "coldest 19.0 degC, below 20 degC"),
+    (Operator(kind="OPERATOR", timeout_min=60.0, text="Go on?", alarm_dev_high_c=5.0), 90.0, ""),
+]
+
+
+@pytest.mark.parametrize(("phase", "zones_c", "says"), COLD_BANDS)
+def test_an_alarm_band_counts_without_heat_too(phase, zones_c, says):
+    band = walked(phase, [{"zones_c": zones_c}], sp_c=60.0)[0].memory.band
+    assert says in band
+    assert bool(band) is bool(says)
+
+
 # ---- gas ----
 
 

@@ -26,7 +26,7 @@ def stored(kind, at_s, /, **fields):
     )
 
 
-def record(sp, load, zones, recipe=RECIPE, outputs=(10.0, 20.0, 30.0)):
+def record(sp, load, zones, recipe=RECIPE, outputs=(10.0, 20.0, 30.0), soak="dry"):
     """Return a record of a RAMP of 100 s and a SOAK of 200 s, one sample a second from 1 s on."""
     at_s = np.arange(1.0, 301.0)
     columns = {"sp_temp_c": sp(at_s)}
@@ -35,7 +35,7 @@ def record(sp, load, zones, recipe=RECIPE, outputs=(10.0, 20.0, 30.0)):
     for zone in (1, 2, 3):
         columns |= {f"z{zone}_tc_{tc}_c": zones(at_s) for tc in "abc"} | {f"z{zone}_sp_c": sp(at_s) + 5.0}
         columns[f"z{zone}_op_pct"] = np.full(300, outputs[zone - 1])
-    told = [("RAMP", "up", 0.0, 100.0), ("SOAK", "dry", 100.0, 300.0)]
+    told = [("RAMP", "up", 0.0, 100.0), ("SOAK", soak, 100.0, 300.0)]
     entries = []
     for place, (kind, name, start_s, end_s) in enumerate(told):
         entries += [stored("phase", start_s, index=place, kind=kind, name=name, event="start", why="")]
@@ -89,6 +89,31 @@ def test_a_soak_that_never_reached_its_band_is_counted_whole():
     soak = tracking(record(sp, (lambda at_s: at_s * 0 + 80.0,) * 3, sp))[1]
     assert (soak.to_band_s, soak.in_band_s) == (None, 0.0)
     assert soak.load_max_k == pytest.approx(20.0)
+
+
+def test_a_turn_of_a_repeat_has_its_band():
+    """The journal names a phase of a REPEAT with its turn."""
+    soak = RECIPE[RECIPE.index('[[phase]]\nkind = "SOAK"') : RECIPE.index('[[phase]]\nkind = "END"')]
+    turns = f'[[phase]]\nkind = "REPEAT"\ncount = 2\n{soak.replace("[[phase", "[[phase.phase")}'
+    found = record(sp, (behind,) * 3, sp, recipe=RECIPE.replace(soak, turns), soak="dry (1/2)")
+    assert [one.band_c for one in tracking(found)] == [None, 2.0]
+
+
+def test_a_set_point_of_nothing_is_none():
+    """After an ABORT, and while the atmosphere is proven again, there is no set point; what the load does then is no deviation."""
+    until = tracking(record(lambda at_s: np.where(at_s <= 200.0, sp(at_s), 0.0), (lambda at_s: sp(at_s) - 1.0,) * 3, sp))[1]
+    assert until.sp_c == (100.0, 100.0)
+    assert until.load_max_k == pytest.approx(1.0)
+    assert until.in_band_s == pytest.approx(100.0, abs=1.0)
+
+
+def test_a_band_that_was_edited_before_the_phase_ended_is_the_one_that_counts():
+    found = record(sp, (behind,) * 3, sp)
+    made = ((50.0, 1, "band_c", 4.0), (60.0, 1, "soak_min", 9.0), (70.0, 0, "band_c", 8.0), (301.0, 1, "band_c", 9.0))
+    edits = [stored("decision", at_s, what="EDIT", phase=place, key=key, to=to) for at_s, place, key, to in made]
+    soak = tracking(found._replace(entries=(*found.entries, *edits)))[1]
+    assert soak.band_c == 4.0
+    assert soak.to_band_s == pytest.approx(40.0, abs=1.0)  # 94 degC to 96 degC
 
 
 @pytest.mark.parametrize("text", ["", "not toml [", RECIPE.replace("dry", "other"), "phase = 3"])

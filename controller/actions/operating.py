@@ -11,12 +11,12 @@ from typing import Any, Final
 from controller.actions.action import Action, Moment
 from controller.command import Command
 from controller.errors import Problem
+from controller.fitness import problems_of
 from controller.memory import Memory
-from controller.recipe import editing, flow, standing
-from controller.recipe.check import check_recipe
+from controller.recipe import editing, flow, ramping, standing
 from controller.recipe.editing import Edit
-from controller.recipe.holding import HOLD_HEAT_S
-from controller.recipe.model import Endpoint, Operator, Phase, Recipe, ThermalPhase
+from controller.recipe.holding import HOLD_HEAT_S, MANUAL_LAG_C
+from controller.recipe.model import Endpoint, Operator, Phase, Ramp, Recipe, ThermalPhase
 from controller.recipe.pausing import wrong_answer
 from controller.recipe.reading import sha256_of
 from controller.recipe.recovery import PURGES, hot, proves_for
@@ -90,14 +90,16 @@ def _refuse_skip(moment: Moment, command: Command) -> str:
 
 def _skip(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
     memory, unit = moment.memory, moment.memory.unit
-    batch, _ = _parts(unit)
-    estimate = memory.estimator.estimate if memory.estimator is not None else None
-    index = unit.phase_index + 1
-    if estimate is not None:
-        to, *_ = flow.onward(batch.recipe, unit.phase_index, unit.results, estimate, batch.started_at_s, forced=True)
-        index = index if to is None else to
+    batch, phase = _parts(unit)
+    if isinstance(phase, Operator):  # nobody has answered this one
+        unit = unit._replace(results=unit.results._replace(answer=None))
+    way = flow.Way(unit.phase_index + 1)
+    if memory.estimator is not None:
+        way = flow.onward(batch.recipe, unit.phase_index, unit.results, memory.estimator.estimate, batch.started_at_s, forced=True)
+    index = unit.phase_index + 1 if way.place is None else min(way.place, len(batch.recipe.phase) - 1)
     why = f"SKIP by {command.user}: {command.reason.strip()}"
-    return _moved(moment, min(index, len(batch.recipe.phase) - 1), why, "SKIP", command)
+    memory, notes, done = _moved(moment._replace(memory=memory._replace(unit=unit)), index, why, "SKIP", command)
+    return memory, (*notes, *(Note("decision", {"what": "branch", "why": told}) for told in way.told)), done
 
 
 # ---- BACK ----
@@ -166,8 +168,8 @@ def _refuse_edit(moment: Moment, command: Command) -> str:
     edited = _edited(unit, command)
     if isinstance(edited, str):
         return edited
-    problems = check_recipe(edited[0], moment.settings.equipment, moment.settings.proving)
-    return "; ".join(str(problem) for problem in problems)
+    here = tuple(phase.model_copy(update={"at": ""}) for phase in edited[0].phase)  # called by the numbers that run, as in the command
+    return "; ".join(str(problem) for problem in problems_of(moment.settings, edited[0].model_copy(update={"phase": here})))
 
 
 def _edited(unit: UnitMemory, command: Command) -> tuple[Recipe, Edit] | str:
@@ -216,7 +218,10 @@ def _edit(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], s
     belief = None if memory.estimator is None else replace(memory.estimator, forecast=None)
     place = "endpoint" if where == "endpoint" else f"phase {where}"
     done = f"{place}: {name} {before} -> {value}; the control recipe is {sha256[:8]}, the master stays {edited.master_sha256[:8]}"
-    return memory._replace(unit=unit._replace(batch=edited), estimator=belief), (note,), done
+    phase, kept = recipe.phase[unit.phase_index], unit.phase
+    if where == unit.phase_index and isinstance(phase, Ramp):
+        kept = ramping.retimed(phase, kept, unit.temp_sp_c, moment.settings.equipment.max_rate_c_per_min)
+    return memory._replace(unit=unit._replace(batch=edited, phase=kept), estimator=belief), (note,), done
 
 
 # ---- SETPOINT ----
@@ -254,6 +259,9 @@ def _set_point(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ..
     })  # fmt: skip
     left_min = (HOLD_HEAT_S - unit.state_s) / 60.0
     done = f"set point goes from {unit.setpoints.temp_c:.1f} to {temp_c:g} degC at {rate:g} degC/min; heat goes off in {left_min:.0f} min"
+    zones_c = moment.process.temp_c
+    if temp_c < unit.setpoints.temp_c and zones_c is not None:
+        done += f"; downwards it stays within {MANUAL_LAG_C:g} degC of the zones, now {zones_c:.1f} degC"
     return memory._replace(unit=unit._replace(manual=Manual(temp_c, rate))), (note,), done
 
 

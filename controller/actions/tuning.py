@@ -54,9 +54,8 @@ def _numbers(loop: str, command: Command) -> str:
         value = command.args.get(name, number.zone)
         if isinstance(value, bool) or not isinstance(value, int | float) or not number.low <= value <= number.high:
             return f"{name} = {value!r}: {number.low:g} to {number.high:g} {number.unit}"
-    if _value(command, loop, "hysteresis_c") * 2.0 > _value(command, loop, "swing_c"):
-        return "hysteresis_c must not be more than half of swing_c"
-    return ""
+    hysteresis_c, swing_c = _value(command, loop, "hysteresis_c"), _value(command, loop, "swing_c")
+    return "" if 2.0 * hysteresis_c <= swing_c else f"hysteresis_c = {hysteresis_c:g}: at most half of swing_c = {swing_c:g} degC"
 
 
 def _place(moment: Moment, loop: str) -> str:

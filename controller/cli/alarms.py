@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from controller.alarms.rationalisation import TABLE
@@ -117,7 +118,7 @@ def banner(listed: list[Listed], figures: Statistics) -> Iterator[str]:
         yield f"[bold red]ALARM FLOOD[/]: {flood.announced} since {elapsed(figures.to_s - flood.from_s)} (h:mm:ss)"
     hidden = [one for one in listed if one.state in (State.SHELVED, State.OUT_OF_SERVICE)]
     if hidden:
-        yield "not announced: " + ", ".join(f"{one.rule} ({_words(one.state)} by {one.user})" for one in hidden)
+        yield "not announced: " + ", ".join(f"{one.rule} ({_words(one.state)} by {escape(one.user)})" for one in hidden)
 
 
 def lines(figures: Statistics) -> Iterator[tuple[str, str]]:
@@ -144,7 +145,7 @@ def _table(listed: list[Listed], now_s: float) -> Table:
     for one in listed:
         since = "-" if one.since_s is None else elapsed(now_s - one.since_s)
         rationale = TABLE.get(one.rule)
-        table.add_row(one.rule, one.priority, _state(one, now_s), since, one.text + (" · FIRST OUT" if one.first_out else ""),
+        table.add_row(one.rule, one.priority, escape(_state(one, now_s)), since, one.text + (" · FIRST OUT" if one.first_out else ""),
                       "" if rationale is None else rationale.action, style=_STYLE.get(one.priority, ""))  # fmt: skip
     return table
 

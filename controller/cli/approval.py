@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from controller.cli.asking import Asker, ConfigPath, accepted, configured, console
@@ -41,7 +42,7 @@ def list_(config: ConfigPath = None) -> None:
     """List the library's revisions."""
     table = Table("recipe", "status", "author", "approver", "sha256", "file")
     for one in _library(configured(config)).listed():
-        table.add_row(f"{one.recipe}/{one.revision}", one.status, one.author, one.approver, one.sha256[:16], one.name)
+        table.add_row(f"{one.recipe}/{one.revision}", one.status, *map(escape, (one.author, one.approver, one.sha256[:16], one.name)))
     console.print(table)
 
 

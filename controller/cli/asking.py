@@ -45,7 +45,8 @@ def accepted(config: configs.Config, verb: Verb, user: str | None, args: dict[st
         while wall_s() < deadline_s:
             answer = reader.outcome_of(command_id)
             if answer is not None:
-                console.print(f"{verb.value}: {'accepted' if answer.accepted else 'REFUSED'}: {answer.text}")
+                said = f"{verb.value}: {'accepted' if answer.accepted else 'REFUSED'}: {answer.text}"
+                console.print(said, soft_wrap=True, highlight=False, markup=False)
                 return answer.accepted
             pause(0.1)
     console.print(f"{verb.value}: no answer within 10 s; is the core running? (the command expires by itself)")

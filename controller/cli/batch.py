@@ -66,6 +66,7 @@ def _verb(verb: Verb, text: str) -> None:
 def batch_autotune(
     loop: Annotated[str, typer.Argument(help="zone (with direct_output), lead, or off to end a running one")],
     amplitude: Annotated[float | None, typer.Option(help="to each side: % of heater output (zone) or degC of lead")] = None,
+    hysteresis_c: Annotated[float | None, typer.Option(help="of the relay, above the noise of the temperature, degC")] = None,
     swing_c: Annotated[float | None, typer.Option(help="how far the temperature may go from its set point, degC")] = None,
     limit_min: Annotated[float | None, typer.Option(help="how long it may take, min")] = None,
     reason: Annotated[str, typer.Option(help="goes into the batch record")] = "",
@@ -73,7 +74,7 @@ def batch_autotune(
     config: ConfigPath = None,
 ) -> None:
     """Identify a loop in the middle of a SOAK and propose a tuning; `ovenctl tune` shows it. Changes no setting."""
-    given = {"amplitude": amplitude, "swing_c": swing_c, "limit_min": limit_min}
+    given = {"amplitude": amplitude, "hysteresis_c": hysteresis_c, "swing_c": swing_c, "limit_min": limit_min}
     args = {"loop": loop, "reason": reason, **{name: value for name, value in given.items() if value is not None}}
     ask(configured(config), Verb.AUTOTUNE, user, args, None if loop == "off" else "RUNNING")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from controller.cli.asking import AsJson, ConfigPath, configured, console
@@ -19,7 +20,7 @@ def recipe_check(
     file: Path, load: Annotated[Path | None, typer.Option(help="load record to check with it")] = None, config: ConfigPath = None
 ) -> None:
     """Check a recipe, and a load with it, against form, equipment and the claims' windows."""
-    from controller.commands import problems_of
+    from controller.fitness import problems_of
     from controller.recipe import check, reading
 
     settings = configured(config).settings
@@ -30,8 +31,9 @@ def recipe_check(
     if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, settings.equipment)):
         raise FileError(str(load), found)
     for warning in check.warnings_of(sourced.recipe):
-        console.print(f"warning: {warning}")
-    console.print(f"{sourced.recipe.id} rev {sourced.recipe.revision}: fit for this oven, sha256 {sourced.sha256}")
+        console.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
+    said = f"{sourced.recipe.id} rev {sourced.recipe.revision}: fit for this oven, sha256 {sourced.sha256}"
+    console.print(said, soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command("dryrun")
@@ -43,7 +45,7 @@ def recipe_dryrun(
 ) -> None:
     """Run a recipe with a load on the model, over all that is not known of the product; exit code 1 when the receipt is doubtful."""
     from controller import dryrun
-    from controller.commands import problems_of
+    from controller.fitness import problems_of
     from controller.recipe import check, reading
 
     settings = configured(config).settings
@@ -57,7 +59,7 @@ def recipe_dryrun(
         sys.stdout.write(json.dumps({**dryrun.plain(receipt), "verdict": receipt.verdict}) + "\n")
     else:
         for line in dryrun.lines(receipt):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
     raise typer.Exit(0 if receipt.verdict == "READY" else 1)
 
 
@@ -67,12 +69,13 @@ def recipe_show(file: Path) -> None:
     from controller.recipe import reading
 
     recipe = reading.read_recipe(file).recipe
-    table = Table(title=f"{recipe.id} rev {recipe.revision} · {recipe.title}")
+    table = Table(title=escape(f"{recipe.id} rev {recipe.revision} · {recipe.title}"))
     for column in ("", "phase", "name", "what"):
         table.add_column(column)
     for index, phase in enumerate(recipe.phase):
         said = phase.model_dump(exclude={"kind", "name", "comment", "at", "turn"}, exclude_none=True)
         table.add_row(
-            str(index), phase.kind, phase.title if phase.turn else phase.name, ", ".join(f"{key} {value}" for key, value in said.items())
-        )
+            str(index), phase.kind, escape(phase.title if phase.turn else phase.name),
+            escape(", ".join(f"{key} {value}" for key, value in said.items())),
+        )  # fmt: skip
     console.print(table)

@@ -50,9 +50,9 @@ def _needs_o2(v: View) -> bool:
 
 def _vacuum_lost(v: View) -> bool | None:
     """Return whether air may come in; once the row stands, until N2 has filled the chamber, whatever the hold makes of the set points."""
-    if v.phase.vacuum and v.phase.heating:
+    if v.phase.vacuum and v.phase.vapour:
         return _above(v.process.pressure_mbar, v.limits.proof_mbar)
-    return "I6" in v.active and v.phase.heating and _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar)
+    return "I6" in v.active and v.phase.vapour and _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar)
 
 
 def _no_n2_flows(v: View) -> bool | None:
@@ -260,9 +260,10 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I6N", "no N2 flows in after a pressure rise", ABORT | P_HEAT, MANUAL, 30, False, _no_n2_flows,
          lambda v: v.inputs.n2_flow_nm3_h.value),
     Rule("I7W", "O2 in the chamber is rising", W, AUTO, 10, False,
-         lambda v: _needs_o2(v) and _over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2), lambda v: v.process.o2_pct),
+         lambda v: v.phase.inert and v.phase.vapour and _over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2),
+         lambda v: v.process.o2_pct),
     Rule("I7", "O2 in the chamber too high for solvent vapour", ABORT | P_HEAT | Effect.PURGE, MANUAL, 10, False,
-         lambda v: _needs_o2(v) and _above(v.process.o2_pct, v.limits.proof_o2_pct), lambda v: v.process.o2_pct),
+         lambda v: v.phase.inert and v.phase.vapour and _above(v.process.o2_pct, v.limits.proof_o2_pct), lambda v: v.process.o2_pct),
     Rule("I8W", "O2 above the quality limit for bare copper", W, OPERATOR, 60, False,
          lambda v: _o2_spoils(v) and not v.phase.hold_on_o2, lambda v: v.process.o2_pct),
     Rule("I8", "O2 above the quality limit for bare copper", HOLD, OPERATOR, 60, False,

@@ -196,13 +196,14 @@ def endpoint_s(record: Record) -> float | None:
 
 
 def limits_of(record: Record) -> dict[str, float]:
-    """Return the numbers of the recipe's endpoint; empty when its text has none."""
+    """Return the numbers of the recipe's endpoint, as they were edited last; empty when its text has none."""
     try:
         endpoint = tomllib.loads(str(record.start.fields().get("recipe", ""))).get("endpoint", {})
     except tomllib.TOMLDecodeError:
         return {}
-    plain = endpoint.items() if isinstance(endpoint, dict) else ()
-    return {key: float(value) for key, value in plain if isinstance(value, int | float) and not isinstance(value, bool)}
+    found = dict(endpoint) if isinstance(endpoint, dict) else {}
+    found |= {str(edit.get("key")): edit.get("to") for edit in edits(record) if found and edit.get("phase") == "endpoint"}
+    return {key: float(value) for key, value in found.items() if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
 def marks_of(record: Record) -> Marks:

@@ -22,7 +22,7 @@ KINDS: Final[dict[str, str]] = {
     "outcome": "number (of the intent), ok, after_s, why",
     "plc": "event (connected, lost, rebooted, refused), what was seen",
     "clock": "step_s: the wall clock was moved",
-    "standing": "rows (of the interlock table that are active now, in its order), first_out; written when they change",
+    "standing": "rows (of the interlock table that are active now, in its order), first_out, waits (for what); written on change",
     "bypass": "event (begin or end), rule, text, user, reason, from_s, until_s, by (who ended it; expired; restart)",
     "prooftest": "device, result (pass or fail), why, user, and of the test before a batch its findings: [check, ok, text]",
     "gap": "from_s, to_s, count, cause: samples that are missing",

@@ -60,12 +60,17 @@ def _written(record: Record) -> tuple[Planned, ...]:
         return ()
 
 
-def _band(phase: Phase, written: tuple[Planned, ...]) -> float | None:
-    """Return the phase's band, K; None when the recipe as started has another phase at that place or no band."""
+def _band(record: Record, phase: Phase, written: tuple[Planned, ...], end_s: float) -> float | None:
+    """Return the phase's band, K, as it was edited last; None when the recipe as started has another phase at that place or no band."""
     entry = written[phase.place] if phase.place < len(written) else None
-    if entry is None or (entry.kind, entry.name) != (phase.kind, phase.name):
+    if entry is None or entry.kind != phase.kind or phase.name not in (entry.name, entry.title):
         return None
-    return getattr(entry, "band_c", None)
+    band: float | None = getattr(entry, "band_c", None)
+    for stored in record.of("decision"):
+        said = stored.fields()
+        if said.get("what") == "EDIT" and (said.get("phase"), said.get("key")) == (phase.place, "band_c") and stored.at_s <= end_s:
+            band = said.get("to")
+    return band
 
 
 def _figures(record: Record, phase: Phase, written: tuple[Planned, ...]) -> Figures:
@@ -73,13 +78,13 @@ def _figures(record: Record, phase: Phase, written: tuple[Planned, ...]) -> Figu
     end_s = record.end_s if phase.end_s is None else phase.end_s
     keep = slice(int(np.searchsorted(at_s, phase.start_s, "right")), int(np.searchsorted(at_s, end_s, "right")))
     of = {name: values[keep] for name, values in record.table.columns.items()}
-    moments_s, sp = at_s[keep], of["sp_temp_c"]
+    moments_s, sp = at_s[keep], np.where(of["sp_temp_c"] > 0.0, of["sp_temp_c"], np.nan)  # 0: none, as after an ABORT
     load = np.array([of[name] for name in LOAD])
     with np.errstate(invalid="ignore"):
         coldest, hottest = np.fmin.reduce(load), np.fmax.reduce(load)
         mean = np.where(np.isfinite(load), load, 0.0).sum(axis=0) / np.maximum(np.isfinite(load).sum(axis=0), 1)
         mean[~np.isfinite(coldest)] = np.nan
-    band = _band(phase, written)
+    band = _band(record, phase, written, end_s)
     inside = np.zeros(len(sp), bool) if band is None else (coldest >= sp - band) & (hottest <= sp + band)
     since = int(np.argmax(inside)) if phase.kind in HELD_AT_TARGET and inside.any() else 0
     zones = _zone_deviation(of)

@@ -94,5 +94,6 @@ def objection(settings: ProofTestSettings, test: ProofTest, at_s: float, boot_id
     if age_h > settings.max_age_h:
         return f"the proof test is {age_h:.1f} h old, allowed {settings.max_age_h:g} h; ask for PROOF_TEST"
     if recipe_sha256 and test.recipe_sha256 and recipe_sha256 != test.recipe_sha256:
-        return f"the proof test was made for the recipe with sha256 {test.recipe_sha256[:12]}, this one has {recipe_sha256[:12]}"
+        made = f"the proof test was made for the recipe with sha256 {test.recipe_sha256[:12]}, this one has {recipe_sha256[:12]}"
+        return f"{made} (another formula is another recipe); ask for PROOF_TEST without a recipe, or with this one"
     return ""

@@ -1,5 +1,7 @@
 """What one phase must satisfy beyond its form: the oven's envelope, and keys that only make sense together."""
 
+from typing import Final
+
 from controller.equipment import Equipment
 from controller.errors import Problem
 from controller.recipe.model import (
@@ -22,6 +24,10 @@ from controller.recipe.model import (
 )
 from controller.recipe.pausing import TAGS, is_contact
 from controller.recipe.proving import Proving
+
+OF_HEAT: Final = (  # keys that do nothing in a phase that is shut in without heat
+    "pressure_mbar", "n2_flow_nm3_h", "target_c", "control_sensor", "pid_set", "output_limit_pct", "alarm_dev_high_c", "alarm_dev_low_c",
+)  # fmt: skip
 
 
 def place_of(index: int, phase: Phase) -> str:
@@ -46,6 +52,9 @@ def check_phase(key: str, phase: Phase, equipment: Equipment, proving: Proving) 
             equipment.max_mbar,
             f"mbar (a cycle counts from above {proving.cycle_high_mbar:g} mbar; this oven)",
         )
+        if phase.measured_o2_pct is not None and phase.high_mbar < proving.o2_from_mbar:
+            allowed = f"at least {proving.o2_from_mbar:g} mbar with measured_o2_pct: below it no O2 reading is evidence (I9)"
+            problems.append(Problem(f"{key}.high_mbar", phase.high_mbar, allowed))
     if isinstance(phase, PurgeFlow | Backfill) and phase.n2_flow_nm3_h is not None:
         problems += inside(f"{key}.n2_flow_nm3_h", phase.n2_flow_nm3_h, 0, equipment.max_n2_flow_nm3_h, "Nm3/h (this oven)")
     if isinstance(phase, Backfill):
@@ -73,7 +82,7 @@ def _check_thermal(key: str, phase: ThermalPhase, equipment: Equipment, proving:
     if phase.alarm_low_c is not None and phase.alarm_high_c is not None and phase.alarm_low_c >= phase.alarm_high_c:
         problems.append(Problem(f"{key}.alarm_low_c", phase.alarm_low_c, f"below alarm_high_c = {phase.alarm_high_c:g}"))
     if isinstance(phase, Pause) and phase.atmosphere == "NONE":
-        given = [name for name in ("pressure_mbar", "n2_flow_nm3_h", "target_c") if getattr(phase, name) is not None]
+        given = [name for name in OF_HEAT if getattr(phase, name) != type(phase).model_fields[name].default]
         return problems + [Problem(f"{key}.{name}", getattr(phase, name), "has no meaning without an atmosphere") for name in given]
     wanted, other = ("pressure_mbar", "n2_flow_nm3_h") if phase.atmosphere == "VACUUM" else ("n2_flow_nm3_h", "pressure_mbar")
     if getattr(phase, wanted) is None:

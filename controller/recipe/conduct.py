@@ -49,7 +49,7 @@ class PhaseBase(Strict):
     allow_skip: bool = key(True, "a person may skip the phase")
     allow_edit: bool = key(True, "a person may edit the phase in the running batch")
     on_power_fail: Strategy | Literal[""] = key("", "instead of the recipe's [power_fail], whatever the length of the outage")
-    record_s: Annotated[float, Field(ge=1, le=60)] = key(1.0, "interval of the samples in the journal")
+    record_s: Annotated[float, Field(ge=1, le=60)] = key(1.0, "interval of the samples in the journal, before a first-out too")
     at: str = key("", "")  # where it was written, when that is not its place in the recipe; set while a recipe is read
     turn: str = key("", "")  # which turn of a REPEAT, "2/3"; set while a recipe is read
 

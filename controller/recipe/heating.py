@@ -100,7 +100,7 @@ def outside_band(phase: ThermalPhase, wanted: Setpoints, s: PhaseScan) -> str:
     zones, hottest = s.process.temp_c, s.process.hottest_c
     if zones is None or hottest is None:
         return ""
-    low, high = phase.alarm_dev_low_c, phase.alarm_dev_high_c
+    low, high = (None, None) if phase.shut else (phase.alarm_dev_low_c, phase.alarm_dev_high_c)  # shut in there is no set point
     if high is not None and zones > wanted.temp_c + high:
         return f"zones {zones:.1f} degC, more than {high:g} degC above the set point {wanted.temp_c:.1f} degC"
     if low is not None and zones < wanted.temp_c - low:

@@ -86,10 +86,19 @@ def operator(phase: Operator, m: PhaseMemory, s: PhaseScan) -> Step:
     m, wanted, gas = _held(phase, m, s)
     m = m if m.asked else m._replace(asked=phase.text)
     if m.answer is None or gas:
-        return Step(m, wanted, waiting=gas or f"operator: {phase.text}")
+        return Step(m, wanted, waiting=gas or f"operator: {phase.text} ({allowed(phase, s.roll_ids)})")
     if wrong := wrong_answer(phase, m.answer, s.roll_ids):
         return Step(m._replace(answer=None), wanted, waiting=f"operator: {phase.text} ({wrong})")
     return Step(m, wanted, done=True, why=f"answered {m.answer!r}")
+
+
+def allowed(phase: Operator, roll_ids: tuple[str, ...]) -> str:
+    """Return in words what may be answered to what ``phase`` asks."""
+    if phase.entry == "NUMBER" and phase.low is not None and phase.high is not None:
+        return f"a number from {phase.low:g} to {phase.high:g}"
+    return {
+        "ROLL_ID": f"the roll id, of {', '.join(roll_ids)}", "CHOICE": f"one of {', '.join(phase.choices)}", "TEXT": "a text",
+    }.get(phase.entry, "a confirmation")  # fmt: skip
 
 
 def wrong_answer(phase: Operator, answer: str, roll_ids: tuple[str, ...]) -> str:
@@ -120,7 +129,8 @@ def _held(phase: Pause, m: PhaseMemory, s: PhaseScan) -> tuple[PhaseMemory, Setp
     """Return memory, set points and what the atmosphere waits for while the phase waits: heat held, or all shut."""
     if phase.atmosphere == "NONE":
         return m, heating.shut(), ""
-    m = m if m.mark > 0 else m._replace(mark=heating.start_sp(s) if phase.target_c is None else phase.target_c)
+    mark_c = phase.target_c if phase.target_c is not None else m.mark or heating.start_sp(s)  # a target that is edited counts at once
+    m = m if m.mark == mark_c else m._replace(mark=mark_c)
     m, gas = heating.gas(phase, m, s)
     m, wanted = heating.guarded(heating.thermal(phase, not gas, heating.approach(m.mark, s), 0.0), m, s)
     return m, wanted, gas

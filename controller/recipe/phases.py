@@ -17,7 +17,8 @@ def run(phase: Phase, memory: PhaseMemory, scan: PhaseScan) -> Step:
     """Return what ``phase`` does in this scan."""
     done = _FUNCTIONS[phase.kind](phase, memory, scan)
     if isinstance(phase, ThermalPhase) and phase.banded:
-        band = heating.outside_band(phase, done.setpoints, scan) if done.memory.stage > 0 else ""
+        watched = done.memory.stage > 0 or phase.shut or phase.kind == "COOL"  # others from the atmosphere on with which they heat
+        band = heating.outside_band(phase, done.setpoints, scan) if watched else ""
         if band or done.memory.band:
             return done._replace(memory=done.memory._replace(band=band))
     return done

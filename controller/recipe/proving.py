@@ -14,6 +14,7 @@ class Proving(NamedTuple):
     proof_mbar: float = 100.0
     volumes: float = 4.0
     o2_pct: float = 2.0
+    o2_from_mbar: float = 900.0  # from here on a reading of the analyser may be evidence
 
     @property
     def purge_low_mbar(self) -> float:

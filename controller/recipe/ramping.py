@@ -22,7 +22,9 @@ def ramp(phase: Ramp, m: PhaseMemory, s: PhaseScan) -> Done:
     m, wanted = heating.guarded(heating.thermal(phase, not gas, sp, rate), m, s, ramping=heats)
     share = guard.rate_share(s) if heats else 1.0
     if gas or waits or s.slow or share <= 0.0:
-        why = gas or ("holdback: oven behind the set point" if waits else "I18: solvent comes too fast" if s.slow else "the guard")
+        shown = "not valid" if zones is None else f"{zones:.1f} degC"
+        back = f"holdback: zones {shown}, set point {sp:.1f} degC"
+        why = gas or (back if waits else "I18: solvent comes too fast" if s.slow else "the guard")
         return Done(m, wanted, waiting=guard.told(why, m, s), late=late)
     sp = heating.moved(sp, phase.target_c, share * rate, s.dt_s)
     waiting = guard.told(f"set point {sp:.1f} degC", m, s)
@@ -40,6 +42,15 @@ def _begun(phase: Ramp, m: PhaseMemory, s: PhaseScan) -> tuple[PhaseMemory, floa
         by_time = abs(phase.target_c - sp) / phase.ramp_min if phase.ramp_min is not None else 0.0
         m = m._replace(begun=True, rate_c_per_min=min(by_time, s.max_rate_c_per_min))
     return m, sp, m.rate_c_per_min if phase.rate_c_per_min is None else phase.rate_c_per_min
+
+
+def retimed(phase: Ramp, m: PhaseMemory, sp_c: float, max_rate_c_per_min: float) -> PhaseMemory:
+    """Return the memory of a ramp by time that was edited on its way: what is left of the way takes what is left of the time."""
+    if phase.ramp_min is None or not m.begun:
+        return m
+    left_min = phase.ramp_min - m.elapsed_s / 60.0
+    by_time = abs(phase.target_c - sp_c) / left_min if left_min > 0.0 else max_rate_c_per_min
+    return m._replace(rate_c_per_min=min(by_time, max_rate_c_per_min))
 
 
 def _waits(phase: Ramp, sp: float, zones: float) -> bool:
@@ -76,8 +87,9 @@ def cool(phase: Cool, m: PhaseMemory, s: PhaseScan) -> Done:
     sp = phase.target_c if rate is None else max(s.temp_sp_c - rate / 60.0 * s.dt_s, phase.target_c)
     if zones is not None:
         sp = max(sp, zones - COOL_LAG_C)  # the oven cools as slowly as it must; the set point waits for it
+    m, gas = heating.gas(phase, m, s)
     # Heat only breaks the fall; below the last 20 K, and while the gas is changed, it stays off.
-    heat = rate is not None and sp > phase.target_c + NATURAL_C and not heating.atmosphere_ready(phase, s, m)
+    heat = rate is not None and sp > phase.target_c + NATURAL_C and not gas
     m, wanted = guard.vacuum(heating.thermal(phase, heat, sp, rate or 0.0), m, s)
     if hottest is None:
         return Done(m, wanted, waiting="a valid temperature")

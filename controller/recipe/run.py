@@ -5,7 +5,8 @@ from typing import Final
 from controller.recipe import flow, guard, holding, isolation, resting
 from controller.recipe.flow import Leak, Way
 from controller.recipe.look import PhaseMemory, PhaseScan, Step
-from controller.recipe.model import Phase, ThermalPhase
+from controller.recipe.model import Operator, Phase, ThermalPhase
+from controller.recipe.pausing import allowed
 from controller.recipe.phases import run, timeout_rule
 from controller.recipe.standing import Note, UnitMemory, current, move, moved, phase_note
 from controller.recipe.states import Trigger, UnitState
@@ -85,11 +86,14 @@ def _with(seen: tuple[Note, ...], then: tuple[UnitMemory, str, tuple[Note, ...]]
 
 
 def _seen(phase: Phase, before: PhaseMemory, done: Step, scan: PhaseScan) -> tuple[Note, ...]:
-    """Return the journal's notes of an isolation or of the guard that began or ended in this scan."""
+    """Return the journal's notes of an isolation or of the guard that began or ended in this scan, and of what a person is asked."""
     after = done.memory
-    if (before.isolated_s > 0) is (after.isolated_s > 0) and before.guarded is after.guarded:
+    if (before.isolated_s > 0) is (after.isolated_s > 0) and before.guarded is after.guarded and before.asked == after.asked:
         return ()
     notes = []
+    if before.asked != after.asked and isinstance(phase, Operator):
+        notes.append(Note("decision", {"what": "question", "why": f"the recipe asks: {after.asked}", "entry": phase.entry,
+                                       "allowed": allowed(phase, scan.roll_ids)}))  # fmt: skip
     if (before.isolated_s > 0) is not (after.isolated_s > 0):
         pressure = scan.process.pressure_mbar
         what = "isolated" if after.isolated_s > 0 else f"opened after {before.isolated_s:.0f} s"
@@ -117,7 +121,7 @@ def _suspended(memory: UnitMemory, phase: Phase, scan: PhaseScan, by: str) -> tu
 def _next(memory: UnitMemory, done: Step, scan: PhaseScan, timed_out: bool = False) -> tuple[UnitMemory, str, tuple[Note, ...]]:
     """Go on to the next phase, the way that branches after this one decide; while one has no result this phase goes on."""
     phase, batch = current(memory), memory.batch
-    answer = memory.results.answer if memory.phase.answer is None else memory.phase.answer
+    answer = memory.phase.answer if isinstance(phase, Operator) else memory.results.answer  # one that was not given is not an older one
     results = memory.results._replace(timed_out=timed_out, answer=answer)
     way = Way(memory.phase_index + 1)
     if batch is not None:

@@ -16,6 +16,7 @@ ZONE_LEAD_C: Final = 3.0  # the zones lead the load by a few degrees
 def soak(phase: Soak, m: PhaseMemory, s: PhaseScan) -> Step:
     """Hold the target until the time in band is over."""
     m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
+    waiting = waiting or f"{m.counted_s / 60:.1f} of {phase.soak_min:g} min in band"
     return Step(m, wanted, m.counted_s >= phase.soak_min * 60, waiting, why=f"{m.counted_s / 60:.1f} min in band", late=late)
 
 
@@ -99,8 +100,16 @@ def _timer(phase: Soak | Cure, m: PhaseMemory, s: PhaseScan, gas: str) -> tuple[
         return m._replace(counted_s=m.counted_s + s.dt_s), ""
     if phase.outside == "RESET" and m.counted_s:
         m = m._replace(counted_s=0.0)
-    shown = "not valid" if s.process.load_min_c is None else f"{s.process.load_min_c:.1f} to {s.process.load_max_c:.1f} degC"
-    return m, f"guaranteed soak: load {shown}, band {phase.target_c:g} ± {phase.band_c:g} degC"
+    return m, f"guaranteed soak: {_counting(phase, s)}, band {phase.target_c:g} ± {phase.band_c:g} degC"
+
+
+def _counting(phase: Soak | Cure, s: PhaseScan) -> str:
+    """Return the readings that count for the band: zones, and with every choice of sensors but CONTROL the load."""
+    zones, low, high = s.process.temp_c, s.process.load_min_c, s.process.load_max_c
+    shown = f"zones {'not valid' if zones is None else f'{zones:.1f} degC'}"
+    if phase.sensors == "CONTROL":
+        return shown
+    return f"{shown}, load {'not valid' if low is None or s.process.load_lost else f'{low:.1f} to {high:.1f} degC'}"
 
 
 def _hot(phase: Soak | Cure, test: Isolation | None, every_s: float, m: PhaseMemory, s: PhaseScan

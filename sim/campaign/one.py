@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from controller import wiring as wirings
-from controller.commands import problems_of
 from controller.dryrun import dry_run
 from controller.errors import FileError, Problem
+from controller.fitness import problems_of
 from controller.memory import Settings
 from controller.recipe.check import check_load
 from controller.recipe.model import Cure, LoadRecord, Recipe

@@ -87,7 +87,7 @@ UNIT: Final = (
     _number("Unit", "Segment", "phase_index", "", 0, 200, "index of the running phase in the recipe"),
     _text("Unit", "Phase", "kind and name of the running phase"),
     _number("Unit", "SoakTime", "soak_s", "s", 0, 1e6, "soak time counted in this phase"),
-    _text("Unit", "Waiting", "interlock rows that stand and what they say; empty: nothing is waited for"),
+    _text("Unit", "Waiting", "what the phase waits for or asks, and interlock rows that stand; empty: nothing is waited for"),
     _text("Unit", "FirstOut", "row that came first"),
     _text("Unit", "BatchId", "number of the batch, 0 before the first"),
     _text("Unit", "Recipe", "recipe id and revision of the batch"),

@@ -4,8 +4,8 @@ import json
 from typing import Final
 
 from controller import dryrun
-from controller.commands import problems_of
 from controller.errors import FileError, Problem
+from controller.fitness import problems_of
 from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError, Status, Stored
 from controller.northbound.opcua.batch import Asking

@@ -183,7 +183,8 @@ def told(news: News) -> dict[str, tuple[object, int]]:
         values["Oven.Unit.Phase"] = (f"{phase.get('kind', '')} {phase.get('name', '')}".strip(), _S.Good)
     if (standing := latest.get("standing")) is not None:
         rows = [str(row) for row in standing.get("rows") or ()]
-        values["Oven.Unit.Waiting"] = ("; ".join(f"{row} {TEXT_OF.get(row, '')}".strip() for row in rows), _S.Good)
+        said = (str(standing.get("waits") or ""), *(f"{row} {TEXT_OF.get(row, '')}".strip() for row in rows))
+        values["Oven.Unit.Waiting"] = ("; ".join(filter(None, said)), _S.Good)
         values["Oven.Unit.FirstOut"] = (str(standing.get("first_out") or ""), _S.Good)
     if (start := latest.get("batch_start")) is not None:
         load = start.get("load") or {}
