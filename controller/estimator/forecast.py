@@ -35,7 +35,7 @@ _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of d
 _NO_SP_K: Final = 0.0
 _HALF: Final = 0.5
 _FEWEST: Final = 5  # members that must be solved for a fan
-_TAIL_SD: Final = 0.04  # [assume] half width of 90 % of what follows the cure, relative, beside the oven's own spread: winding, gas
+_TAIL_SD: Final = 0.1  # [assume] half width of 90 % of what follows the cure, relative, beside the spread of the oven: winding, gas
 _POINT_95: Final = 1.645
 # three times the observer's: the finish moves by 15 s against a tight run, for a fifth less time
 _TOLERANCE: Final = Tolerance(u_relative=3e-2, u_absolute=3e-4, left_log=3e-3, temp_k=2e-2, negative=1e-5)
