@@ -79,7 +79,7 @@ def test_an_empty_trap_says_nothing_of_members_whose_vapour_would_all_have_passe
     seen = window(0.0)
     leaving_kg = np.linspace(0.0, 0.9, MEMBERS) * seen.slip_kg * np.exp(-0.3)  # whatever the gain
     belief = fresh(members, 190.0)._replace(leaving_kg=leaving_kg)
-    after, opened = _solvent(members, belief, seen)
+    after, opened = _solvent(members, belief, seen, layers.Gas(ATM_PA, 0.0))
     assert after.state.block == pytest.approx(belief.state.block, rel=1e-12)
     assert after.hidden_kg == pytest.approx(leaving_kg * np.exp(belief.log_gain))
     assert opened.elapsed_s == 0.0
@@ -90,7 +90,7 @@ def test_an_empty_trap_speaks_against_members_that_would_have_filled_it() -> Non
     seen, state = window(0.0), fresh(members, 190.0)
     more = np.exp(0.3 * state.slow.log_way)  # those with a wider way give more
     belief = state._replace(leaving_kg=seen.slip_kg + 0.03 * more)
-    after, _ = _solvent(members, belief, seen)
+    after, _ = _solvent(members, belief, seen, layers.Gas(ATM_PA, 0.0))
     assert after.slow.log_way.mean() < belief.slow.log_way.mean() - 0.05
 
 

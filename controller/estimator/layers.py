@@ -34,6 +34,13 @@ _FIRST_S = 60.0  # the first step of a trajectory
 _MOST_STEPS = 20000
 
 
+class Gas(NamedTuple):
+    """What is in the chamber."""
+
+    pressure_pa: float
+    vapour_pa: float  # partial pressure of the solvent
+
+
 class Drive(NamedTuple):
     """What the chamber does during one call of ``advance``: the wall moves evenly, the pressures stay."""
 
@@ -274,6 +281,15 @@ def wall_share(model: Model, slow: Slow, wall_k: float, pressure_pa: float) -> A
     shares = np.empty((2, len(model.table)))
     wall_shares(scaled(model.table, slow), model.shape, member.Drive(wall_k, pressure_pa, 0.0), shares)
     return shares
+
+
+def log_exchange(model: Model, state: State, gas: Gas) -> Array:
+    """Return the logarithm of what carries vapour through the gap of each member at its mean temperature, without ``log_way``, (M,)."""
+    names = ("knudsen_root", "molecular_pa", "swept_m2_pa_s", "surface_scale")
+    knudsen_root, molecular_pa, swept, scale = (model.table[:, COLUMN[name]] for name in names)
+    temp_k = state.temps @ model.winding.share
+    knudsen, molecular = knudsen_root * np.sqrt(temp_k), molecular_pa * temp_k**1.75 / max(gas.pressure_pa - gas.vapour_pa, 1.0)
+    return np.asarray(np.log(scale * (knudsen * molecular / (knudsen + molecular) + swept * gas.pressure_pa)))
 
 
 def warm_up() -> int:

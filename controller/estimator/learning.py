@@ -91,15 +91,18 @@ _CONTACTS: Final = tuple((PARAMETERS[f"contact_{sensor}"].low, PARAMETERS[f"cont
 _LOG_H, _LOG_K = (np.log((row.low / row.value, row.high / row.value)) for row in (PARAMETERS["external_h"], PARAMETERS["k_radial"]))
 
 
-def from_solvent(members: Members, belief: Belief, predicted: Array, observed: float, deviation: float) -> tuple[Belief, Looked]:
+def from_solvent(
+    members: Members, belief: Belief, predicted: Array, observed: float, deviation: float, gas: layers.Gas
+) -> tuple[Belief, Looked]:
     """Return the belief after an observation of solvent (any unit): zones' solvent, free and bound, what moves it, way out, gain.
 
-    A zone's whole profile is scaled.
+    A zone's whole profile is scaled. The way out is judged with what else of a member lets vapour out, which itself stays.
     """
+    own = layers.log_exchange(members.model, belief.state, gas)
     held = np.maximum(belief.state.bound, _DRIEST)
     mean = np.maximum(layers.mean_u(members.model, belief.state) - belief.state.bound, _DRIEST)
     slow = belief.slow
-    moved = (slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way, slow.log_release)
+    moved = (slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way + own, slow.log_release)
     rows = np.vstack((np.log(mean).T, np.log(held).T, *moved, belief.log_gain))
     rows, looked = _update(rows, _SOLVENT_FLOORS, _SOLVENT_LIMITS, *_evened(predicted, observed, deviation), grows=False)
     looked = looked._replace(nearest=float(np.abs(predicted - observed).min()) / deviation)
@@ -108,7 +111,7 @@ def from_solvent(members: Members, belief: Belief, predicted: Array, observed: f
     state.solvent[:] = np.minimum(state.solvent * (after / mean)[:, None, :], _SOLVENT_MAX)
     state.bound[:] = np.minimum(state.bound * np.exp(rows[_POSITIONS : 2 * _POSITIONS].T) / held, _BOUND_MAX)
     dry, swollen, slope, way, release, gain = rows[2 * _POSITIONS :]
-    slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way, log_release=release)
+    slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way - own, log_release=release)
     return belief._replace(state=state, slow=slow, log_gain=gain), looked
 
 

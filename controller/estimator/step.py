@@ -15,7 +15,7 @@ from controller.estimator import flux, layers, learning, pressure_rise, vapour, 
 from controller.estimator.belief import Belief, fresh, pack, unpack
 from controller.estimator.curing import LIMIT
 from controller.estimator.judge import CONFLICT_LIMIT, HOLD_S, judge
-from controller.estimator.layers import Drive
+from controller.estimator.layers import Drive, Gas
 from controller.estimator.members import MEMBERS, Members, members_of
 from controller.estimator.model import NO_BATCH, EstimatorMemory, EstimatorSettings, FluxWindow, LoadState, Target
 from controller.estimator.parameters import spread, value
@@ -156,7 +156,7 @@ def _update(
     gauges = vapour.compared(memory.gauges, inputs, memory.estimate.film_max_c < COLD_C, dt_s)
     vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, gauges)
     carried = _carry(members, unpack(memory.block), memory.wall_k, readings, vapour_pa, dt_s)
-    belief, window = carried.belief, memory.window
+    belief, window, gas = carried.belief, memory.window, Gas(readings.pressure_pa, carried.vapour_pa)
     leaving_kg_h = carried.left_kg * (3600 / dt_s) if dt_s > 0 else None
     if dt_s > 0:
         wall_k = readings.wall_k if readings.temperature else None
@@ -173,10 +173,10 @@ def _update(
             dt_s,
         )
         belief = belief._replace(leaving_kg=belief.leaving_kg + carried.left_kg)
-        belief, window = _solvent(members, belief, window)
+        belief, window = _solvent(members, belief, window, gas)
     if result is not None:
         if result.valid and leaving_kg_h is not None:
-            belief = _rise(members, belief, carried, leaving_kg_h, result)
+            belief = _rise(members, belief, carried, leaving_kg_h, result, gas)
         memory = replace(memory, estimate=memory.estimate._replace(pressure_rise=result))
     after = replace(
         memory,
@@ -222,12 +222,12 @@ def _at_foil(members: Members, belief: Belief) -> tuple[Array, NDArray[np.bool_]
     return layers.blister(members.model, belief.slow, belief.state, 1.0)
 
 
-def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Array, result: PressureRise) -> Belief:
+def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Array, result: PressureRise, gas: Gas) -> Belief:
     """Return the belief after a pressure-rise test, in which gases of curing look like solvent: as many moles of it."""
     model = members.model
     gas_kg_h = carried.crosslinks_h * (value("curing_gas") * model.polymer_kg * members.solvent.molar_mass_g_mol / 1e3)
     unsure = (spread("curing_gas") * float(gas_kg_h.mean()), _RISE_MODEL_ERROR * max(result.solvent_kg_h, 0.0), result.solvent_sd_kg_h)
-    return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.solvent_kg_h, hypot(*unsure))[0]
+    return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.solvent_kg_h, hypot(*unsure), gas)[0]
 
 
 def _warmth(
@@ -281,7 +281,7 @@ def _marked(memory: EstimatorMemory, at_s: float, readings_k: list[float | None]
     return replace(memory, marks_k=now, marked_at_s=at_s, stuck=(stuck[0], stuck[1], stuck[2]))
 
 
-def _solvent(members: Members, belief: Belief, window: FluxWindow) -> tuple[Belief, FluxWindow]:
+def _solvent(members: Members, belief: Belief, window: FluxWindow, gas: Gas) -> tuple[Belief, FluxWindow]:
     """Return belief and window after the members were held against a window of solvent, if it is full."""
     if window.elapsed_s < flux.SHORTEST_S:
         return belief, window
@@ -294,25 +294,25 @@ def _solvent(members: Members, belief: Belief, window: FluxWindow) -> tuple[Beli
     belief = belief._replace(leaving_kg=np.zeros(MEMBERS), hidden_kg=belief.hidden_kg + leaving - predicted)
     if flux.usable(window, float(predicted.max())):
         deviation = flux.deviation_kg(window, expected)
-        belief, looked = learning.from_solvent(members, belief, predicted, window.observed_kg, _CORRELATED * deviation)
+        belief, looked = learning.from_solvent(members, belief, predicted, window.observed_kg, _CORRELATED * deviation, gas)
         contradicts = looked.nearest * _CORRELATED > _CONFLICT
         window = flux.reopened(window, expected, conflicts + 1 if contradicts else 0, seen=True)
         if window.balance_kg > _ALL_AND_MORE * float((members.residual / (1 - members.residual)).max()) * members.model.polymer_kg:
             window = replace(window, conflicts=CONFLICT_LIMIT)
         if flux.balance_tells(window):
-            belief = _balance(members, belief, window)
+            belief = _balance(members, belief, window, gas)
             window = replace(window, balanced_kg=window.balance_kg)
     else:
         window = flux.reopened(window, expected, conflicts, seen=False)
     return belief, window
 
 
-def _balance(members: Members, belief: Belief, window: FluxWindow) -> Belief:
+def _balance(members: Members, belief: Belief, window: FluxWindow, gas: Gas) -> Belief:
     """Return the belief after all solvent seen so far was held against all that the members have lost."""
     model = members.model
     gone = (members.residual / (1 - members.residual) - layers.mean_u(model, belief.state) @ model.shape.share) * model.polymer_kg
     shown = np.maximum(gone * np.exp(belief.log_gain) - belief.hidden_kg, 0.0)
-    return learning.from_solvent(members, belief, shown, window.balance_kg, flux.balance_deviation_kg(window))[0]
+    return learning.from_solvent(members, belief, shown, window.balance_kg, flux.balance_deviation_kg(window), gas)[0]
 
 
 _CORRELATED: Final = 2.0**0.5  # consecutive windows share their errors, so that the error's variance counts double
