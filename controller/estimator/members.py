@@ -148,7 +148,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
 def told(members: Members, residual: Array, chosen: slice = slice(None)) -> Array:
     """Return the weight fraction that a film really holds where a member's law says ``residual``, (members ``chosen``, ...).
 
-    At the start the laboratory has told it; the law's error comes in as the film dries.
+    At the start the laboratory has told it; the law's error comes in as the film dries, and with it that the width dries unevenly.
     """
     column = (-1,) + (1,) * (residual.ndim - 1)
     start, error = members.residual[chosen].reshape(column), members.drying_error[chosen].reshape(column)

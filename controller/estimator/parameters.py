@@ -30,7 +30,7 @@ _ROWS: Final = (
     Parameter("diffusion_energy_swollen", 37.0, "kJ/mol", 25.0, 50.0, 8.0, False, "[assume] middle of 25-50"),
     Parameter("diffusion_slope_glass", 92.0, "1 per weight fraction", 40.0, 150.0, 0.3, True, "[src] glassy acrylate, 2003"),
     Parameter("diffusion_slope_rubber", 20.0, "1 per weight fraction", 15.0, 25.0, 3.0, False, "[assume]"),
-    Parameter("drying_model_error", 1.0, "", 0.4, 2.5, 0.1, True, "[calc] of a residual: 0.09 in another history; thickness"),
+    Parameter("drying_model_error", 1.1, "", 0.4, 2.5, 0.1, True, "[calc] wettest over mean of a width: 1 by film, 1.2 by gap; history"),
     Parameter("bound_solvent", 0.028, "kg/kg polymer", 0.0005, 0.08, 0.5, True, "[calc] NMP on every tenth unit, 356 g/mol; coupons"),
     Parameter("release_rate", 2e-4, "1/s at 200 degC", 1e-7, 1e-1, 1.2, True, "[assume] of bound solvent; replaced by weighed coupons"),
     Parameter("release_energy", 100.0, "kJ/mol", 60.0, 150.0, 15.0, False, "[assume] hydrogen bonds and a glass's jump; coupons"),
