@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from controller.__main__ import app
 from controller.alarms.states import Priority, State, state_of
+from controller.cli.asking import console
 from controller.journal import alarms as told
 from controller.journal.entry import Stored, entry
 from controller.journal.store import Journal
@@ -96,7 +97,7 @@ def test_the_command_line_shows_list_and_figures_of_a_journal(tmp_path):
     assert ask.invoke(app, ["alarms", "stats", "--journal", str(path)]).exit_code == 0
 
 
-def test_what_a_person_wrote_is_shown_as_it_was_written(tmp_path):
+def test_what_a_person_wrote_is_shown_as_it_was_written(tmp_path, monkeypatch):
     """Words in brackets are no markup of the terminal: they would be swallowed, or end the list with an error."""
     oven = Oven()
     oven.run(8, **ROOM_LOW)
@@ -104,6 +105,7 @@ def test_what_a_person_wrote_is_shown_as_it_was_written(tmp_path):
     journal = Journal(tmp_path / "journal.sqlite")
     journal.append([entry("alarm", at_s, content) for at_s, content in _journaled(oven)], durable=False)
     journal.close()
-    shown = CliRunner().invoke(app, ["alarms", "--journal", str(tmp_path / "journal.sqlite")], env={"COLUMNS": "300"})
+    monkeypatch.setattr(console, "_width", 300)  # one for the process, whatever COLUMNS was when it was made
+    shown = CliRunner().invoke(app, ["alarms", "--journal", str(tmp_path / "journal.sqlite")])
     assert shown.exit_code == 0, shown.exception
     assert "sensor [bold] out, see [/order 7]" in shown.stdout
