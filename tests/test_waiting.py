@@ -5,25 +5,24 @@ from pathlib import Path
 import pytest
 
 from controller import status, why
-from controller import wiring as wirings
 from controller.alarms.rationalisation import TABLE as RATIONALE
 from controller.command import Start
 from controller.image import blank
 from controller.journal.batch import gather
 from controller.journal.entry import Stored
 from controller.journal.reader import JournalReader
-from controller.journal.store import Journal
 from controller.memory import Memory, Settings
 from controller.northbound.opcua.port import News
 from controller.northbound.opcua.space import told
 from controller.permissives import Question
 from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.states import Verb
-from controller.recorder import NUMBERS_S, Recorder, boot_entry
+from controller.recorder import NUMBERS_S, Recorder
 from controller.scan import scan
 from controller.tags import Quality
 from sim import bench
 from sim.faults import inject
+from tests.journaled_oven import journaled, steps
 
 ROOT = Path(__file__).parents[1]
 LOAD = read_load(ROOT / "recipes" / "loads" / "sample-roll.toml")
@@ -38,19 +37,8 @@ _, RECORD = scan(SITE, Memory(), blank(0.0, 1.0, Quality.ABSENT))
 
 @pytest.fixture
 def oven(tmp_path):
-    """A virtual oven in IDLE whose core keeps a journal."""
-    journal = Journal(tmp_path / "journal.sqlite", threaded=False)
-    journal.append([boot_entry(0.0, journal.boot, "test", 1.0, None, "")])
-    rig = bench.rig(SITE, wirings.load(bench.default_wiring()), LOAD, 1, journal=journal)
-    steps(rig, 12)
-    yield rig
-    journal.close()
-
-
-def steps(rig, count):
-    for _ in range(count):
-        rig.step()
-    rig.journal.flush()
+    with journaled(tmp_path, SITE, LOAD) as rig:
+        yield rig
 
 
 def shown(rig):

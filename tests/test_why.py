@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from controller import status, why
-from controller import wiring as wirings
 from controller.command import Start
 from controller.errors import JournalError
 from controller.image import SIGNALS
@@ -19,10 +18,10 @@ from controller.memory import Settings
 from controller.permissives import Question, blockers, limits_of
 from controller.recipe.reading import read_load, read_recipe
 from controller.recipe.states import UnitState, Verb
-from controller.recorder import boot_entry
 from controller.why import inputs_of
 from sim import bench
 from sim.faults import inject
+from tests.journaled_oven import journaled, steps
 
 ROOT = Path(__file__).parents[1]
 SOURCED = read_recipe(ROOT / "recipes" / "trial-short.toml")
@@ -33,19 +32,8 @@ SITE = Settings()
 
 @pytest.fixture
 def oven(tmp_path):
-    """A virtual oven in IDLE whose core keeps a journal."""
-    journal = Journal(tmp_path / "journal.sqlite", threaded=False)
-    journal.append([boot_entry(0.0, journal.boot, "test", 1.0, None, "")])
-    rig = bench.rig(SITE, wirings.load(bench.default_wiring()), LOAD, 1, journal=journal)
-    steps(rig, 12)
-    yield rig
-    journal.close()
-
-
-def steps(rig, count):
-    for _ in range(count):
-        rig.step()
-    rig.journal.flush()
+    with journaled(tmp_path, SITE, LOAD) as rig:
+        yield rig
 
 
 def asked(rig, question):
