@@ -174,12 +174,8 @@ def test_a_condensate_scale_that_lies_does_not_drive_the_belief_from_the_truth(k
     belief = unpack(weighed(kind)[-1].block)
     assert np.isfinite(belief.state.block).all()
     assert (belief.state.solvent >= 0).all()
-    told_true, told_false = honest.residual_solvent, estimate.residual_solvent
-    if kind == "tenfold":  # what leaves is not known better than by a factor before it is seen, so such a scale pulls
-        assert told_false.high > told_true.low
-        assert told_false.value > 0.3 * told_true.value
-    else:
-        assert told_false.low <= told_true.value <= told_false.high
+    assert estimate.residual_solvent.low <= honest.residual_solvent.value <= estimate.residual_solvent.high
+    assert estimate.valid or kind == "tenfold"  # more than any member can give off is a contradiction, and said
     assert estimate.p_solvent_ok < TARGET.probability  # a lie ends no batch that honesty would not
     assert honest.p_solvent_ok < TARGET.probability
 
