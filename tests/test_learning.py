@@ -32,7 +32,8 @@ def warm(seed: int = 1) -> Belief:
 
 
 def heat_rows(found: Belief, sensor: int = 0) -> np.ndarray:
-    return np.vstack((found.state.temps.T, found.slow.log_h, found.slow.log_k, found.contact[:, sensor], found.offset_k[:, sensor]))
+    warmed = (found.slow.log_h, found.slow.log_k, found.slow.log_bore)
+    return np.vstack((found.state.temps.T, *warmed, found.contact[:, sensor], found.offset_k[:, sensor]))
 
 
 def foreseen(found: Belief, sensor: int) -> np.ndarray:
@@ -164,7 +165,8 @@ def test_three_looks_at_the_flux_tell_how_the_vapour_gets_out_however_little_is_
 @pytest.mark.parametrize(("pressure_pa", "vapour_pa"), [(1e3, 900.0), (101325.0, 2e3)])
 def test_what_lets_vapour_out_is_diffusion_in_series_and_what_circulation_blows(pressure_pa: float, vapour_pa: float) -> None:
     found, column = warm(), dict(zip(Member._fields, MEMBER_SET.model.table.T, strict=True))
-    mean_k = (found.state.temps * MEMBER_SET.model.winding.share).sum(axis=1)
+    share = MEMBER_SET.model.winding.share
+    mean_k = (found.state.temps[:, :-1] * [*share[:-2], share[-2] + share[-1]]).sum(axis=1)
     knudsen = column["knudsen_root"] * mean_k**0.5
     molecular = column["molecular_pa"] * mean_k**1.75 / (pressure_pa - vapour_pa)
     out = 1 / (1 / knudsen + 1 / molecular) + column["swept_m2_pa_s"] * pressure_pa
@@ -305,9 +307,10 @@ def stepped(sensor: int, contact: float, log_h: float = 0.0, minutes: int = 20) 
     for _ in range(minutes):
         true = layers.advance(DRY_SET.model, slow, true, drive, 60.0).state
         found = found._replace(state=layers.advance(DRY_SET.model, found.slow, found.state, drive, 60.0).state)
-        place_k = float(true.temps[0, POSITIONS.index(SENSORS[sensor])])
-        if SENSORS[sensor] == "core":  # which sits in the end of its ring
-            place_k += float(layers.wall_share(DRY_SET.model, slow, high_k, 1e5)[1, 0]) * (high_k - place_k)
+        film_k, nearer = layers.places(DRY_SET.model, slow, true, high_k, 1e5)
+        inside = SENSORS[sensor] == "core"  # which sits in the core tube's end, the others on the outermost surface
+        place_k = float(true.temps[0, -1] if inside else film_k[0, POSITIONS.index(SENSORS[sensor])])
+        place_k += float(nearer[int(inside), 0]) * (high_k - place_k)
         read_k = place_k + contact * (high_k - place_k)
         found, _ = learning.from_thermocouple(
             DRY_SET, found, sensor, read_k, float(np.hypot(3.0, 0.1 * (high_k - read_k))), high_k, 1e5, STEADY
@@ -315,25 +318,29 @@ def stepped(sensor: int, contact: float, log_h: float = 0.0, minutes: int = 20) 
     return found
 
 
-@pytest.mark.parametrize(("contact", "low", "high"), [(0.3, 0.14, 0.31), (0.15, 0.1, 0.16), (0.02, 0.01, 0.08)])
+@pytest.mark.parametrize(("contact", "low", "high"), [(0.3, 0.12, 0.31), (0.15, 0.1, 0.16), (0.02, 0.01, 0.08)])
 def test_a_contact_is_learnt_from_a_step_of_the_wall(contact: float, low: float, high: float) -> None:
     core = SENSORS.index("core")
     after = stepped(core, contact)
     assert DRY_SET.contact[:, core].mean() == pytest.approx(0.08, abs=0.02)
     assert low < after.contact[:, core].mean() < high
-    assert after.contact[:, core].std() < 0.85 * DRY_SET.contact[:, core].std()
+    assert after.contact[:, core].std() < 0.9 * DRY_SET.contact[:, core].std()
 
 
 @pytest.mark.parametrize("log_h", [-0.5, 0.5])
 def test_a_roll_that_lags_is_not_taken_for_a_contact(log_h: float) -> None:
-    """What changes with time after the step is heat transfer; what was there at once is contact, which here is as foreseen."""
+    """What changes with time after the step is heat transfer; what was there at once is contact, which here is as foreseen.
+
+    A contact of the core's sensor is told apart; outside, the surface itself follows the wall at once.
+    """
     edge = SENSORS.index("edge")
     after = stepped(edge, float(DRY_SET.contact[:, edge].mean()), log_h, minutes=120)
     assert after.contact[:, edge].mean() == pytest.approx(float(DRY_SET.contact[:, edge].mean()), abs=0.03)
     moved = float((after.slow.log_h + after.slow.log_k).mean() - (DRY_SET.slow.log_h + DRY_SET.slow.log_k).mean())
     assert moved * np.sign(log_h) > 0.2
-    touched = stepped(edge, 0.3)
-    assert touched.contact[:, edge].mean() > float(DRY_SET.contact[:, edge].mean()) + 0.03
+    core = SENSORS.index("core")
+    touched = stepped(core, 0.3)
+    assert touched.contact[:, core].mean() > float(DRY_SET.contact[:, core].mean()) + 0.03
 
 
 def test_heat_transfer_and_conductivity_stay_inside_their_parameters_ranges() -> None:

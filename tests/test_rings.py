@@ -35,7 +35,7 @@ def dose_h(temp_k):
 def test_rings_are_as_warm_as_thin_ones_and_take_the_same_dose(log_k):
     thick, share = temps_k(POSITIONS, log_k)
     thin, thin_share = temps_k(THIN + 1, log_k)
-    assert dose_h(thick) @ share == pytest.approx(dose_h(thin) @ thin_share, rel=0.025)
+    assert dose_h(thick) @ share == pytest.approx(dose_h(thin) @ thin_share, rel=0.035)
     places = (np.arange(THIN) + 0.5) / THIN
     bounds = np.cumsum([0.0, *DEPTHS.values()])
     for ring, (low, high) in enumerate(pairwise(bounds)):

@@ -29,6 +29,7 @@ class Slow(NamedTuple):
     log_h: Array  # heat transfer from the wall
     log_k: Array  # radial conductivity of the roll
     log_release: Array  # rate at which bound solvent becomes free
+    log_bore: Array  # heat transfer from the wall to the core tube
 
     @classmethod
     def none(cls, members: int) -> "Slow":
@@ -98,8 +99,9 @@ def shape_of(load: LoadState, winding: Winding, places: Array, heat_rate_j: floa
         share=winding.share,
         capacity_inverse=1 / winding.capacity_j_k,
         rings_m=winding.rings_m,
-        axial_w_k=winding.axial_w_k,
-        open_m2=winding.open_m2,
+        tube_m=winding.tube_m,
+        tube_k_w=winding.tube_k_w,
+        ends_m2=winding.ends_m2,
         fin_m2_k_w=winding.fin_m2_k_w,
         skin_m2=winding.skin_m2,
         skin_m=winding.skin_m,
@@ -156,6 +158,7 @@ def table_of(
         h=value("external_h"),
         k_vacuum=k_vacuum * winding.pitch_scale,
         k_gas=max(k_nitrogen - k_vacuum, 0.2 * k_nitrogen) * winding.pitch_scale,
+        bore_w_k=winding.bore_w_k,
     )
     members = uncertain.chi.size
     return np.stack([np.broadcast_to(np.asarray(number, dtype=np.float64), (members,)) for number in member], axis=1)
@@ -175,4 +178,5 @@ def scaled(table: Array, slow: Slow) -> Array:
     table[:, COLUMN["k_vacuum"]] *= conduct
     table[:, COLUMN["k_gas"]] *= conduct
     table[:, COLUMN["release_s"]] *= np.exp(slow.log_release)
+    table[:, COLUMN["bore_w_k"]] *= np.exp(slow.log_bore)
     return table

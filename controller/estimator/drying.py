@@ -257,6 +257,7 @@ def _films(belief: Belief, deviates: Array) -> tuple[Uncertain, Slow]:
         log_h=zeros + _WARM_LN,
         log_k=zeros + _WARM_LN,
         log_release=theta[RELEASE] - np.log(value("release_rate")),
+        log_bore=zeros,
     )
     return uncertain, slow
 

@@ -1,18 +1,18 @@
 """The equations of one member, compiled: its rates of change.
 
 The state of a member is one flat array, positions innermost, of ``(cells + 4) * positions`` numbers: u of the free solvent at the nodes
-from the foil to the free face (kg per kg polymer), then per position all solvent of the film, free and bound, as a mean u,
-q = -ln(1 - conversion), the temperature in K, and the bound solvent's u. The film is a vertex-centred finite-volume grid: the first node
-lies on the foil, the last one in the free face, and their volumes are half ones. Bound solvent lies evenly over the film and goes towards
-its equilibrium with the free one at a rate of its own: first order, Arrhenius, as the bound water of freeze-drying (Srisuma,
-Barbastathis, Braatz, arXiv 2407.13844), which knows no way back because its gas is dry.
+from the foil to the free face (kg per kg polymer), then per position all solvent of the film, free and bound, as a mean u, q = -ln(1 -
+conversion), the heat's nodes in K (rings, core tube: see ``heat``), and the bound solvent's u. The film is a vertex-centred finite-volume
+grid: the first node lies on the foil, the last one in the free face, and their volumes are half ones. Bound solvent lies evenly over the
+film and goes towards its equilibrium with the free one at a rate of its own: first order, Arrhenius, as the bound water of freeze-drying
+(Srisuma, Barbastathis, Braatz, arXiv 2407.13844), which knows no way back because its gas is dry.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
-from controller.estimator.heat import heat_rates
+from controller.estimator.heat import film_temps, heat_rates
 from controller.estimator.laws import (
     cure_rate,
     diffusion_s,
@@ -41,15 +41,15 @@ def _surface(member: Member, temp_k: float, u: float, drive: Drive, reach: float
 
 
 @inlined
-def _film_warmth(member: Member, shape: Shape, y: Array, warmth: Array) -> None:
+def _film_warmth(member: Member, shape: Shape, y: Array, films: Array, warmth: Array) -> None:
     """Write dry and swollen L^2/D, the glass's weight fraction and the bound solvent, tiled over the faces, to the rows of ``warmth``."""
     positions = shape.positions
     faces = (shape.cells - 1) * positions
-    heat, held = y[(shape.cells + 2) * positions :], y[(shape.cells + 3) * positions :]
+    held = y[(shape.cells + 3) * positions :]
     dry, swollen, glass, bound = warmth[0], warmth[1], warmth[2], warmth[3]
     glass_dry_inverse, glass_solvent_inverse = 1.0 / member.glass_dry_k, 1.0 / member.glass_solvent_k
     for p in range(positions):
-        inverse_k = 1.0 / heat[p]
+        inverse_k = 1.0 / films[p]
         dry[p] = member.dry_s * exp(member.dry_energy_k * (inverse_k - member.dry_reference_inverse_k))
         swollen[p] = member.swollen_s * exp(member.swollen_energy_k * (inverse_k - member.swollen_reference_inverse_k))
         glass[p] = glass_share(inverse_k, glass_dry_inverse, glass_solvent_inverse)
@@ -61,25 +61,27 @@ def _film_warmth(member: Member, shape: Shape, y: Array, warmth: Array) -> None:
 
 
 @inlined
-def _release(member: Member, shape: Shape, y: Array, f: Array) -> None:
+def _release(member: Member, shape: Shape, y: Array, films: Array, f: Array) -> None:
     """Let bound solvent become free, or free solvent bound: take it off the bound part's rate and add it to that of every node."""
     positions = shape.positions
     nodes = shape.cells * positions
-    mean, heat, bound, lost = y[nodes:], y[nodes + 2 * positions :], y[nodes + 3 * positions :], f[nodes + 3 * positions :]
+    mean, bound, lost = y[nodes:], y[nodes + 3 * positions :], f[nodes + 3 * positions :]
     for p in range(positions):
         held = member.sites * (1.0 - empty_share(mean[p] - bound[p], member.refill))
-        lost[p] = (held - bound[p]) * release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
+        lost[p] = (held - bound[p]) * release_s(1.0 / films[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
     for start in range(0, nodes, positions):
         for p in range(positions):
             f[start + p] -= lost[p]
 
 
 @inlined
-def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth: Array, flux: Array) -> None:
-    """Write dy/dt to ``f``; ``warmth`` (4, faces) and ``flux`` (faces,) are room to work in."""
+def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, films: Array, warmth: Array, flux: Array) -> None:
+    """Write dy/dt to ``f``, the films' temperatures to ``films``; ``warmth`` (4, faces) and ``flux`` (faces,) are room to work in."""
     positions, cells = shape.positions, shape.cells
     nodes, faces = cells * positions, (cells - 1) * positions
-    _film_warmth(member, shape, y, warmth)
+    heat = y[nodes + 2 * positions :]
+    film_temps(member, shape, drive, heat, films)
+    _film_warmth(member, shape, y, films, warmth)
     dry, swollen, glass, resist = warmth[0], warmth[1], warmth[2], warmth[3]
     beyond, distance_inverse = y[positions:], shape.distance_inverse
     for k in range(faces):
@@ -87,9 +89,9 @@ def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmt
         flux[k] = (beyond[k] - y[k]) * distance_inverse[k] / series
         resist[k] = series
     mean, left, temps = f[nodes : nodes + positions], f[nodes + positions : nodes + 2 * positions], f[nodes + 2 * positions :]
-    face, heat = y[faces:nodes], y[nodes + 2 * positions :]
+    face = y[faces:nodes]
     for p in range(positions):
-        mean[p] = -_surface(member, heat[p], face[p], drive, shape.reach[p])
+        mean[p] = -_surface(member, films[p], face[p], drive, shape.reach[p])
     volume_inverse = shape.volume_inverse
     for k in range(positions):
         f[k] = flux[k] * volume_inverse[k]
@@ -99,20 +101,20 @@ def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmt
     last, last_flux, last_volume = f[faces:nodes], flux[faces - positions :], volume_inverse[faces:]
     for p in range(positions):
         last[p] = (mean[p] - last_flux[p]) * last_volume[p]
-    _release(member, shape, y, f)
+    _release(member, shape, y, films, f)
     mean_u, left_log = y[nodes : nodes + positions], y[nodes + positions : nodes + 2 * positions]
     for p in range(positions):
         left[p] = cure_rate(
-            1.0 / heat[p], heat[p], mean_u[p], left_log[p], member.rate_s, member.energy_k, member.reference_inverse_k,
+            1.0 / films[p], films[p], mean_u[p], left_log[p], member.rate_s, member.energy_k, member.reference_inverse_k,
             member.order, member.glass_dry_k, member.glass_solvent_k, member.rise_k, member.offset_k, member.width_k,
         )  # fmt: skip
     heat_rates(member, shape, drive, heat, mean, temps)
 
 
 @compiled
-def rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, warmth: Array, flux: Array) -> None:
+def rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, films: Array, warmth: Array, flux: Array) -> None:
     """Write dy/dt to ``f``, see ``_rates``."""
     if is_usual(shape):
-        _rates(member, usual(shape), drive, y, f, warmth, flux)
+        _rates(member, usual(shape), drive, y, f, films, warmth, flux)
     else:
-        _rates(member, shape, drive, y, f, warmth, flux)
+        _rates(member, shape, drive, y, f, films, warmth, flux)

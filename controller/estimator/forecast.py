@@ -109,7 +109,8 @@ def _forecast(
     middle_k = np.median(course.temp_k[solved], axis=0)
     temps_k = np.array([np.interp(end_s, course.at_s, one_k) for one_k in middle_k.T])
     goal_k = kelvin(legs[cure].target_c)
-    cured = start._replace(temps_k=temps_k, wall_k=goal_k, pressure_pa=_pressure_pa(legs[cure]), sp_k=goal_k)
+    nodes_k = np.append(temps_k[:-1], temps_k[0])  # the rings are even by then, and the tube as warm as the innermost one
+    cured = start._replace(temps_k=nodes_k, wall_k=goal_k, pressure_pa=_pressure_pa(legs[cure]), sp_k=goal_k)
     tail = _tail(members, slow, equipment, cured, legs[cure + 1 :])
     rest_s = tail.ends_s[-1] if tail is not None else 0.0
     kept = course.at_s <= max(end_s, 1.0)

@@ -1,6 +1,7 @@
-"""Heat of the roll, compiled: a chain of rings from the core outwards, and the edge zone, tied to them along the copper.
+"""Heat of the roll, compiled: a chain of rings from the core outwards, and the core tube before the first of them.
 
-The equations let the edge zone touch every ring; ``winding`` ties it to the outermost one.
+Nodes are the rings' means over their width and, last, the tube. Over its width the copper of a ring is quick (W^2/k: minutes) and follows
+its end faces as a fin that warms at one rate: an end leads the mean by twice of what the middle lags it.
 """
 
 import numpy as np
@@ -25,97 +26,87 @@ def conductances(member: Member, shape: Shape, drive: Drive) -> tuple[float, flo
 
 @inlined
 def ends_w_m2_k(shape: Shape, h: float) -> float:
-    """Return the heat transfer from the wall through an end face to the middle of the width: the copper conducts, but not at once."""
+    """Return the heat transfer from the wall through an end face to the mean of the width."""
     return h / (1.0 + h * shape.fin_m2_k_w)
 
 
 @inlined
-def open_w_k(shape: Shape, h: float, p: int) -> float:
-    """Return the conductance from the wall through what position ``p`` shows it; the edge zone is the end itself."""
-    face: float = shape.open_m2[p]
-    return (h if p == shape.positions - 1 else ends_w_m2_k(shape, h)) * face
+def end_lead(shape: Shape, h: float) -> float:
+    """Return how far an end face is from the mean of its ring's width towards the wall; the middle is half as far on the other side."""
+    return ends_w_m2_k(shape, h) * shape.fin_m2_k_w
 
 
 @inlined
-def heat_rates(member: Member, shape: Shape, drive: Drive, heat: Array, mean: Array, temps: Array) -> None:
-    """Write dT/dt in K/s; ``mean`` is the rate of the mean u."""
+def tube_lead(member: Member, shape: Shape) -> float:
+    """Return how far the core tube's end is from its mean towards the wall: what comes through the bore enters there."""
+    lead = 0.5 * member.bore_w_k * shape.tube_k_w
+    return lead / (1.0 + lead)
+
+
+@inlined
+def film_temps(member: Member, shape: Shape, drive: Drive, nodes: Array, films: Array) -> None:
+    """Write the films' temperatures to ``films``: in the middle of each ring's width, and last at the end of the outermost one."""
     edge = shape.positions - 1
+    _, h, _ = conductances(member, shape, drive)
+    lead = end_lead(shape, h)
+    for p in range(edge):
+        films[p] = nodes[p] - 0.5 * lead * (drive.wall_k - nodes[p])
+    films[edge] = nodes[edge - 1] + lead * (drive.wall_k - nodes[edge - 1])
+
+
+@inlined
+def heat_rates(member: Member, shape: Shape, drive: Drive, nodes: Array, mean: Array, temps: Array) -> None:
+    """Write dT/dt in K/s; ``mean`` is the rate of each film's mean u."""
+    tube = shape.positions - 1
     k, h, skin = conductances(member, shape, drive)
-    for p in range(shape.positions):
-        temps[p] = open_w_k(shape, h, p) * (drive.wall_k - heat[p]) + shape.heat_rate_j * shape.share[p] * mean[p]
-    temps[edge - 1] += skin * (drive.wall_k - heat[edge - 1])
-    for p in range(edge - 1):
-        flow = k * shape.rings_m[p] * (heat[p + 1] - heat[p])
+    through = ends_w_m2_k(shape, h)
+    for p in range(tube):
+        temps[p] = through * shape.ends_m2[p] * (drive.wall_k - nodes[p]) + shape.heat_rate_j * shape.share[p] * mean[p]
+    temps[tube - 1] += skin * (drive.wall_k - nodes[tube - 1]) + shape.heat_rate_j * shape.share[tube] * mean[tube]
+    for p in range(tube - 1):
+        flow = k * shape.rings_m[p] * (nodes[p + 1] - nodes[p])
         temps[p] += flow
         temps[p + 1] -= flow
-    total = 0.0
-    for p in range(edge):
-        flow = shape.axial_w_k[p] * (heat[edge] - heat[p])
-        temps[p] += flow
-        total += flow
-    temps[edge] -= total
+    flow = k * shape.tube_m * (nodes[0] - nodes[tube])
+    temps[0] -= flow
+    temps[tube] = flow + member.bore_w_k * (drive.wall_k - nodes[tube])
     for p in range(shape.positions):
         temps[p] *= shape.capacity_inverse[p]
 
 
 @inlined
 def heat_factor(member: Member, shape: Shape, drive: Drive, shift: float, lu: Array) -> None:
-    """Factor the heat's arrow; row 0 multiplier, 1 inverse pivot, 2 above. The edge's column, solved, stands in row 3.
+    """Factor the chain, the tube first; row 0 multiplier, 1 inverse pivot, 2 towards the next ring outwards.
 
     Row 1 comes with what evaporation adds to the diagonal.
     """
-    edge = shape.positions - 1
+    tube = shape.positions - 1
     k, h, skin = conductances(member, shape, drive)
-    below, inverse, above, column = lu[0], lu[1], lu[2], lu[3]
-    for p in range(edge):
-        out = open_w_k(shape, h, p) + shape.axial_w_k[p]
-        if p == edge - 1:
-            out += skin
-        down = 0.0
-        above[p] = 0.0
-        if p > 0:
-            down = k * shape.rings_m[p - 1]
-            out += down
-        if p < edge - 1:
-            up = k * shape.rings_m[p]
-            out += up
-            above[p] = -up * shape.capacity_inverse[p]
-        pivot = shift + inverse[p] + out * shape.capacity_inverse[p]
-        column[p] = -shape.axial_w_k[p] * shape.capacity_inverse[p]
-        below[p] = 0.0
-        if p > 0:
-            below[p] = -down * shape.capacity_inverse[p] * inverse[p - 1]
-            pivot -= below[p] * above[p - 1]
-            column[p] -= below[p] * column[p - 1]
-        inverse[p] = 1.0 / pivot
-    out = open_w_k(shape, h, edge)
-    for p in range(edge):
-        out += shape.axial_w_k[p]
-    pivot = shift + inverse[edge] + out * shape.capacity_inverse[edge]
-    after = 0.0
-    for p in range(edge - 1, -1, -1):
-        column[p] = (column[p] - above[p] * after) * inverse[p]
-        after = column[p]
-    for p in range(edge):
-        pivot += shape.axial_w_k[p] * shape.capacity_inverse[edge] * column[p]
-    inverse[edge] = 1.0 / pivot
+    through = ends_w_m2_k(shape, h)
+    below, inverse, above = lu[0], lu[1], lu[2]
+    inwards = k * shape.tube_m
+    inverse[tube] = 1.0 / (shift + inverse[tube] + (inwards + member.bore_w_k) * shape.capacity_inverse[tube])
+    above[tube] = -inwards * shape.capacity_inverse[tube]
+    before = tube
+    for p in range(tube):
+        outwards = k * shape.rings_m[p] if p < tube - 1 else 0.0
+        out = through * shape.ends_m2[p] + inwards + (outwards if p < tube - 1 else skin)
+        above[p] = -outwards * shape.capacity_inverse[p]
+        below[p] = -inwards * shape.capacity_inverse[p] * inverse[before]
+        inverse[p] = 1.0 / (shift + inverse[p] + out * shape.capacity_inverse[p] - below[p] * above[before])
+        inwards, before = outwards, p
 
 
 @inlined
 def heat_solve(shape: Shape, lu: Array, b: Array) -> None:
-    """Solve the heat's arrow with the factors of ``heat_factor``, in place."""
-    edge = shape.positions - 1
-    below, inverse, above, column = lu[0], lu[1], lu[2], lu[3]
-    for p in range(1, edge):
+    """Solve the chain with the factors of ``heat_factor``, in place."""
+    tube = shape.positions - 1
+    below, inverse, above = lu[0], lu[1], lu[2]
+    b[0] -= below[0] * b[tube]
+    for p in range(1, tube):
         b[p] -= below[p] * b[p - 1]
     after = 0.0
-    for p in range(edge - 1, -1, -1):
+    for p in range(tube - 1, -1, -1):
         b[p] = (b[p] - above[p] * after) * inverse[p]
         after = b[p]
-    last = b[edge]
-    for p in range(edge):
-        last += shape.axial_w_k[p] * shape.capacity_inverse[edge] * b[p]
-    last *= inverse[edge]
-    b[edge] = last
-    for p in range(edge):
-        b[p] -= column[p] * last
+    b[tube] = (b[tube] - above[tube] * after) * inverse[tube]

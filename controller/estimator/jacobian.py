@@ -1,8 +1,8 @@
 """The factored approximate Jacobian of the equations, compiled, and solving with it.
 
-The Jacobian keeps what is stiff: the film's tridiagonal block, the mean's row, the cure's diagonal, the heat of the chain of rings with the
-edge that may touch them all (an arrow), and evaporation, through which the surface node and the temperature act on each other: it couples
-one node per position, which costs one term on the temperature's diagonal. What becomes free of bound solvent is solved before the film
+The Jacobian keeps what is stiff: the film's tridiagonal block, the mean's row, the cure's diagonal, the heat's chain of rings, and
+evaporation, through which the surface node and the ring's temperature act on each other: it couples one node per ring, which costs one term
+on the temperature's diagonal; that of the small edge zone stays explicit. What becomes free of bound solvent is solved before the film
 that it feeds. Everything else stays explicit, which a W-method allows.
 """
 
@@ -47,12 +47,14 @@ def _surface_slopes(member: Member, temp_k: float, u: float, drive: Drive, reach
 
 
 @inlined
-def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, warmth: Array, flux: Array, lu: Array) -> None:
+def _factor(
+    member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, films: Array, warmth: Array, flux: Array, lu: Array
+) -> None:
     """Write the factors of shift - A to ``lu`` (3, (cells + 4) * positions), A the approximate Jacobian at ``y``.
 
-    ``f``, ``warmth`` and ``flux`` are what ``rates`` has left at ``y``; the last two are used up. Rows of ``lu``: multiplier below, inverse
-    pivot, and what stands above; for the film's nodes of the matrix, for the mean its surface slope, for the cure the inverse, for the
-    bound solvent its rate and the inverse.
+    ``f``, ``films``, ``warmth`` and ``flux`` are what ``rates`` has left at ``y``; the last two are used up. Rows of ``lu``: multiplier
+    below, inverse pivot, and what stands above; for the film's nodes of the matrix, for the mean its surface slope, for the cure the
+    inverse, for the bound solvent its rate and the inverse.
     """
     positions, cells = shape.positions, shape.cells
     nodes, faces = cells * positions, (cells - 1) * positions
@@ -71,12 +73,14 @@ def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shif
         far[k] = change + plain
     below, inverse, above = lu[0], lu[1], lu[2]
     _film_matrix(shape, shift, near, far, lu)
-    heat, last, arriving = y[nodes + 2 * positions :], y[faces:nodes], flux[faces - positions :]
+    last, arriving, edge = y[faces:nodes], flux[faces - positions :], positions - 1
     mean, bound = y[nodes:], y[nodes + 3 * positions :]
     surface_u, surface_temp, warming = lu[0, nodes:], lu[2, nodes:], lu[3, nodes:]
     for p in range(positions):
-        surface_u[p], surface_temp[p] = _surface_slopes(member, heat[p], last[p], drive, shape.reach[p], -arriving[p])
+        surface_u[p], surface_temp[p] = _surface_slopes(member, films[p], last[p], drive, shape.reach[p], -arriving[p])
         warming[p] = shape.heat_rate_j * shape.share[p] * shape.capacity_inverse[p]
+    surface_temp[edge] = warming[edge] = 0.0  # that node of the heat is the tube
+    for p in range(positions):
         inverse[faces + p] += surface_u[p] * volume_inverse[faces + p]
         above[faces + p] = surface_temp[p] * volume_inverse[faces + p]
     _eliminate(positions, faces, below, inverse, above)
@@ -85,7 +89,7 @@ def _factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shif
         cured = f[nodes + positions + p]
         inverse[nodes + positions + p] = 1.0 / (shift + (member.order - 1.0) * cured)
         taken = member.sites / member.refill * empty_share(mean[p] - bound[p], member.refill)
-        release = (1.0 + taken) * release_s(1.0 / heat[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
+        release = (1.0 + taken) * release_s(1.0 / films[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
         below[nodes + 3 * positions + p], inverse[nodes + 3 * positions + p] = release, 1.0 / (shift + release)
         # what the surface node, eliminated, leaves on the temperature's diagonal
         rest = 1.0 - surface_u[p] * inverse[faces + p] * volume_inverse[faces + p]
@@ -157,12 +161,14 @@ def _solve(shape: Shape, lu: Array, b: Array) -> None:
 
 
 @inlined
-def factor(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, warmth: Array, flux: Array, lu: Array) -> None:
+def factor(
+    member: Member, shape: Shape, drive: Drive, y: Array, f: Array, shift: float, films: Array, warmth: Array, flux: Array, lu: Array
+) -> None:
     """Factor shift - A, see ``_factor``."""
     if is_usual(shape):
-        _factor(member, usual(shape), drive, y, f, shift, warmth, flux, lu)
+        _factor(member, usual(shape), drive, y, f, shift, films, warmth, flux, lu)
     else:
-        _factor(member, shape, drive, y, f, shift, warmth, flux, lu)
+        _factor(member, shape, drive, y, f, shift, films, warmth, flux, lu)
 
 
 @inlined

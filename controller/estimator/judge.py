@@ -64,7 +64,8 @@ def judge(
     dryness = [_assayed(one) for one in rows[: count + 1]]
     evolution, insoluble, mean_gel = rows[count + 1], rows[count + 2 : -1], rows[-1]
     pressing_pa = point(pressing, BLISTER_POINT)
-    temps_c = [celsius(mean_k) for mean_k in (np.add.reduce(belief.state.temps, axis=0) / MEMBERS).tolist()]
+    film_k = layers.places(members.model, belief.slow, belief.state, memory.wall_k, memory.pressure_pa).film_k
+    temps_c = [celsius(mean_k) for mean_k in (np.add.reduce(film_k, axis=0) / MEMBERS).tolist()]
     p_solvent = p_window = 0.0
     target = memory.target
     if target is not None:

@@ -2,7 +2,8 @@
 
 ``build`` a model for a load, make an ``initial`` state, ``advance`` it by what the chamber does, or look ahead along a planned history with
 ``trajectory``. Arrays: M members, P positions (rings from the core to the outer turns, then the edge zone), N nodes from the foil to the
-free face. u is kg solvent per kg polymer, w = u/(1+u). Valid for w < 0.5, 0-350 degC, 0.1 Pa to 1.2 bar.
+free face. The heat has as many nodes as there are positions: the rings' means over their width, and the core tube in the edge zone's place;
+``places`` says how warm the films are. u is kg solvent per kg polymer, w = u/(1+u). Valid for w < 0.5, 0-350 degC, 0.1 Pa to 1.2 bar.
 """
 
 from functools import lru_cache
@@ -17,7 +18,8 @@ from controller.estimator.constants import COLUMN, nodes, scaled, shape_of, tabl
 from controller.estimator.constants import Slow as Slow
 from controller.estimator.constants import Uncertain as Uncertain
 from controller.estimator.laws import HARMLESS_U
-from controller.estimator.march import Seen, march, wall_shares
+from controller.estimator.march import Seen, march
+from controller.estimator.march import places as _places
 from controller.estimator.member import Shape
 from controller.estimator.model import DEPTHS, LoadState
 from controller.estimator.parameters import value
@@ -70,7 +72,7 @@ class State(NamedTuple):
 
     @property
     def temps(self) -> Array:
-        """Return the temperatures in K, (M, P)."""
+        """Return the heat's nodes in K, rings and core tube, (M, P)."""
         return self.block[:, : self.positions]
 
     @property
@@ -102,7 +104,7 @@ class Advanced(NamedTuple):
 class Trajectory(NamedTuple):
     """What the members would show at the moments asked for; K moments. Rows of a failed member are not a number."""
 
-    temp_k: Array  # (M, K, P)
+    temp_k: Array  # (M, K, P) of the films
     residual: Array  # (M, K, P) weight fraction of the film's mean u
     conversion: Array  # (M, K, P)
     evolution_kg_s: Array  # (M, K)
@@ -256,13 +258,13 @@ def foil_side(model: Model, state: State) -> Array:
     return state.solvent[:, 0, :]
 
 
-def blister(model: Model, slow: Slow, state: State, pressure_pa: float) -> tuple[Array, Truths]:
-    """Return B = a1(w, T) Psat(T) / P at the foil, (M, P), and where a blister could grow, (M, P).
+def blister(model: Model, state: State, temp_k: Array, pressure_pa: float) -> tuple[Array, Truths]:
+    """Return B = a1(w, T) Psat(T) / P at the foil, (M, P), and where a blister could grow, (M, P); the films are at ``temp_k``, (M, P).
 
     That is where the film is rubbery, T > Tg(w) (Fox), and holds more than ``HARMLESS_U`` solvent; above 1 it may blister there.
     """
     density_ratio, log_a, antoine_b_k, antoine_c_k, chi, glass_dry_k, glass_solvent_k = (model.table[:, at, None] for at in _AT_FOIL)
-    temp_k, u = state.temps, foil_side(model, state)
+    u = foil_side(model, state)
     polymer = density_ratio / (u + density_ratio)
     saturation_pa = np.exp(log_a - antoine_b_k / (temp_k + antoine_c_k))
     film_pa = saturation_pa * (1 - polymer) * np.exp(polymer + chi * polymer**2)
@@ -276,18 +278,25 @@ _AT_FOIL = tuple(
 )
 
 
-def wall_share(model: Model, slow: Slow, wall_k: float, pressure_pa: float) -> Array:
-    """Return how far the outermost turn's surface, and the end of a ring, are from their ring's temperature towards the wall's, (2, M)."""
-    shares = np.empty((2, len(model.table)))
-    wall_shares(scaled(model.table, slow), model.shape, member.Drive(wall_k, pressure_pa, 0.0), shares)
-    return shares
+class Places(NamedTuple):
+    """How warm it is where something happens."""
+
+    film_k: Array  # (M, P): in the middle of each ring's width, and at the end of the outermost one
+    nearer: Array  # (2, M) how far the outermost turn's surface is from its ring towards the wall, and the core tube's end from its mean
+
+
+def places(model: Model, slow: Slow, state: State, wall_k: float, pressure_pa: float) -> Places:
+    """Return where the films and the outermost surface are between their rings and the wall."""
+    found = Places(np.empty_like(state.temps), np.empty((2, len(model.table))))
+    _places(scaled(model.table, slow), model.shape, member.Drive(wall_k, pressure_pa, 0.0), state.temps, *found)
+    return found
 
 
 def log_exchange(model: Model, state: State, gas: Gas) -> Array:
     """Return the logarithm of what carries vapour through the gap of each member at its mean temperature, without ``log_way``, (M,)."""
     names = ("knudsen_root", "molecular_pa", "swept_m2_pa_s", "surface_scale")
     knudsen_root, molecular_pa, swept, scale = (model.table[:, COLUMN[name]] for name in names)
-    temp_k = state.temps @ model.winding.share
+    temp_k = state.temps[:, :-1] @ model.winding.share[:-1] + state.temps[:, -2] * model.winding.share[-1]
     knudsen, molecular = knudsen_root * np.sqrt(temp_k), molecular_pa * temp_k**1.75 / max(gas.pressure_pa - gas.vapour_pa, 1.0)
     return np.asarray(np.log(scale * (knudsen * molecular / (knudsen + molecular) + swept * gas.pressure_pa)))
 
@@ -299,6 +308,6 @@ def warm_up() -> int:
     state = initial(model, 300.0, np.array([0.2]))
     slow = Slow.none(1)
     after = advance(model, slow, state, Drive(300.0, 301.0, 1e3, 0.0), 1.0).state
-    wall_share(model, slow, 300.0, 1e3)
+    places(model, slow, after, 300.0, 1e3)
     trajectory(model, slow, after, np.array([[0.0, 300.0, 1e3, 0.0], [60.0, 310.0, 1e3, 0.0]]), np.array([60.0]))
     return variants()

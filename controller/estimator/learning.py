@@ -27,7 +27,7 @@ _BOUND_MAX: Final = PARAMETERS["bound_solvent"].high
 _DRIEST: Final = 1e-7
 # [assume] spread kept, because the model's structure stays unknown
 _SOLVENT_FLOOR: Final = 0.2  # of ln u
-_SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25, 0.3]))
+_SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25, 0.3, 0.15]))
 _GAIN_FLOOR: Final = 0.02
 _TEMP_FLOOR_K: Final = 0.15
 _CONTACT_FLOOR: Final = 0.02
@@ -78,17 +78,19 @@ def _column(*values: float) -> Array:
     return np.array(values)[:, None]
 
 
-_NEARER: Final = {"outer": 0, "core": 1}  # sensors that lie nearer to the wall than their ring, see ``layers.wall_share``
 _POSITIONS = len(POSITIONS)
 _SOLVENT_FLOORS = _column(
     *[_SOLVENT_FLOOR] * (2 * _POSITIONS), *(float(x) for x in (*_SLOW_FLOOR[:4], _SLOW_FLOOR.log_release)), _GAIN_FLOOR
 )
 _SOLVENT_LIMITS = _column(*[_LONGEST_MOVE] * len(_SOLVENT_FLOORS))
-_HEAT_FLOORS = _column(*[_TEMP_FLOOR_K] * _POSITIONS, float(_SLOW_FLOOR.log_h), float(_SLOW_FLOOR.log_k), _CONTACT_FLOOR, _OFFSET_FLOOR_K)
-_HEAT_LIMITS = _column(*[_HOTTEST_MOVE_K] * _POSITIONS, 0.2, 0.3, 0.05, 0.5)
-_HEEDS = _column(*[1.0] * (_POSITIONS + 2), *[_SLOWLY] * 2)
+_WARM_FLOOR = (_SLOW_FLOOR.log_h, _SLOW_FLOOR.log_k, _SLOW_FLOOR.log_bore)
+_HEAT_FLOORS = _column(*[_TEMP_FLOOR_K] * _POSITIONS, *map(float, _WARM_FLOOR), _CONTACT_FLOOR, _OFFSET_FLOOR_K)
+_HEAT_LIMITS = _column(*[_HOTTEST_MOVE_K] * _POSITIONS, 0.2, 0.3, 0.3, 0.05, 0.5)
+_HEEDS = _column(*[1.0] * (_POSITIONS + 3), *[_SLOWLY] * 2)
 _CONTACTS: Final = tuple((PARAMETERS[f"contact_{sensor}"].low, PARAMETERS[f"contact_{sensor}"].high) for sensor in SENSORS)
-_LOG_H, _LOG_K = (np.log((row.low / row.value, row.high / row.value)) for row in (PARAMETERS["external_h"], PARAMETERS["k_radial"]))
+_LOG_H, _LOG_K, _LOG_BORE = (
+    np.log((row.low / row.value, row.high / row.value)) for row in map(PARAMETERS.__getitem__, ("external_h", "k_radial", "bore_view"))
+)
 
 
 def from_solvent(
@@ -137,30 +139,31 @@ def from_thermocouple(
 ) -> tuple[Belief, Looked]:
     """Return the belief after a reading of load thermocouple ``sensor`` (an index into ``SENSORS``); the roll warms by ``warming_k_s``.
 
-    It moves the roll's temperatures, its heat transfer, the sensor's own contact and its offset: after a step of the wall a contact shows
-    at once, a lag does not.
+    It moves the nodes of the roll's heat, its heat transfer, the sensor's own contact and its offset: after a step of the wall a contact
+    shows at once, a lag does not.
     """
     temps, slow = belief.state.temps, belief.slow
-    rows = np.vstack((temps.T, slow.log_h, slow.log_k, belief.contact[:, sensor], belief.offset_k[:, sensor]))
+    rows = np.vstack((temps.T, slow.log_h, slow.log_k, slow.log_bore, belief.contact[:, sensor], belief.offset_k[:, sensor]))
     predicted = foreseen(members, belief, sensor, wall_k, pressure_pa, warming_k_s)
     rows, looked = _update(rows, _HEAT_FLOORS, _HEAT_LIMITS, predicted, observed_k, deviation_k, grows=True, heeds=_HEEDS)
     state = layers.State(belief.state.block.copy(), belief.state.positions)
     state.temps[:] = rows[:_POSITIONS].T
-    log_h, log_k, touch, offset_k = rows[_POSITIONS:]
+    log_h, log_k, log_bore, touch, offset_k = rows[_POSITIONS:]
     contact, offsets_k = belief.contact.copy(), belief.offset_k.copy()
     contact[:, sensor], offsets_k[:, sensor] = np.clip(touch, *_CONTACTS[sensor]), offset_k
-    slow = slow._replace(log_h=np.clip(log_h, *_LOG_H), log_k=np.clip(log_k, *_LOG_K))
+    slow = slow._replace(log_h=np.clip(log_h, *_LOG_H), log_k=np.clip(log_k, *_LOG_K), log_bore=np.clip(log_bore, *_LOG_BORE))
     return belief._replace(state=state, slow=slow, contact=contact, offset_k=offsets_k), looked
 
 
 def foreseen(members: Members, belief: Belief, sensor: int, wall_k: float, pressure_pa: float, warming_k_s: Array) -> Array:
     """Return what each member expects load thermocouple ``sensor`` to read, K, (members,): each believes in its own sensor and contact.
 
-    The outer one lies on the surface of the outermost turn, the one in the core in the tube's end: both nearer to the wall than the ring.
+    Those outside lie on the surface of the outermost turn, in the middle of its width and at its end; the third one in the core
+    tube's end.
     """
-    position = POSITIONS.index(SENSORS[sensor])
-    place = belief.state.temps[:, position] - value("thermocouple_lag") * warming_k_s[:, position]
-    nearer = _NEARER.get(SENSORS[sensor])
-    if nearer is not None:
-        place = place + layers.wall_share(members.model, belief.slow, wall_k, pressure_pa)[nearer] * (wall_k - place)
+    found = layers.places(members.model, belief.slow, belief.state, wall_k, pressure_pa)
+    inside = SENSORS[sensor] == "core"
+    place = belief.state.temps[:, -1] if inside else found.film_k[:, POSITIONS.index(SENSORS[sensor])]
+    place = place - value("thermocouple_lag") * warming_k_s[:, -1 if inside else -2]
+    place += found.nearer[int(inside)] * (wall_k - place)
     return np.asarray(place + belief.contact[:, sensor] * (wall_k - place) + belief.offset_k[:, sensor], dtype=np.float64)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.equations import rates
-from controller.estimator.heat import conductances, ends_w_m2_k
+from controller.estimator.heat import conductances, film_temps, tube_lead
 from controller.estimator.laws import HARMLESS_U, exp, film_pressure_pa
 from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.rosenbrock import BEND, TOO_MANY, Room, Tolerance, advance_to, drive_at
@@ -25,7 +25,7 @@ _WIDTH = MEMBER_NUMBERS  # a literal for the compiler
 class Seen(NamedTuple):
     """Where a trajectory is written: what each member would show at the moments asked for."""
 
-    temp_k: Array  # (members, moments, positions)
+    temp_k: Array  # (members, moments, positions) of the films
     residual: Array
     conversion: Array
     evolution_kg_s: Array  # (members, moments)
@@ -61,23 +61,26 @@ def blister_of(member: Member, temp_k: float, u: float, pressure_pa: float) -> t
 
 @inlined
 def _show(
-    member: Member, shape: Shape, room: Room, share: float, step_s: float, pressure_pa: float, polymer_kg: float, m: int, j: int, seen: Seen
+    member: Member, shape: Shape, room: Room, share: float, step_s: float, drive: Drive, polymer_kg: float, m: int, j: int, seen: Seen
 ) -> None:
     """Write moment ``j`` of member ``m``, which lies at ``share`` of the last step; rows[3] holds the rates after it."""
     y, f, before, after = room.rows[0], room.rows[2], room.rows[7], room.rows[3]
     positions = shape.positions
     nodes = shape.cells * positions
+    heat = room.flux  # no longer needed
+    for t in range(nodes + 2 * positions, nodes + 3 * positions):
+        heat[t - nodes - 2 * positions] = _between(before[t], f[t], y[t], after[t], step_s, share)
+    film_temps(member, shape, drive, heat, room.films)
     evolution, worst = 0.0, 0.0
     for p in range(positions):
-        k, q, t = nodes + p, nodes + positions + p, nodes + 2 * positions + p
+        k, q, temp_k = nodes + p, nodes + positions + p, room.films[p]
         mean = _between(before[k], f[k], y[k], after[k], step_s, share)
-        temp_k = _between(before[t], f[t], y[t], after[t], step_s, share)
         foil = max(_between(before[p], f[p], y[p], after[p], step_s, share), 0.0)
         seen.temp_k[m, j, p] = temp_k
         seen.residual[m, j, p] = max(mean, 0.0) / (1.0 + max(mean, 0.0))
         seen.conversion[m, j, p] = 1.0 - np.exp(-max(_between(before[q], f[q], y[q], after[q], step_s, share), 0.0))
         evolution -= polymer_kg * shape.share[p] * _slope(before[k], f[k], y[k], after[k], step_s, share)
-        pushing, grows = blister_of(member, temp_k, foil, pressure_pa)
+        pushing, grows = blister_of(member, temp_k, foil, drive.pressure_pa)
         if grows:
             worst = max(worst, pushing)
     seen.evolution_kg_s[m, j] = evolution
@@ -86,7 +89,7 @@ def _show(
 
 @inlined
 def _load(shape: Shape, row: Array, y: Array) -> None:
-    """Write a row of the state block (temperatures, u, conversions, bound solvent) to ``y`` in the solver's order."""
+    """Write a row of the state block (heat's nodes, u, conversions, bound solvent) to ``y`` in the solver's order."""
     positions = shape.positions
     nodes = shape.cells * positions
     for k in range(nodes):
@@ -116,12 +119,14 @@ def _store(shape: Shape, y: Array, row: Array) -> None:
 
 
 @compiled
-def wall_shares(table: Array, shape: Shape, drive: Drive, shares: Array) -> None:
-    """Write to ``shares`` (2, members) how far the outermost turn's surface, and a ring's end, are from their ring's towards the wall."""
+def places(table: Array, shape: Shape, drive: Drive, nodes: Array, films: Array, nearer: Array) -> None:
+    """Write each member's film temperatures (members, positions), and how far two surfaces are towards the wall, see ``layers.Places``."""
     for m in range(table.shape[0]):
-        _, h, skin = conductances(Member(*_fixed_tuple(table[m], _WIDTH)), shape, drive)
-        shares[0, m] = 1.0 - skin / (h * shape.skin_m2)  # in series with what leads inwards the latter gives ``skin``
-        shares[1, m] = 1.0 - ends_w_m2_k(shape, h) / h
+        member = Member(*_fixed_tuple(table[m], _WIDTH))
+        film_temps(member, shape, drive, nodes[m], films[m])
+        _, h, skin = conductances(member, shape, drive)
+        nearer[0, m] = 1.0 - skin / (h * shape.skin_m2)  # in series with what leads inwards the latter gives ``skin``
+        nearer[1, m] = tube_lead(member, shape)
 
 
 @compiled
@@ -136,7 +141,7 @@ def march(
     """
     size = (shape.cells + 4) * shape.positions
     nodes, faces = shape.cells * shape.positions, (shape.cells - 1) * shape.positions
-    room = Room(np.zeros((8, size)), np.zeros((4, size)), np.zeros((4, faces)), np.zeros(faces))
+    room = Room(np.zeros((8, size)), np.zeros((4, size)), np.zeros(shape.positions), np.zeros((4, faces)), np.zeros(faces))
     y = room.rows[0]
     for m in range(block.shape[0]):
         member = Member(*_fixed_tuple(table[m], _WIDTH))
@@ -154,11 +159,11 @@ def march(
                 if count > most:
                     flag = TOO_MANY
                 if flag == 0 and moment < ahead_s.size and ahead_s[moment] <= at_s:
-                    rates(member, shape, drive_at(knots, segment, at_s), y, room.rows[3], room.warmth, room.flux)
+                    rates(member, shape, drive_at(knots, segment, at_s), y, room.rows[3], room.films, room.warmth, room.flux)
                     while moment < ahead_s.size and ahead_s[moment] <= at_s:
                         share = (ahead_s[moment] - began_s) / taken_s
-                        pressure_pa = drive_at(knots, segment, ahead_s[moment]).pressure_pa
-                        _show(member, shape, room, share, taken_s, pressure_pa, polymer_kg, m, moment, seen)
+                        drive = drive_at(knots, segment, ahead_s[moment])
+                        _show(member, shape, room, share, taken_s, drive, polymer_kg, m, moment, seen)
                         moment += 1
         tries[m], flags[m] = count, flag
         if flag == 0:

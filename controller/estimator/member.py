@@ -20,11 +20,12 @@ class Shape(NamedTuple):
     distance_inverse: Array  # ((cells - 1) * positions,) 1 / distance of two nodes, film thickness 1
     reach: Array  # (positions,) of the way out through the gap, see ``surface_scale``
     share: Array  # (positions,) of the film
-    capacity_inverse: Array  # (positions,) K/J
+    capacity_inverse: Array  # (positions,) of the rings and the core tube, K/J
     rings_m: Array  # (positions - 2,) conductance between rings per conductivity
-    axial_w_k: Array  # (positions - 1,) along the copper to the edge zone
-    open_m2: Array  # (positions,) area that sees the wall: end faces, openings of the core
-    fin_m2_k_w: float  # of the copper between an end face and the middle of the width
+    tube_m: float  # between the core tube and the innermost ring
+    tube_k_w: float  # from an end of the core tube to its mean
+    ends_m2: Array  # (positions - 1,) both end faces of a ring
+    fin_m2_k_w: float  # of the copper between an end face and the mean of the width
     skin_m2: float
     skin_m: float  # conductance of the outermost half ring per conductivity
     half_pressure_pa: float
@@ -70,6 +71,7 @@ class Member(NamedTuple):
     h: float
     k_vacuum: float
     k_gas: float
+    bore_w_k: float  # conductance from the wall to the core tube
 
 
 class Drive(NamedTuple):
@@ -95,6 +97,6 @@ def usual(shape: Shape) -> Shape:
     """Return ``shape`` with constants for its size, with which the compiler turns the loops over positions and nodes into vector code."""
     return Shape(
         USUAL_POSITIONS, USUAL_CELLS, shape.volume, shape.volume_inverse, shape.distance_inverse, shape.reach, shape.share,
-        shape.capacity_inverse, shape.rings_m, shape.axial_w_k, shape.open_m2, shape.fin_m2_k_w, shape.skin_m2, shape.skin_m,
-        shape.half_pressure_pa, shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
+        shape.capacity_inverse, shape.rings_m, shape.tube_m, shape.tube_k_w, shape.ends_m2, shape.fin_m2_k_w, shape.skin_m2,
+        shape.skin_m, shape.half_pressure_pa, shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
     )  # fmt: skip

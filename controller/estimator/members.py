@@ -43,7 +43,8 @@ _DIMENSIONS: Final = (
         "circulation_push",
         "bound_solvent",
         "release_rate",
-        "release_energy",  # new ones stand at the end: those before keep their deviates
+        "release_energy",
+        "bore_view",  # new ones stand at the end: those before keep their deviates
     ),
 )
 _CURE: Final = ("gel_time", "activation_energy", "polydispersity", "order", "vitrification_offset")
@@ -138,6 +139,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
             log_h=np.log(varied("external_h") / value("external_h")),
             log_k=design("k_radial") * spread("k_radial"),
             log_release=np.log(varied("release_rate", settings.release_1_s, settings.release_ln_sd, released) / value("release_rate")),
+            log_bore=np.log(varied("bore_view") / value("bore_view")),
         ),
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),

@@ -49,6 +49,7 @@ class Room(NamedTuple):
 
     rows: Array  # (8, (cells + 4) * positions): y, trial, f, four stages, end rates
     lu: Array  # (4, (cells + 4) * positions)
+    films: Array  # (positions,) temperatures
     warmth: Array  # (4, faces)
     flux: Array  # (faces,)
 
@@ -76,19 +77,19 @@ def _stages(member: Member, shape: Shape, knots: Array, segment: int, at_s: floa
     solve(shape, room.lu, u1)
     for k in range(size):
         trial[k] = y[k] + A21 * u1[k]
-    rates(member, shape, drive_at(knots, segment, at_s + ALPHA_2 * dt_s), trial, u2, room.warmth, room.flux)
+    rates(member, shape, drive_at(knots, segment, at_s + ALPHA_2 * dt_s), trial, u2, room.films, room.warmth, room.flux)
     for k in range(size):
         u2[k] += C21 * inverse * u1[k]
     solve(shape, room.lu, u2)
     for k in range(size):
         trial[k] = y[k] + A31 * u1[k] + A32 * u2[k]
-    rates(member, shape, drive_at(knots, segment, at_s + ALPHA_3 * dt_s), trial, u3, room.warmth, room.flux)
+    rates(member, shape, drive_at(knots, segment, at_s + ALPHA_3 * dt_s), trial, u3, room.films, room.warmth, room.flux)
     for k in range(size):
         u3[k] += inverse * (C31 * u1[k] + C32 * u2[k])
     solve(shape, room.lu, u3)
     for k in range(size):
         trial[k] = y[k] + A41 * u1[k] + A42 * u2[k] + A43 * u3[k]
-    rates(member, shape, drive_at(knots, segment, at_s + dt_s), trial, u4, room.warmth, room.flux)
+    rates(member, shape, drive_at(knots, segment, at_s + dt_s), trial, u4, room.films, room.warmth, room.flux)
     for k in range(size):
         u4[k] += inverse * (C41 * u1[k] + C42 * u2[k] + C43 * u3[k])
     solve(shape, room.lu, u4)
@@ -169,8 +170,8 @@ def advance_to(
         tries += 1
         left_s = end_s - at_s
         taken_s = left_s if dt_s >= left_s else (0.5 * left_s if dt_s > 0.5 * left_s else dt_s)
-        rates(member, shape, drive, y, f, room.warmth, room.flux)
-        factor(member, shape, drive, y, f, 1.0 / (GAMMA * taken_s), room.warmth, room.flux, room.lu)
+        rates(member, shape, drive, y, f, room.films, room.warmth, room.flux)
+        factor(member, shape, drive, y, f, 1.0 / (GAMMA * taken_s), room.films, room.warmth, room.flux, room.lu)
         _stages(member, shape, knots, segment, at_s, taken_s, room)
         off = _error(shape, room, tolerance)
         if off <= 1.0:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller.equipment import Equipment
 from controller.estimator.compiled import compiled
-from controller.estimator.heat import conductances, ends_w_m2_k, heat_factor, heat_solve, open_w_k
+from controller.estimator.heat import conductances, end_lead, ends_w_m2_k, heat_factor, heat_solve, tube_lead
 from controller.estimator.layers import Model, Slow, Uncertain, build
 from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.model import POSITIONS, Leg, LegKind, LoadState
@@ -34,12 +34,12 @@ class Schedule(NamedTuple):
 
     knots: Array
     ends_s: tuple[float, ...]
-    last_k: Array  # the roll's nodes at the end
+    last_k: Array  # the heat's nodes at the end
     late_legs: tuple[int, ...]  # that ran into their limit
 
 
 class Start(NamedTuple):
-    """Where the oven stands: the roll's nodes (``POSITIONS`` of the model), wall, pressure and set point; how the thermocouples sit."""
+    """Where the oven stands: the heat's nodes (rings and core tube), wall, pressure and set point; how the thermocouples sit."""
 
     temps_k: Array
     wall_k: float
@@ -56,11 +56,12 @@ def follow(legs: tuple[Leg, ...], model: Model, slow: Slow, equipment: Equipment
     has another number of nodes than ``model``.
     """
     if np.shape(start.temps_k) != (len(model.positions),):
-        raise ValueError(f"temps_k: {np.shape(start.temps_k)}; allowed is one for each of {', '.join(model.positions)}")
+        raise ValueError(f"temps_k: {np.shape(start.temps_k)}; allowed are {len(model.positions)}: each ring and the core tube")
     table = np.array([_row(leg, cure_s) for leg in legs], dtype=np.float64).reshape(len(legs), 9)
     member = Member(*model.table[0].tolist())  # the members' heat differs by their scales alone
     h, k = exp(float(np.median(slow.log_h))), exp(float(np.median(slow.log_k)))
-    member = member._replace(h=member.h * h, k_vacuum=member.k_vacuum * k, k_gas=member.k_gas * k)
+    bore = exp(float(np.median(slow.log_bore)))
+    member = member._replace(h=member.h * h, bore_w_k=member.bore_w_k * bore, k_vacuum=member.k_vacuum * k, k_gas=member.k_gas * k)
     oven = np.array([
         1e3 * equipment.wall_kj_k, 1e3 * equipment.heater_kw, equipment.loss_w_k, kelvin(equipment.ambient_c),
         equipment.max_rate_c_per_min, equipment.cascade_lead_c, kelvin(equipment.max_c),
@@ -155,11 +156,15 @@ def _drive(
 def _read(member: Member, shape: Shape, temps: Array, touch: Array, wall: float, pressure: float) -> tuple[float, float]:
     """Return the coldest and the hottest reading of the load thermocouples; see ``learning.foreseen``."""
     _, h, skin = conductances(member, shape, Drive(wall, pressure, 0.0))
-    outer, edge, core = temps[shape.positions - 2], temps[shape.positions - 1], temps[0]
-    outer += (1.0 - skin / (h * shape.skin_m2)) * (wall - outer)
+    ring, core = temps[shape.positions - 2], temps[shape.positions - 1]
+    near, lead = 1.0 - skin / (h * shape.skin_m2), end_lead(shape, h)
+    outer = ring - 0.5 * lead * (wall - ring)
+    edge = ring + lead * (wall - ring)
+    outer += near * (wall - outer)
+    edge += near * (wall - edge)
     outer += touch[0, 0] * (wall - outer) + touch[1, 0]
     edge += touch[0, 1] * (wall - edge) + touch[1, 1]
-    core += (1.0 - ends_w_m2_k(shape, h) / h) * (wall - core)
+    core += tube_lead(member, shape) * (wall - core)
     core += touch[0, 2] * (wall - core) + touch[1, 2]
     return min(outer, edge, core), max(outer, edge, core)
 
@@ -219,11 +224,12 @@ def _step(
 ) -> float:
     """Advance nodes (in place) and wall; the wall follows ``goal`` as far as power and rate allow, unheated it follows its losses."""
     _, h, skin = conductances(member, shape, Drive(wall, pressure, 0.0))
-    outer = shape.positions - 2
-    q, total = skin * (wall - temps[outer]), skin
-    for p in range(shape.positions):
-        q += open_w_k(shape, h, p) * (wall - temps[p])
-        total += open_w_k(shape, h, p)
+    tube, through = shape.positions - 1, ends_w_m2_k(shape, h)
+    q = skin * (wall - temps[tube - 1]) + member.bore_w_k * (wall - temps[tube])
+    total = skin + member.bore_w_k
+    for p in range(tube):
+        q += through * shape.ends_m2[p] * (wall - temps[p])
+        total += through * shape.ends_m2[p]
     loss = loss_w_k * (wall - oven[3])
     free = -(q + loss) * dt_s / (oven[0] + (total + loss_w_k) * dt_s)
     if heated:
@@ -241,8 +247,9 @@ def _step(
 def _relax(member: Member, shape: Shape, drive: Drive, temps: Array, lu: Array, dt_s: float) -> None:
     """Backward Euler of the roll's nodes, without evaporation; ``lu`` (4, positions) is room to work in."""
     _, h, skin = conductances(member, shape, drive)
+    tube, through = shape.positions - 1, ends_w_m2_k(shape, h)
     for p in range(shape.positions):
-        outside = open_w_k(shape, h, p) + (skin if p == shape.positions - 2 else 0.0)
+        outside = member.bore_w_k if p == tube else through * shape.ends_m2[p] + (skin if p == tube - 1 else 0.0)
         temps[p] = temps[p] / dt_s + outside * drive.wall_k * shape.capacity_inverse[p]
     lu[1, :] = 0.0
     heat_factor(member, shape, drive, 1.0 / dt_s, lu)

@@ -51,7 +51,7 @@ class Carried(NamedTuple):
     film_pa: Array  # (MEMBERS, positions) solvent's pressure at the foil
     rubbery: NDArray[np.bool_]
     vapour_pa: float  # partial pressure in the chamber
-    warming_k_s: Array  # (MEMBERS, positions)
+    warming_k_s: Array  # (MEMBERS, positions) of the heat's nodes
 
 
 def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: float) -> EstimatorMemory:
@@ -73,7 +73,7 @@ def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: flo
         estimate=NO_BATCH,
         looked_at_s=at_s,
     )
-    estimate = judge(members, belief, memory, np.zeros(MEMBERS), *_at_foil(members, belief))
+    estimate = judge(members, belief, memory, np.zeros(MEMBERS), *_at_foil(members, belief, kelvin(temp_c), memory.pressure_pa))
     return replace(memory, estimate=estimate._replace(valid=False, why_invalid="waiting for the first readings"))
 
 
@@ -197,7 +197,7 @@ def _update(
 
 def _carry(members: Members, belief: Belief, wall_k: float, readings: Readings, vapour_pa: float, dt_s: float) -> Carried:
     """Return the belief after ``dt_s``, the wall going evenly from ``wall_k`` to its reading."""
-    film_pa, rubbery = _at_foil(members, belief)
+    film_pa, rubbery = _at_foil(members, belief, wall_k, readings.pressure_pa)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=1).mean()))  # the film is its only source
     if dt_s <= 0:
         return Carried(belief, np.zeros(MEMBERS), 0.0, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa, np.zeros_like(film_pa))
@@ -217,9 +217,10 @@ def _taken_j(members: Members, before: Belief, after: Belief, left_kg: Array) ->
     return float(warmer_k @ (1 / shape.capacity_inverse)) + float(left_kg.mean()) * shape.heat_rate_j / polymer_kg
 
 
-def _at_foil(members: Members, belief: Belief) -> tuple[Array, NDArray[np.bool_]]:
+def _at_foil(members: Members, belief: Belief, wall_k: float, pressure_pa: float) -> tuple[Array, NDArray[np.bool_]]:
     """Return the solvent's pressure over the film at the foil in Pa and where the film is rubbery there, (MEMBERS, positions)."""
-    return layers.blister(members.model, belief.slow, belief.state, 1.0)
+    found = layers.places(members.model, belief.slow, belief.state, wall_k, pressure_pa)
+    return layers.blister(members.model, belief.state, found.film_k, 1.0)
 
 
 def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Array, result: PressureRise, gas: Gas) -> Belief:

@@ -1,4 +1,4 @@
-"""A roll whose heat obeys the textbooks (rings without an edge, one conductivity, one heat transfer, no core tube), and its series."""
+"""A roll whose heat obeys the textbooks (closed end faces, one conductivity, one heat transfer, no core tube), and its series."""
 
 from dataclasses import replace
 
@@ -24,13 +24,13 @@ def roll(rings, ratio, biot):
     model = layers.build(load, NMP, layers.Uncertain.median(1, 0.0), rings + 1, 3, tolerance=FINE)
     areal = LOAD.foil_um * 1e-6 * value("copper_density") * value("copper_heat")
     areal += LOAD.film_um * 1e-3 * value("polymer_density") * value("polymer_heat")
-    capacity = areal * length_m * load.width_m * model.winding.share
-    capacity[-2] += capacity[-1]  # the outermost ring keeps its edge; the edge zone hangs on nothing
+    rings_j_k = areal * length_m * load.width_m * np.append(model.winding.share[:-2], model.winding.share[-2:].sum())
     shape = model.shape._replace(
-        capacity_inverse=1 / capacity, axial_w_k=np.zeros(rings), open_m2=np.zeros(rings + 1), radiation_share=0.0, convection_half_pa=0.0
-    )
+        capacity_inverse=1 / np.append(rings_j_k, 1.0), tube_m=0.0, ends_m2=np.zeros(rings), fin_m2_k_w=0.0, radiation_share=0.0,
+        convection_half_pa=0.0,
+    )  # fmt: skip
     table = model.table.copy()
-    for name, number in {"k_vacuum": K_W_M_K, "k_gas": 0.0, "h": biot * K_W_M_K / RIM_M}.items():
+    for name, number in {"k_vacuum": K_W_M_K, "k_gas": 0.0, "bore_w_k": 0.0, "h": biot * K_W_M_K / RIM_M}.items():
         table[:, COLUMN[name]] = number
     model = model._replace(table=table, shape=shape)
     return model, layers.initial(model, START_K, np.zeros(1)), RIM_M**2 * areal / pitch_m / K_W_M_K

@@ -1,7 +1,7 @@
 """Film and roll of one member in plain numpy, written a second time from the equations: what the compiled model is held against.
 
 Shares the parameters' values and the grid's places with the model, and no equation. State: u of the free solvent (cells, positions),
-conversion, temperature, u of the bound solvent.
+conversion, temperature of the rings (means of their width) and the core's tube, u of the bound solvent.
 """
 
 from itertools import pairwise
@@ -49,18 +49,19 @@ class Roll:
         self.share = np.r_[film_m2[:-1], (1 - EDGE) * film_m2[-1], EDGE * film_m2[-1]] / (load.length_m * load.width_m)
         self.polymer_kg = self.mass_m2 * load.length_m * load.width_m
         heat_m2 = foil_m * value("copper_density") * value("copper_heat") + self.mass_m2 * value("polymer_heat")
-        self.c = self.share * heat_m2 * load.length_m * load.width_m
-        self.c[0] += 2 * np.pi * core_m * load.width_m * value("core_heat_per_area")
+        rings = np.r_[self.share[:-2], self.share[-2] + self.share[-1]]
+        tube_m2 = 2 * np.pi * core_m * load.width_m
+        # nodes of the heat: the rings, the edge zone with its ring, and the core's tube
+        self.c = np.r_[rings * heat_m2 * load.length_m * load.width_m, tube_m2 * value("core_heat_per_area")]
         around = 2 * np.pi * load.width_m
         self.geometry, self.last = self._between(faces_m, heat_m2 / turn_m * load.width_m, around)
+        self.inwards = self._inwards(faces_m[0], faces_m[1], load.width_m)
         self.skin_m2 = around * rim_m
-        # two cut edges of the outermost ring's foil, along a tenth of the width each
-        self.axial = 2 * value("copper_conductivity") * (end[-1] * foil_m / turn_m) / (load.width_m / 10)
-        # a fin that warms at one rate: its middle lags its end by q a / 2 k, a being half of the width
-        self.fin = (load.width_m / 2) / 2 / (value("copper_conductivity") * foil_m / turn_m)
-        # every ring ends in two faces; those of the outermost one belong to the edge zone
-        self.faces_m2 = np.r_[2 * end[:-1], 0.0, 2 * end[-1]]
-        self.bore_m2 = 2 * np.pi * core_m**2 * value("bore_view")  # the core's two openings
+        # a fin that warms at one rate: its end leads its mean by q a / 3 k, a being half of the width, its middle lags it by q a / 6 k
+        self.fin = (load.width_m / 2) / 3 / (value("copper_conductivity") * foil_m / turn_m)
+        self.faces_m2 = 2 * end
+        self.bore_w_k = 20.0 * value("bore_view") * 2 * np.pi * core_m**2  # the core's two openings
+        self.tube_k_w = load.width_m / 2 / 3 / (2 * np.pi * core_m * value("core_conductance"))
         self.k_scale = turn_m / self.gap_m / 1.38
         self.half_pa = value("k_half_pressure") * 100 / load.gap_um
 
@@ -69,19 +70,26 @@ class Roll:
 
         ``heat_m3`` is the winding's heat per volume times its width.
         """
-        core_j_k = faces_m[0] * around * value("core_heat_per_area")
 
         def flow_w(r):
-            return core_j_k + heat_m3 * np.pi * (r**2 - faces_m[0] ** 2)
+            return heat_m3 * np.pi * (r**2 - faces_m[0] ** 2)
 
         def above_core_k(r):
             return quad(lambda s: flow_w(s) / (around * s), faces_m[0], r, epsrel=1e-12)[0]
 
         means = [quad(lambda r: heat_m3 * 2 * np.pi * r * above_core_k(r), *pair, epsrel=1e-11)[0] for pair in pairwise(faces_m)]
-        means = np.array(means) / np.diff(np.r_[0.0, flow_w(faces_m[1:])])
+        means = np.array(means) / np.diff(flow_w(faces_m))
         steps = np.r_[np.diff(means), above_core_k(faces_m[-1]) - means[-1]]
         found = flow_w(faces_m[1:]) / steps
         return found[:-1], found[-1]
+
+    def _inwards(self, bore, rim, width):
+        """Conductance per conductivity from the tube to the first ring's mean while 1 W from the tube warms that ring evenly."""
+
+        def colder_k(r):
+            return quad(lambda s: (rim**2 - s**2) / (rim**2 - bore**2) / (2 * np.pi * s * width), bore, r, epsrel=1e-12)[0]
+
+        return (rim**2 - bore**2) / quad(lambda r: 2 * r * colder_k(r), bore, rim, epsrel=1e-11)[0]
 
     def drive(self, t):
         return [np.interp(t, self.knots[:, 0], self.knots[:, i]) for i in (1, 2, 3)]
@@ -112,14 +120,17 @@ class Roll:
         per_length = viscous + (film - vapour) * (1 / (1 / knudsen + 1 / molecular) + blown)
         return 2 * self.gap_m / self.half_width_m**2 * per_length / (R * temp) * molar / self.mass_m2
 
-    def wall_heat(self, temp, wall, pressure):
-        """Heat from the wall into each position, W."""
+    def films(self, heat, wall, pressure):
+        """How warm the films are: in the middle of each ring's width, and at the end of the outermost ring."""
+        leads = self.fin / (1 / self.transfer(wall, pressure) + self.fin) * (wall - heat[:-1])
+        return np.r_[heat[:-1] - leads / 2, heat[-2] + leads[-1]]
+
+    def wall_heat(self, heat, wall, pressure):
+        """Heat from the wall into each node, W."""
         h = self.transfer(wall, pressure)
-        into = self.faces_m2 / (1 / h + self.fin)
-        into[0] += self.bore_m2 / (1 / h + self.fin)
-        into[-1] = h * self.faces_m2[-1]
+        into = np.r_[self.faces_m2 / (1 / h + self.fin), self.bore_w_k]
         into[-2] += 1 / (1 / (h * self.skin_m2) + 1 / (self.conductivity(pressure) * self.last))
-        return into * (wall - temp)
+        return into * (wall - heat)
 
     def transfer(self, wall, pressure):
         """Heat transfer from the wall, W/m2.K."""
@@ -132,7 +143,8 @@ class Roll:
 
     def __call__(self, t, y):
         wall, pressure, vapour = self.drive(t)
-        u, x, temp, bound = self.split(y)
+        u, x, heat, bound = self.split(y)
+        temp = self.films(heat, wall, pressure)
         between = (u[1:] + u[:-1]) / 2 + bound
         w = between / (1 + between)
         fox = np.maximum((1 / temp - 1 / value("glass_dry")) / (1 / self.solvent.glass_k - 1 / value("glass_dry")), 0.0)
@@ -145,7 +157,7 @@ class Roll:
         held = value("bound_solvent") * (1 - np.exp(-np.maximum((self.v * u).sum(axis=0), 0.0) / value("bound_refill")))
         freed = value("release_rate") * np.exp(-value("release_energy") * 1e3 / R * (1 / temp - 1 / 473.15)) * (bound - held)
         du = np.diff(np.vstack((np.zeros(self.p), flow, -out)), axis=0) / self.v + freed
-        return np.concatenate((du.ravel(), self._cure(self.mean(y), x, temp), self._warm(temp, out, wall, pressure), -freed))
+        return np.concatenate((du.ravel(), self._cure(self.mean(y), x, temp), self._warm(heat, out, wall, pressure), -freed))
 
     def _cure(self, mean, x, temp):
         w = mean / (1 + mean)
@@ -157,16 +169,17 @@ class Roll:
         k = self.cure_rate_s * np.exp(-value("activation_energy") * 1e3 / R * (1 / temp - 1 / 513.15)) * phi / phi_dry
         return k / value("density_limit") * np.maximum(1 - x, 0.0) ** value("order")
 
-    def _warm(self, temp, out, wall, pressure):
-        heat = self.wall_heat(temp, wall, pressure)
-        heat = heat - self.latent_j_kg * self.polymer_kg * self.share * out
-        flow = self.conductivity(pressure) * self.geometry * np.diff(temp[:-1])
-        heat[:-2] += flow
-        heat[1:-1] -= flow
-        along = self.axial * (temp[-1] - temp[-2])
-        heat[-2] += along
-        heat[-1] -= along
-        return heat / self.c
+    def _warm(self, heat, out, wall, pressure):
+        latent = self.latent_j_kg * self.polymer_kg * self.share * out
+        watts = self.wall_heat(heat, wall, pressure) - np.r_[latent[:-2], latent[-2] + latent[-1], 0.0]
+        k = self.conductivity(pressure)
+        flow = k * self.geometry * np.diff(heat[:-1])
+        watts[:-2] += flow
+        watts[1:-1] -= flow
+        to_tube = k * self.inwards * (heat[0] - heat[-1])
+        watts[0] -= to_tube
+        watts[-1] += to_tube
+        return watts / self.c
 
     @property
     def latent_j_kg(self):
@@ -175,8 +188,10 @@ class Roll:
     def sparsity(self):
         size = self.n * self.p + 3 * self.p
         found = lil_matrix((size, size))
+        heat = self.n * self.p + self.p
         for p in range(self.p):
-            cure, temp, bound = (self.n * self.p + row * self.p + p for row in range(3))
+            cure, bound = self.n * self.p + p, heat + self.p + p
+            temp = heat + min(p, self.p - 2)  # of the ring on which the film lies
             for i in range(self.n):
                 here = i * self.p + p
                 for other in (here - self.p, here, here + self.p):
@@ -190,8 +205,7 @@ class Roll:
                 found[node * self.p + p, [other * self.p + p for other in range(self.n)]] = 1
             found[temp, (self.n - 1) * self.p + p] = 1
             for other in (p - 1, p, p + 1):
-                if 0 <= other < self.p:
-                    found[temp, self.n * self.p + self.p + other] = 1
+                found[heat + p, heat + other % self.p] = 1  # the tube lies before the first ring
         return found.tocsc()
 
     def solve(self, y, moments, rtol, atol, method="BDF"):
