@@ -1,5 +1,6 @@
 """The blister and evolution guard: ramps wait, vacuum stays above the floor, an invalid estimate guards nothing."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 NOWHERE = Interval(0.0, 0.0, 0.0)
 BELIEF = Estimate(150.0, 150.0, NOWHERE, NOWHERE, 0.0, 0.0, NOWHERE, None, True, "", ())
 RAMP = Ramp(kind="RAMP", target_c=240.0, rate_c_per_min=6.0, atmosphere="VACUUM", pressure_mbar=10.0, timeout_min=600.0)
+VACUUM = Setpoints(True, 100.0, 0.0, Atmosphere.VACUUM, 10.0, 0.0)
 HOT = {f"z{zone}_tc_{sensor}_c": 150.0 for zone in (1, 2, 3) for sensor in "abc"}
 
 
@@ -117,7 +119,7 @@ def test_heat_goes_on_at_the_guarded_pressure():
         done = run(RAMP, m, look(pressure_mbar=55.0, floor_mbar=50.0))
         m = done.memory
     assert done.setpoints.heat
-    assert not run(RAMP, PhaseMemory(), look(pressure_mbar=55.0)).setpoints.heat
+    assert not run(RAMP, PhaseMemory(), look(pressure_mbar=55.0, film_max_c=59.0)).setpoints.heat
 
 
 def test_an_evacuation_waits_for_the_floor():
@@ -125,7 +127,66 @@ def test_an_evacuation_waits_for_the_floor():
     done = run(phase, PhaseMemory(), look(pressure_mbar=40.0, floor_mbar=40.0))
     assert done.setpoints.pressure_mbar == 40.0
     assert "guard" in done.waiting
-    assert run(phase, PhaseMemory(), look(pressure_mbar=40.0)).setpoints.pressure_mbar == pytest.approx(18.0)
+    assert run(phase, PhaseMemory(), look(pressure_mbar=40.0, film_max_c=59.0)).setpoints.pressure_mbar == pytest.approx(18.0)
+
+
+def drawn(m, pressure_mbar, **belief):
+    """Return memory and set point of a vacuum of 10 mbar, mbar, a second later."""
+    m, wanted = guard.vacuum(VACUUM, m, look(pressure_mbar, **belief))
+    return m, wanted.pressure_mbar
+
+
+def test_past_a_warm_film_the_vacuum_is_drawn_down_from_where_it_stands():
+    m, asked = PhaseMemory(), []
+    for _ in range(700):
+        m, mbar = drawn(m, 60.0 if not asked else asked[-1])
+        asked.append(mbar)
+    assert asked[0] == pytest.approx(60.0 * math.exp(-1 / 300))
+    assert asked[299] == pytest.approx(60.0 / math.e)
+    assert asked[-1] == 10.0
+    assert m.guard_mbar == 0.0
+    assert drawn(PhaseMemory(), 1013.0)[1] == pytest.approx(80.0 * math.exp(-1 / 300))  # I5 and I6 leave no more
+
+
+@pytest.mark.parametrize(("pressure_mbar", "drawn_down"), [(12.5, False), (12.6, True)])
+def test_a_vacuum_at_its_set_point_is_left_alone(pressure_mbar, drawn_down):
+    m, mbar = drawn(PhaseMemory(), pressure_mbar)
+    assert (m.guard_mbar > 0.0) is drawn_down
+    assert (mbar > 10.0) is drawn_down
+    low = Setpoints(True, 100.0, 0.0, Atmosphere.VACUUM, 1.0, 0.0)
+    assert (guard.vacuum(low, PhaseMemory(), look(pressure_mbar - 9.55))[1].pressure_mbar > 1.0) is drawn_down  # 3.0 mbar
+
+
+@pytest.mark.parametrize(("belief", "stands"), [(rate(3.2), False), (rate(4.0), True), ({"blister": 1.0}, True), ({"blister": 0.8}, False)])
+def test_it_stands_while_more_comes_than_is_taken(belief, stands):
+    m = PhaseMemory(guard_mbar=40.0)
+    for _ in range(60):
+        m, mbar = drawn(m, 40.0, **belief)
+    assert mbar == pytest.approx(40.0 if stands else 40.0 * math.exp(-60 / 300))
+    m, slower = drawn(PhaseMemory(guard_mbar=40.0), 40.0, **rate(3.6))
+    assert slower == pytest.approx(40.0 * math.exp(-0.5 / 300))
+
+
+@pytest.mark.parametrize(
+    ("memory", "belief"),
+    [
+        ({}, {"film_max_c": 59.9}),
+        ({}, {"valid": False}),
+        ({"reopened": True}, {}),
+        ({"isolated_s": 5.0}, {}),
+    ],
+)
+def test_a_cold_film_a_void_estimate_and_what_comes_back_from_an_isolation_draw_it_down_at_once(memory, belief):
+    m, mbar = drawn(PhaseMemory(**memory), 60.0, **belief)
+    assert mbar == 10.0
+    assert m.guard_mbar == 0.0
+    assert drawn(PhaseMemory(), 60.0, film_max_c=60.0)[1] > 10.0
+
+
+def test_without_a_pressure_nothing_is_drawn_down_slowly():
+    blind = look(60.0)
+    blind = blind._replace(process=blind.process._replace(pressure_mbar=None))
+    assert guard.vacuum(VACUUM, PhaseMemory(), blind)[1].pressure_mbar == 10.0
 
 
 def test_other_atmospheres_are_left_alone():

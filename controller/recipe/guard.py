@@ -1,5 +1,8 @@
 """The blister and evolution guard: heat and vacuum wait while the solvent in a rubbery film would boil, or comes faster than it is taken.
 
+Past a warm film the vacuum is drawn down slowly and no deeper while more comes than is taken, because what boils off when the pressure
+falls at once is there before any instrument has seen it; what comes down from a pressure-rise test only goes back to where it was.
+
 The estimate says how close it is: B, the 80 % point of the solvent's vapour pressure at the foil over the chamber's pressure, with bubbles
 possible from B = 1 on; the pressure below which B would pass 0.8 (the floor); and the upper end of the evolution rate. Without a valid
 estimate the guard does not act. [assume] throughout: where it begins, how fast it lets go.
@@ -14,6 +17,8 @@ from controller.recipe.look import PhaseMemory, PhaseScan
 BEGIN, FULL = 0.8, 1.0  # of B, and of the equipment's solvent rate: from here on the ramp slows, there it stands
 RELEASE: Final = 0.05  # below BEGIN by so much the guard lets go
 FALL_S: Final = 300.0  # time constant with which the guarded pressure may fall
+WARM_C: Final = 60.0  # below, no film gives off enough to be minded
+NEAR, NEAR_MBAR = 1.25, 2.0  # over the set point by more: it is drawn down
 _VACUUM: Final = Atmosphere.VACUUM  # through its class a member costs 0.1 us (Python 3.11)
 
 
@@ -34,16 +39,26 @@ def rate_share(s: PhaseScan) -> float:
 def vacuum(wanted: Setpoints, m: PhaseMemory, s: PhaseScan) -> tuple[PhaseMemory, Setpoints]:
     """Return memory and set points with the vacuum no deeper than the floor, and never above what I5 and I6 leave.
 
-    The set point rises with the floor at once and comes down after it exponentially with ``FALL_S``, until it meets what is asked for.
+    The set point rises with the floor at once. After it, and from where the chamber stands over a warm film, it comes down exponentially
+    with ``FALL_S``, as much slower as a ramp would be, until it meets what is asked for.
     """
     if wanted.atmosphere is not _VACUUM:
         return m, wanted
     estimate, asked = s.estimate, wanted.pressure_mbar
     floor = min(estimate.floor_mbar, s.proving.vacuum_mbar) if estimate.valid else 0.0
-    if floor <= asked and m.guard_mbar <= asked:
+    kept = m.guard_mbar if m.guard_mbar > asked else _from(asked, m, s)
+    if floor <= asked and kept <= asked:
         return (m._replace(guard_mbar=0.0) if m.guard_mbar else m), wanted
-    pressure = max(asked, floor, m.guard_mbar * exp(-s.dt_s / FALL_S))
+    pressure = max(asked, floor, kept * exp(-rate_share(s) * s.dt_s / FALL_S))
     return m._replace(guard_mbar=pressure if pressure > asked else 0.0), wanted._replace(pressure_mbar=pressure)
+
+
+def _from(asked: float, m: PhaseMemory, s: PhaseScan) -> float:
+    """Return the pressure from which a vacuum is drawn down past a warm film, 0 when none is; mbar."""
+    now, estimate = s.process.pressure_mbar, s.estimate
+    if now is None or not estimate.valid or estimate.film_max_c < WARM_C or m.isolated_s > 0.0 or m.reopened:
+        return 0.0
+    return min(now, s.proving.vacuum_mbar) if now > max(NEAR * asked, asked + NEAR_MBAR) else 0.0
 
 
 def noticed(m: PhaseMemory, s: PhaseScan, ramping: bool) -> PhaseMemory:
