@@ -106,6 +106,7 @@ class Trajectory(NamedTuple):
 
     temp_k: Array  # (M, K, P) of the films
     residual: Array  # (M, K, P) weight fraction of the film's mean u
+    face: Array  # (M, K, P) u of the free solvent in the free face
     conversion: Array  # (M, K, P)
     evolution_kg_s: Array  # (M, K)
     blister: Array  # (M, K) largest B over the positions where a blister could grow (see ``blister``), 0 where none is
@@ -233,7 +234,7 @@ def _march(
 def _unseen(members: int, moments: int, positions: int) -> Seen:
     """Return room for what the members show at so many moments."""
     full, flat = (members, moments, positions), (members, moments)
-    return Seen(np.full(full, np.nan), np.full(full, np.nan), np.full(full, np.nan), np.full(flat, np.nan), np.full(flat, np.nan))
+    return Seen(*(np.full(full, np.nan) for _ in range(4)), *(np.full(flat, np.nan) for _ in range(2)))
 
 
 @lru_cache(maxsize=4)
@@ -256,6 +257,11 @@ def mean_residual(model: Model, state: State) -> Array:
 def foil_side(model: Model, state: State) -> Array:
     """Return u of the free solvent at the foil, (M, P)."""
     return state.solvent[:, 0, :]
+
+
+def face_side(state: State) -> Array:
+    """Return u of the free solvent in the free face, (M, P)."""
+    return state.solvent[:, -1, :]
 
 
 def blister(model: Model, state: State, temp_k: Array, pressure_pa: float) -> tuple[Array, Truths]:

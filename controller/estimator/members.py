@@ -147,14 +147,19 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     )
 
 
-def told(members: Members, residual: Array, chosen: slice = slice(None)) -> Array:
-    """Return the weight fraction that a film really holds where a member's law says ``residual``, (members ``chosen``, ...).
+def told(members: Members, residual: Array, face_u: Array, chosen: slice = slice(None)) -> Array:
+    """Return the weight fraction of solvent in the wettest part of a film's width, (members ``chosen``, ..., positions).
 
-    At the start the laboratory has told it; the law's error comes in as the film dries, and with it that the width dries unevenly.
+    ``residual`` is the mean that a member's law gives, ``face_u`` what its free face holds, which is nothing where the film holds the
+    solvent back, and as much as its inside where the gap does: then the middle of the width is the wetter. The edge zone has no width.
+    At the start the laboratory has told what is there; the width's difference and the law's error come in as the film dries.
     """
     column = (-1,) + (1,) * (residual.ndim - 1)
     start, error = members.residual[chosen].reshape(column), members.drying_error[chosen].reshape(column)
-    return np.asarray(residual * error ** np.maximum(0.0, 1 - residual / start), dtype=np.float64)
+    dried = np.maximum(0.0, 1 - residual / start)
+    wetter = np.append(np.full(residual.shape[-1] - 1, value("width_difference")), 0.0)
+    u = residual / (1 - residual) + wetter * face_u * dried
+    return np.asarray(u / (1 + u) * error**dried, dtype=np.float64)
 
 
 def _tied(names: tuple[str, ...], pairs: tuple[float, ...]) -> Array:
