@@ -139,7 +139,7 @@ def _moments(began_s: float, end_s: float) -> Array:
 
 def _course(members: Members, chosen: slice, model: Model, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
     gel = gel_fraction(np.nan_to_num(seen.conversion) * LIMIT, members.polydispersity[chosen][:, None, None], members.scission_ratio)
-    worst = told(members, seen.residual, seen.face, chosen).max(axis=2)
+    worst = told(members, seen.residual, seen.held, chosen).max(axis=2)
     return Course(
         ahead_s, seen.temp_k, worst, gel.min(axis=2), gel.max(axis=2), gel @ model.shape.share, seen.evolution_kg_s,
         seen.blister, driven,

@@ -40,7 +40,7 @@ class Said(NamedTuple):
 
 def say(members: Members, belief: Belief) -> Said:
     """Return residual solvent (weight fraction) and insoluble content (fraction) of every member, the drying law's error in the former."""
-    residual = told(members, layers.mean_residual(members.model, belief.state), layers.face_side(belief.state))
+    residual = told(members, layers.mean_residual(members.model, belief.state), layers.held_by_gap(members.model, belief.state))
     gel = gel_fraction(belief.state.conversion * LIMIT, members.polydispersity[:, None], members.scission_ratio)
     return Said(residual, residual.max(axis=1), gel, gel @ members.model.shape.share)
 

@@ -106,7 +106,7 @@ class Trajectory(NamedTuple):
 
     temp_k: Array  # (M, K, P) of the films
     residual: Array  # (M, K, P) weight fraction of the film's mean u
-    face: Array  # (M, K, P) u of the free solvent in the free face
+    held: Array  # (M, K, P) by the gap, see ``held_by_gap``
     conversion: Array  # (M, K, P)
     evolution_kg_s: Array  # (M, K)
     blister: Array  # (M, K) largest B over the positions where a blister could grow (see ``blister``), 0 where none is
@@ -259,9 +259,10 @@ def foil_side(model: Model, state: State) -> Array:
     return state.solvent[:, 0, :]
 
 
-def face_side(state: State) -> Array:
-    """Return u of the free solvent in the free face, (M, P)."""
-    return state.solvent[:, -1, :]
+def held_by_gap(model: Model, state: State) -> Array:
+    """Return u of the free solvent in the free face over its mean, (M, P): 0 where the film holds it back, 1 where the gap does."""
+    free = np.maximum(mean_u(model, state) - state.bound, 1e-12)
+    return np.clip(state.solvent[:, -1, :] / free, 0.0, 1.0)
 
 
 def blister(model: Model, state: State, temp_k: Array, pressure_pa: float) -> tuple[Array, Truths]:

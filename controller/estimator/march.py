@@ -27,7 +27,7 @@ class Seen(NamedTuple):
 
     temp_k: Array  # (members, moments, positions) of the films
     residual: Array
-    face: Array  # u of the free solvent in the free face
+    held: Array  # by the gap: u of the free solvent in the free face over its mean, 0 to 1
     conversion: Array
     evolution_kg_s: Array  # (members, moments)
     blister: Array
@@ -79,8 +79,9 @@ def _show(
         foil = max(_between(before[p], f[p], y[p], after[p], step_s, share), 0.0)
         seen.temp_k[m, j, p] = temp_k
         seen.residual[m, j, p] = max(mean, 0.0) / (1.0 + max(mean, 0.0))
-        face = nodes - positions + p
-        seen.face[m, j, p] = max(_between(before[face], f[face], y[face], after[face], step_s, share), 0.0)
+        face, b = nodes - positions + p, nodes + 3 * positions + p
+        free = max(mean - _between(before[b], f[b], y[b], after[b], step_s, share), 1e-12)
+        seen.held[m, j, p] = min(max(_between(before[face], f[face], y[face], after[face], step_s, share), 0.0) / free, 1.0)
         seen.conversion[m, j, p] = 1.0 - np.exp(-max(_between(before[q], f[q], y[q], after[q], step_s, share), 0.0))
         evolution -= polymer_kg * shape.share[p] * _slope(before[k], f[k], y[k], after[k], step_s, share)
         pushing, grows = blister_of(member, temp_k, foil, drive.pressure_pa)

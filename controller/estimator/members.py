@@ -147,19 +147,17 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     )
 
 
-def told(members: Members, residual: Array, face_u: Array, chosen: slice = slice(None)) -> Array:
+def told(members: Members, residual: Array, held: Array, chosen: slice = slice(None)) -> Array:
     """Return the weight fraction of solvent in the wettest part of a film's width, (members ``chosen``, ..., positions).
 
-    ``residual`` is the mean that a member's law gives, ``face_u`` what its free face holds, which is nothing where the film holds the
-    solvent back, and as much as its inside where the gap does: then the middle of the width is the wetter. The edge zone has no width.
-    At the start the laboratory has told what is there; the width's difference and the law's error come in as the film dries.
+    ``residual`` is the mean that a member's law gives, ``held`` how much of it the gap holds back (see ``layers.held_by_gap``): there the
+    middle of the width is the wetter. The edge zone has no width. At the start the laboratory has told what is there; the width's
+    difference and the law's error come in as the film dries.
     """
     column = (-1,) + (1,) * (residual.ndim - 1)
     start, error = members.residual[chosen].reshape(column), members.drying_error[chosen].reshape(column)
-    dried = np.maximum(0.0, 1 - residual / start)
-    wetter = np.append(np.full(residual.shape[-1] - 1, value("width_difference")), 0.0)
-    u = residual / (1 - residual) + wetter * face_u * dried
-    return np.asarray(u / (1 + u) * error**dried, dtype=np.float64)
+    wide = np.append(np.full(residual.shape[-1] - 1, value("width_difference")), 0.0)
+    return np.asarray(residual * (error * (1 + wide * held)) ** np.maximum(0.0, 1 - residual / start), dtype=np.float64)
 
 
 def _tied(names: tuple[str, ...], pairs: tuple[float, ...]) -> Array:
