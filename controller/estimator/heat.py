@@ -37,6 +37,16 @@ def end_lead(shape: Shape, h: float) -> float:
 
 
 @inlined
+def wall_w_k(member: Member, shape: Shape, h: float, skin: float, p: int) -> float:
+    """Return the conductance from the wall to node ``p``: through both end faces, to the outermost ring by its ``skin`` too, to the tube."""
+    tube = shape.positions - 1
+    if p == tube:
+        return member.bore_w_k
+    through: float = ends_w_m2_k(shape, h) * shape.ends_m2[p]
+    return through + skin if p == tube - 1 else through
+
+
+@inlined
 def tube_lead(member: Member, shape: Shape) -> float:
     """Return how far the core tube's end is from its mean towards the wall: what comes through the bore enters there."""
     lead = 0.5 * member.bore_w_k * shape.tube_k_w
@@ -59,17 +69,17 @@ def heat_rates(member: Member, shape: Shape, drive: Drive, nodes: Array, mean: A
     """Write dT/dt in K/s; ``mean`` is the rate of each film's mean u."""
     tube = shape.positions - 1
     k, h, skin = conductances(member, shape, drive)
-    through = ends_w_m2_k(shape, h)
-    for p in range(tube):
-        temps[p] = through * shape.ends_m2[p] * (drive.wall_k - nodes[p]) + shape.heat_rate_j * shape.share[p] * mean[p]
-    temps[tube - 1] += skin * (drive.wall_k - nodes[tube - 1]) + shape.heat_rate_j * shape.share[tube] * mean[tube]
+    for p in range(shape.positions):
+        temps[p] = wall_w_k(member, shape, h, skin, p) * (drive.wall_k - nodes[p])
+    for p in range(shape.positions):
+        temps[min(p, tube - 1)] += shape.heat_rate_j * shape.share[p] * mean[p]  # the edge zone's from the outermost ring
     for p in range(tube - 1):
         flow = k * shape.rings_m[p] * (nodes[p + 1] - nodes[p])
         temps[p] += flow
         temps[p + 1] -= flow
     flow = k * shape.tube_m * (nodes[0] - nodes[tube])
     temps[0] -= flow
-    temps[tube] = flow + member.bore_w_k * (drive.wall_k - nodes[tube])
+    temps[tube] += flow
     for p in range(shape.positions):
         temps[p] *= shape.capacity_inverse[p]
 
@@ -82,15 +92,14 @@ def heat_factor(member: Member, shape: Shape, drive: Drive, shift: float, lu: Ar
     """
     tube = shape.positions - 1
     k, h, skin = conductances(member, shape, drive)
-    through = ends_w_m2_k(shape, h)
     below, inverse, above = lu[0], lu[1], lu[2]
     inwards = k * shape.tube_m
-    inverse[tube] = 1.0 / (shift + inverse[tube] + (inwards + member.bore_w_k) * shape.capacity_inverse[tube])
+    inverse[tube] = 1.0 / (shift + inverse[tube] + (inwards + wall_w_k(member, shape, h, skin, tube)) * shape.capacity_inverse[tube])
     above[tube] = -inwards * shape.capacity_inverse[tube]
     before = tube
     for p in range(tube):
         outwards = k * shape.rings_m[p] if p < tube - 1 else 0.0
-        out = through * shape.ends_m2[p] + inwards + (outwards if p < tube - 1 else skin)
+        out = wall_w_k(member, shape, h, skin, p) + inwards + outwards
         above[p] = -outwards * shape.capacity_inverse[p]
         below[p] = -inwards * shape.capacity_inverse[p] * inverse[before]
         inverse[p] = 1.0 / (shift + inverse[p] + out * shape.capacity_inverse[p] - below[p] * above[before])

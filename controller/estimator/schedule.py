@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller.equipment import Equipment
 from controller.estimator.compiled import compiled
-from controller.estimator.heat import conductances, end_lead, ends_w_m2_k, heat_factor, heat_solve, tube_lead
+from controller.estimator.heat import conductances, end_lead, heat_factor, heat_solve, tube_lead, wall_w_k
 from controller.estimator.layers import Model, Slow, Uncertain, build
 from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.model import POSITIONS, Leg, LegKind, LoadState
@@ -224,12 +224,11 @@ def _step(
 ) -> float:
     """Advance nodes (in place) and wall; the wall follows ``goal`` as far as power and rate allow, unheated it follows its losses."""
     _, h, skin = conductances(member, shape, Drive(wall, pressure, 0.0))
-    tube, through = shape.positions - 1, ends_w_m2_k(shape, h)
-    q = skin * (wall - temps[tube - 1]) + member.bore_w_k * (wall - temps[tube])
-    total = skin + member.bore_w_k
-    for p in range(tube):
-        q += through * shape.ends_m2[p] * (wall - temps[p])
-        total += through * shape.ends_m2[p]
+    q = total = 0.0
+    for p in range(shape.positions):
+        given = wall_w_k(member, shape, h, skin, p)
+        q += given * (wall - temps[p])
+        total += given
     loss = loss_w_k * (wall - oven[3])
     free = -(q + loss) * dt_s / (oven[0] + (total + loss_w_k) * dt_s)
     if heated:
@@ -247,10 +246,8 @@ def _step(
 def _relax(member: Member, shape: Shape, drive: Drive, temps: Array, lu: Array, dt_s: float) -> None:
     """Backward Euler of the roll's nodes, without evaporation; ``lu`` (4, positions) is room to work in."""
     _, h, skin = conductances(member, shape, drive)
-    tube, through = shape.positions - 1, ends_w_m2_k(shape, h)
     for p in range(shape.positions):
-        outside = member.bore_w_k if p == tube else through * shape.ends_m2[p] + (skin if p == tube - 1 else 0.0)
-        temps[p] = temps[p] / dt_s + outside * drive.wall_k * shape.capacity_inverse[p]
+        temps[p] = temps[p] / dt_s + wall_w_k(member, shape, h, skin, p) * drive.wall_k * shape.capacity_inverse[p]
     lu[1, :] = 0.0
     heat_factor(member, shape, drive, 1.0 / dt_s, lu)
     heat_solve(shape, lu, temps)
