@@ -38,7 +38,7 @@ def end_lead(shape: Shape, h: float) -> float:
 
 @inlined
 def wall_w_k(member: Member, shape: Shape, h: float, skin: float, p: int) -> float:
-    """Return the conductance from the wall to node ``p``: through both end faces, to the outermost ring by its ``skin`` too, to the tube."""
+    """Return the conductance from the wall to node ``p``: ends, the outermost ring's ``skin``, the tube's bore."""
     tube = shape.positions - 1
     if p == tube:
         return member.bore_w_k
