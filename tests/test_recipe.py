@@ -50,6 +50,7 @@ MISTAKES = [
     ('kind = "CURE"', 'kind = "BAKE"', "phase", "CURE"),
     ('on_timeout = "STOP"', 'on_timeout = "WAIT"', "on_timeout", "HOLD"),
     ('solvent = "NMP"', "solvent = 5", "material.solvent", "string"),
+    ("insoluble_low_pct = 15.0", 'insoluble_low_pct = "=cure-temperature"', "endpoint.insoluble_low_pct", "numbers of phases alone"),
 ]
 
 

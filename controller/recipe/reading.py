@@ -198,6 +198,8 @@ def _written(problems: list[Problem], content: dict[str, Any]) -> list[Problem]:
         part, index, *rest = [*problem.key.split(".", 2), "", ""][:3]
         phase = phases[int(index)] if part == "phase" and index.isdigit() and int(index) < len(phases) else {}
         said = problem._replace(key=f"{phase['at']}.{rest[0]}") if "at" in phase else problem
+        if part != "phase" and isinstance(said.value, str) and said.value.startswith("="):
+            said = said._replace(allowed=f"{said.allowed}; the formula's values stand for numbers of phases alone")
         found[said.key, said.allowed] = said  # each turn says the same
     return list(found.values())
 
