@@ -47,6 +47,12 @@ def wall_w_k(member: Member, shape: Shape, h: float, skin: float, p: int) -> flo
 
 
 @inlined
+def skin_lead(shape: Shape, h: float, skin: float) -> float:
+    """Return how far the outermost surface is from its ring towards the wall: in series with what leads inwards, ``h`` gives ``skin``."""
+    return 1.0 - skin / (h * shape.skin_m2)
+
+
+@inlined
 def tube_lead(member: Member, shape: Shape) -> float:
     """Return how far the core tube's end is from its mean towards the wall: what comes through the bore enters there."""
     lead = 0.5 * member.bore_w_k * shape.tube_k_w

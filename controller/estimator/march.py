@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from controller.estimator.compiled import compiled, inlined
 from controller.estimator.equations import rates
-from controller.estimator.heat import conductances, film_temps, tube_lead
+from controller.estimator.heat import conductances, film_temps, skin_lead, tube_lead
 from controller.estimator.laws import HARMLESS_U, exp, film_pressure_pa
 from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.rosenbrock import BEND, TOO_MANY, Room, Tolerance, advance_to, drive_at
@@ -129,7 +129,7 @@ def places(table: Array, shape: Shape, drive: Drive, nodes: Array, films: Array,
         member = Member(*_fixed_tuple(table[m], _WIDTH))
         film_temps(member, shape, drive, nodes[m], films[m])
         _, h, skin = conductances(member, shape, drive)
-        nearer[0, m] = 1.0 - skin / (h * shape.skin_m2)  # in series with what leads inwards the latter gives ``skin``
+        nearer[0, m] = skin_lead(shape, h, skin)
         nearer[1, m] = tube_lead(member, shape)
 
 

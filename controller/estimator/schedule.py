@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller.equipment import Equipment
 from controller.estimator.compiled import compiled
-from controller.estimator.heat import conductances, end_lead, heat_factor, heat_solve, tube_lead, wall_w_k
+from controller.estimator.heat import conductances, end_lead, heat_factor, heat_solve, skin_lead, tube_lead, wall_w_k
 from controller.estimator.layers import Model, Slow, Uncertain, build
 from controller.estimator.member import Drive, Member, Shape
 from controller.estimator.model import POSITIONS, Leg, LegKind, LoadState
@@ -157,7 +157,7 @@ def _read(member: Member, shape: Shape, temps: Array, touch: Array, wall: float,
     """Return the coldest and the hottest reading of the load thermocouples; see ``learning.foreseen``."""
     _, h, skin = conductances(member, shape, Drive(wall, pressure, 0.0))
     ring, core = temps[shape.positions - 2], temps[shape.positions - 1]
-    near, lead = 1.0 - skin / (h * shape.skin_m2), end_lead(shape, h)
+    near, lead = skin_lead(shape, h, skin), end_lead(shape, h)
     outer = ring - 0.5 * lead * (wall - ring)
     edge = ring + lead * (wall - ring)
     outer += near * (wall - outer)
