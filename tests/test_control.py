@@ -60,6 +60,19 @@ def test_an_output_at_its_limit_winds_nothing_up_with_feed_forward_too():
     assert pid.step(memory, tuning, 100.0, 101.0, 1.0, high=30.0, forward=10.0)[1] < 11.0  # at once below the feed-forward: no wind-up
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_beyond_its_band_the_integral_stands_still(side):
+    tuning = Tuning(gain=2.0, integral_s=10.0, band=1.5, low=-1000, high=1000)
+    memory = pid.track(tuning, 7.0, 0.0, 0.0)
+    for _ in range(50):
+        memory, out = pid.step(memory, tuning, side * 1.6, 0.0, 1.0)
+    assert out == pytest.approx(7.0 + side * 3.2)  # a long way to the set point winds nothing up
+    memory, out = pid.step(memory, tuning, side * 1.5, 0.0, 1.0)
+    assert out == pytest.approx(7.0 + side * (3.0 + 0.3))
+    always = tuning.model_copy(update={"band": 0.0})
+    assert pid.step(pid.track(always, 7.0, 0.0, 0.0), always, side * 100.0, 0.0, 1.0)[1] == pytest.approx(7.0 + side * 220.0)
+
+
 @pytest.mark.parametrize("forward", [0.0, 12.0])
 def test_tracking_goes_on_where_another_loop_stood(forward):
     tuning = Tuning(gain=3.0, integral_s=1e5, beta=0.5)

@@ -21,7 +21,9 @@ class Tunings(Strict):
     zone: Annotated[pid.Tuning, Field(description="zone temperature -> heater output, %; used with direct_output")] = pid.Tuning(
         gain=4.0, integral_s=600.0
     )
-    throttle: Annotated[pid.Tuning, Field(description="log10 pressure -> throttle opening, %")] = pid.Tuning(gain=120.0, integral_s=60.0)
+    throttle: Annotated[pid.Tuning, Field(description="log10 pressure -> throttle opening, %")] = pid.Tuning(
+        gain=120.0, integral_s=180.0, band=0.15
+    )
     feedforward: Annotated[
         float, Field(ge=0, le=1.5, description="share of the oven's heat balance that feeds the zone outputs forward; with direct_output")
     ] = 1.0

@@ -16,6 +16,7 @@ class Tuning(Strict):
     low: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
     high: Annotated[float, Field(ge=-1000, le=1000)] = 100.0
     beta: Annotated[float, Field(ge=0, le=1, description="share of a set-point change that the proportional part sees")] = 1.0
+    band: Annotated[float, Field(ge=0, le=1000, description="error beyond which the integral stands still; 0: it never does")] = 0.0
 
 
 class Memory(NamedTuple):
@@ -38,7 +39,8 @@ def step(
 
     The derivative acts on the PV, so that a step of the set point gives no kick; its filter is a tenth of the derivative time. The
     integral stands still while the output is limited and the error would drive it further (Åström & Hägglund, Advanced PID Control, 2006,
-    sections 3.4-3.5). ``forward`` is added before the limits, so that they hold for the sum.
+    sections 3.4-3.5), and beyond ``band``, so that a long way to the set point winds nothing up. ``forward`` is added before the limits,
+    so that they hold for the sum.
     """
     error, gain, beta = sp - pv, tuning.gain, tuning.beta
     top = tuning.high if high is None else high
@@ -51,7 +53,8 @@ def step(
     proportional = gain * (beta * sp - pv) + forward
     if slope:
         proportional -= gain * tuning.derivative_s * slope
-    integral = before + gain * error * dt_s / tuning.integral_s
+    far = tuning.band and not -tuning.band <= error <= tuning.band
+    integral = before if far else before + gain * error * dt_s / tuning.integral_s
     output = proportional + integral
     if (output > top and error > 0) or (output < tuning.low and error < 0):
         integral, output = before, proportional + before
