@@ -16,7 +16,7 @@ from controller.recipe.look import PhaseMemory, PhaseScan
 
 BEGIN, FULL = 0.8, 1.0  # of B, and of the equipment's solvent rate: from here on the ramp slows, there it stands
 RELEASE: Final = 0.05  # below BEGIN by so much the guard lets go
-FALL_S: Final = 300.0  # time constant with which the guarded pressure may fall
+FALL_S: Final = 1800.0  # time constant with which the guarded pressure may fall
 WARM_C: Final = 60.0  # below, no film gives off enough to be minded
 NEAR, NEAR_MBAR = 1.25, 2.0  # over the set point by more: it is drawn down
 _VACUUM: Final = Atmosphere.VACUUM  # through its class a member costs 0.1 us (Python 3.11)
