@@ -60,7 +60,7 @@ class Roll:
         # a fin that warms at one rate: its end leads its mean by q a / 3 k, a being half of the width, its middle lags it by q a / 6 k
         self.fin = (load.width_m / 2) / 3 / (value("copper_conductivity") * foil_m / turn_m)
         self.faces_m2 = 2 * end
-        self.bore_w_k = 20.0 * value("bore_view") * 2 * np.pi * core_m**2  # the core's two openings
+        self.bore_w_k = value("external_h") * value("bore_view") * 2 * np.pi * core_m**2  # the core's two openings
         self.tube_k_w = load.width_m / 2 / 3 / (2 * np.pi * core_m * value("core_conductance"))
         self.k_scale = turn_m / self.gap_m / 1.38
         self.half_pa = value("k_half_pressure") * 100 / load.gap_um
