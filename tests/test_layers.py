@@ -169,7 +169,7 @@ def test_over_the_width_the_copper_is_a_fin_that_warms_at_one_rate():
     film_k = layers.places(built, slow, state, 520.0, pressure_pa).film_k[0]
     lead = 1 / (1 + 1 / (h * roll.fin))
     assert state.temps[0, 0] == pytest.approx(seen_k.mean(), abs=0.1)
-    assert film_k[0] == pytest.approx(seen_k[0], abs=0.2)
+    assert film_k[0] == pytest.approx(seen_k[0], abs=0.25)
     assert state.temps[0, 0] + lead * (520.0 - state.temps[0, 0]) == pytest.approx(seen_k[-1], abs=0.15)
     assert seen_k[-1] - seen_k[0] > 1.0
 
@@ -213,7 +213,7 @@ def test_what_cannot_be_carried_is_flagged_and_stays():
 def test_members_far_from_the_median_stay_finite_and_not_negative(seed):
     rng = np.random.default_rng(seed)
     built, slow, state = model(40, 4, 10)
-    slow = layers.Slow(*(rng.normal(0, sd, 40) for sd in (2.0, 2.0, 0.3, 1.2, 0.6, 1.2, 2.0, 0.6)))
+    slow = layers.Slow(*(rng.normal(0, sd, 40) for sd in (2.0, 2.0, 0.3, 1.2, 0.6, 1.2, 2.0, 0.6, 0.3)))
     for _ in range(12):
         drive = layers.Drive(rng.uniform(290, 550), rng.uniform(290, 550), 10 ** rng.uniform(0, 5), 0.0)
         done = layers.advance(
@@ -232,14 +232,20 @@ def test_blister_and_trajectory_agree_and_know_the_glass():
     built, slow, _ = model(1, 4, 6)
     built.table[:, COLUMN["sites"]] = 0.0  # what is bound neither pushes nor softens, see test_layers_bound
     hot = layers.initial(built, 480.0, np.array([0.2]))
-    pushing, rubbery = layers.blister(built, hot, hot.temps, 1e4)
+    pushing, rubbery = layers.blister(built, slow, hot, hot.temps, 1e4)
     assert rubbery.all()
     glass = 1 / (0.8 / 553.0 + 0.2 / 166.0)
     for apart_k, grows in ((-1, False), (1, True)):
         state = layers.initial(built, glass + apart_k, np.array([0.2]))
-        assert (layers.blister(built, state, state.temps, 1e4)[1] == grows).all()
+        assert (layers.blister(built, slow, state, state.temps, 1e4)[1] == grows).all()
     seen = layers.trajectory(built, slow, hot, np.array([[0.0, 480.0, 1e4, 0.0]]), np.array([0.0]))
     assert seen.blister[0, 0] == pytest.approx(pushing[0].max(), rel=1e-9)
+    learnt = slow._replace(more_chi=np.array([0.3]))  # a poorer solvent pushes harder, by e to the chi phi2^2
+    more, _ = layers.blister(built, learnt, hot, hot.temps, 1e4)
+    ratio = built.table[0, COLUMN["density_ratio"]]
+    assert more / pushing == pytest.approx(np.exp(0.3 * (ratio / (ratio + 0.25)) ** 2), rel=1e-9)
+    seen = layers.trajectory(built, learnt, hot, np.array([[0.0, 480.0, 1e4, 0.0]]), np.array([0.0]))
+    assert seen.blister[0, 0] == pytest.approx(more.max(), rel=1e-9)
 
 
 def test_too_little_solvent_at_the_foil_fills_no_blister():
@@ -247,7 +253,7 @@ def test_too_little_solvent_at_the_foil_fills_no_blister():
     built.table[:, COLUMN["sites"]] = 0.0
     for u, grows in ((0.9 * HARMLESS_U, False), (1.1 * HARMLESS_U, True)):
         state = layers.initial(built, 560.0, np.array([u / (1 + u)]))  # above the dry film's glass transition
-        pushing, found = layers.blister(built, state, state.temps, 50.0)
+        pushing, found = layers.blister(built, slow, state, state.temps, 50.0)
         assert (found == grows).all()
         assert (pushing > 1).all()
         seen = layers.trajectory(built, slow, state, np.array([[0.0, 560.0, 50.0, 0.0]]), np.array([0.0]))

@@ -146,11 +146,11 @@ def test_the_model_takes_each_members_own_bound_part():
 def test_bound_solvent_pushes_no_blister_and_softens_nothing_but_the_cure_sees_it():
     built, slow, _ = model(2, 3, 6, TIGHT)
     state = with_and_without(built, 500.0, 0.05)
-    pushing, grows = layers.blister(built, state, state.temps, 1e4)
+    pushing, grows = layers.blister(built, slow, state, state.temps, 1e4)
     assert pushing[0] == pytest.approx(pushing[1], rel=1e-12)
     assert (grows[0] == grows[1]).all()
     dry = with_and_without(built, 570.0, 0.9 * HARMLESS_U)  # no more than harmless, but for the bound part
-    assert not layers.blister(built, dry, dry.temps, 50.0)[1].any()
+    assert not layers.blister(built, slow, dry, dry.temps, 50.0)[1].any()
     seen = layers.trajectory(built, slow, state, np.array([[0.0, 500.0, 1e4, 0.0]]), np.array([0.0]))
     assert seen.blister[0, 0] == pytest.approx(seen.blister[1, 0], rel=1e-9)
 

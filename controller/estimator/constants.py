@@ -20,7 +20,7 @@ _CUBE = 1.5  # grading of the nodes towards the free face
 
 
 class Slow(NamedTuple):
-    """What a filter may move between two calls, each (M,): logarithms of the members' scales of the model's medians."""
+    """What a filter may move between two calls, each (M,): logarithms of the members' scales of the model's medians, and what chi adds."""
 
     log_dry: Array  # diffusion in the dry film
     log_swollen: Array  # diffusion in the swollen film
@@ -30,17 +30,17 @@ class Slow(NamedTuple):
     log_k: Array  # radial conductivity of the roll
     log_release: Array  # rate at which bound solvent becomes free
     log_bore: Array  # heat transfer from the wall to the core tube
+    more_chi: Array  # added to the Flory-Huggins interaction
 
     @classmethod
     def none(cls, members: int) -> "Slow":
-        """Return scales of 1."""
+        """Return the medians."""
         return cls(*(np.zeros(members) for _ in cls._fields))
 
 
 class Uncertain(NamedTuple):
     """What differs between the members and does not change during the batch, each (M,)."""
 
-    chi: Array  # Flory-Huggins interaction
     saturation_factor: Array  # on the solvent's vapour pressure
     glass_dry_k: Array  # glass transition of the dry film
     energy_dry_kj_mol: Array  # of diffusion in the dry film
@@ -59,7 +59,6 @@ class Uncertain(NamedTuple):
         """Return ``members`` equal sets of the parameters' medians."""
         ones = np.ones(members)
         return cls(
-            chi=value("chi") * ones,
             saturation_factor=value("saturation_factor") * ones,
             glass_dry_k=value("glass_dry") * ones,
             energy_dry_kj_mol=value("diffusion_energy_dry") * ones,
@@ -138,7 +137,7 @@ def table_of(
         antoine_b_k=solvent.antoine_b_k,
         antoine_c_k=solvent.antoine_c_k,
         density_ratio=density_g_cm3(solvent, 150.0) / value("polymer_density"),
-        chi=uncertain.chi,
+        chi=value("chi"),
         knudsen_root=gap_m / 3 * np.sqrt(8 * R_J_PER_MOL_K / (np.pi * molar_kg)),
         molecular_pa=value("vapour_diffusion") * kelvin(200.0) ** -1.75 * ATMOSPHERE_MBAR * PA_PER_MBAR,
         viscous_m2_pa_s=gap_m**2 / (24 * value("vapour_viscosity")),
@@ -160,7 +159,7 @@ def table_of(
         k_gas=max(k_nitrogen - k_vacuum, 0.2 * k_nitrogen) * winding.pitch_scale,
         bore_w_k=winding.bore_w_k,
     )
-    members = uncertain.chi.size
+    members = uncertain.order.size
     return np.stack([np.broadcast_to(np.asarray(number, dtype=np.float64), (members,)) for number in member], axis=1)
 
 
@@ -179,4 +178,5 @@ def scaled(table: Array, slow: Slow) -> Array:
     table[:, COLUMN["k_gas"]] *= conduct
     table[:, COLUMN["release_s"]] *= np.exp(slow.log_release)
     table[:, COLUMN["bore_w_k"]] *= np.exp(slow.log_bore)
+    table[:, COLUMN["chi"]] += slow.more_chi
     return table

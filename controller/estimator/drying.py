@@ -243,7 +243,6 @@ def _films(belief: Belief, deviates: Array) -> tuple[Uncertain, Slow]:
     theta = _theta(belief, deviates)
     zeros = np.zeros(deviates.shape[1])
     uncertain = Uncertain.median(zeros.size, 1e-12)._replace(
-        chi=varied("chi", deviate=deviates[_CHI]),
         glass_dry_k=varied("glass_dry", deviate=deviates[_GLASS]),
         energy_dry_kj_mol=theta[ENERGY],
         bound=np.exp(theta[BOUND]),
@@ -258,6 +257,7 @@ def _films(belief: Belief, deviates: Array) -> tuple[Uncertain, Slow]:
         log_k=zeros + _WARM_LN,
         log_release=theta[RELEASE] - np.log(value("release_rate")),
         log_bore=zeros,
+        more_chi=varied("chi", deviate=deviates[_CHI]) - value("chi"),
     )
     return uncertain, slow
 

@@ -265,12 +265,13 @@ def held_by_gap(model: Model, state: State) -> Array:
     return np.clip(state.solvent[:, -1, :] / free, 0.0, 1.0)
 
 
-def blister(model: Model, state: State, temp_k: Array, pressure_pa: float) -> tuple[Array, Truths]:
+def blister(model: Model, slow: Slow, state: State, temp_k: Array, pressure_pa: float) -> tuple[Array, Truths]:
     """Return B = a1(w, T) Psat(T) / P at the foil, (M, P), and where a blister could grow, (M, P); the films are at ``temp_k``, (M, P).
 
     That is where the film is rubbery, T > Tg(w) (Fox), and holds more than ``HARMLESS_U`` solvent; above 1 it may blister there.
     """
-    density_ratio, log_a, antoine_b_k, antoine_c_k, chi, glass_dry_k, glass_solvent_k = (model.table[:, at, None] for at in _AT_FOIL)
+    density_ratio, log_a, antoine_b_k, antoine_c_k, glass_dry_k, glass_solvent_k = (model.table[:, at, None] for at in _AT_FOIL)
+    chi = model.table[:, COLUMN["chi"], None] + slow.more_chi[:, None]
     u = foil_side(model, state)
     polymer = density_ratio / (u + density_ratio)
     saturation_pa = np.exp(log_a - antoine_b_k / (temp_k + antoine_c_k))
@@ -281,7 +282,7 @@ def blister(model: Model, state: State, temp_k: Array, pressure_pa: float) -> tu
 
 
 _AT_FOIL = tuple(
-    COLUMN[name] for name in ("density_ratio", "log_saturation_a", "antoine_b_k", "antoine_c_k", "chi", "glass_dry_k", "glass_solvent_k")
+    COLUMN[name] for name in ("density_ratio", "log_saturation_a", "antoine_b_k", "antoine_c_k", "glass_dry_k", "glass_solvent_k")
 )
 
 

@@ -27,7 +27,7 @@ _BOUND_MAX: Final = PARAMETERS["bound_solvent"].high
 _DRIEST: Final = 1e-7
 # [assume] spread kept, because the model's structure stays unknown
 _SOLVENT_FLOOR: Final = 0.2  # of ln u
-_SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25, 0.3, 0.15]))
+_SLOW_FLOOR: Final = Slow(*np.array([0.5, 0.5, 0.15, 0.3, 0.15, 0.25, 0.3, 0.15, 0.1]))
 _GAIN_FLOOR: Final = 0.02
 _TEMP_FLOOR_K: Final = 0.15
 _CONTACT_FLOOR: Final = 0.02
@@ -80,7 +80,9 @@ def _column(*values: float) -> Array:
 
 _POSITIONS = len(POSITIONS)
 _SOLVENT_FLOORS = _column(
-    *[_SOLVENT_FLOOR] * (2 * _POSITIONS), *(float(x) for x in (*_SLOW_FLOOR[:4], _SLOW_FLOOR.log_release)), _GAIN_FLOOR
+    *[_SOLVENT_FLOOR] * (2 * _POSITIONS),
+    *(float(x) for x in (*_SLOW_FLOOR[:4], _SLOW_FLOOR.log_release, _SLOW_FLOOR.more_chi)),
+    _GAIN_FLOOR,
 )
 _SOLVENT_LIMITS = _column(*[_LONGEST_MOVE] * len(_SOLVENT_FLOORS))
 _WARM_FLOOR = (_SLOW_FLOOR.log_h, _SLOW_FLOOR.log_k, _SLOW_FLOOR.log_bore)
@@ -88,9 +90,11 @@ _HEAT_FLOORS = _column(*[_TEMP_FLOOR_K] * _POSITIONS, *map(float, _WARM_FLOOR), 
 _HEAT_LIMITS = _column(*[_HOTTEST_MOVE_K] * _POSITIONS, 0.2, 0.3, 0.3, 0.05, 0.5)
 _HEEDS = _column(*[1.0] * (_POSITIONS + 3), *[_SLOWLY] * 2)
 _CONTACTS: Final = tuple((PARAMETERS[f"contact_{sensor}"].low, PARAMETERS[f"contact_{sensor}"].high) for sensor in SENSORS)
-_LOG_H, _LOG_K, _LOG_BORE = (
-    np.log((row.low / row.value, row.high / row.value)) for row in map(PARAMETERS.__getitem__, ("external_h", "k_radial", "bore_view"))
+_LOG_H, _LOG_K, _LOG_BORE, _LOG_WAY = (
+    np.log((row.low / row.value, row.high / row.value))
+    for row in map(PARAMETERS.__getitem__, ("external_h", "k_radial", "bore_view", "way_out"))
 )
+_MORE_CHI: Final = (PARAMETERS["chi"].low - value("chi"), PARAMETERS["chi"].high - value("chi"))
 
 
 def from_solvent(
@@ -104,7 +108,7 @@ def from_solvent(
     held = np.maximum(belief.state.bound, _DRIEST)
     mean = np.maximum(layers.mean_u(members.model, belief.state) - belief.state.bound, _DRIEST)
     slow = belief.slow
-    moved = (slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way + own, slow.log_release)
+    moved = (slow.log_dry, slow.log_swollen, slow.log_slope, slow.log_way + own, slow.log_release, slow.more_chi)
     rows = np.vstack((np.log(mean).T, np.log(held).T, *moved, belief.log_gain))
     rows, looked = _update(rows, _SOLVENT_FLOORS, _SOLVENT_LIMITS, *_evened(predicted, observed, deviation), grows=False)
     looked = looked._replace(nearest=float(np.abs(predicted - observed).min()) / deviation)
@@ -112,8 +116,9 @@ def from_solvent(
     after = np.minimum(np.exp(rows[:_POSITIONS].T), _SOLVENT_MAX)
     state.solvent[:] = np.minimum(state.solvent * (after / mean)[:, None, :], _SOLVENT_MAX)
     state.bound[:] = np.minimum(state.bound * np.exp(rows[_POSITIONS : 2 * _POSITIONS].T) / held, _BOUND_MAX)
-    dry, swollen, slope, way, release, gain = rows[2 * _POSITIONS :]
-    slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way - own, log_release=release)
+    dry, swollen, slope, way, release, chi, gain = rows[2 * _POSITIONS :]
+    way, chi = np.clip(way - own, *_LOG_WAY), np.clip(chi, *_MORE_CHI)
+    slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way, log_release=release, more_chi=chi)
     return belief._replace(state=state, slow=slow, log_gain=gain), looked
 
 

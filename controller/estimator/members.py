@@ -109,7 +109,6 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     glass_dry_k = varied("glass_dry")
     below_k = varied("vitrification_offset", settings.vitrification_offset_k, settings.vitrification_offset_sd_k, below)
     uncertain = Uncertain(
-        chi=varied("chi"),
         saturation_factor=varied("saturation_factor"),
         glass_dry_k=glass_dry_k,
         energy_dry_kj_mol=varied("diffusion_energy_dry", settings.diffusion_energy_kj_mol, settings.diffusion_energy_sd_kj_mol, activated),
@@ -140,6 +139,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
             log_k=design("k_radial") * spread("k_radial"),
             log_release=np.log(varied("release_rate", settings.release_1_s, settings.release_ln_sd, released) / value("release_rate")),
             log_bore=np.log(varied("bore_view") / value("bore_view")),
+            more_chi=varied("chi") - value("chi"),
         ),
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),

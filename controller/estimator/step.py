@@ -220,7 +220,7 @@ def _taken_j(members: Members, before: Belief, after: Belief, left_kg: Array) ->
 def _at_foil(members: Members, belief: Belief, wall_k: float, pressure_pa: float) -> tuple[Array, NDArray[np.bool_]]:
     """Return the solvent's pressure over the film at the foil in Pa and where the film is rubbery there, (MEMBERS, positions)."""
     found = layers.places(members.model, belief.slow, belief.state, wall_k, pressure_pa)
-    return layers.blister(members.model, belief.state, found.film_k, 1.0)
+    return layers.blister(members.model, belief.slow, belief.state, found.film_k, 1.0)
 
 
 def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Array, result: PressureRise, gas: Gas) -> Belief:
