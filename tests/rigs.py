@@ -33,12 +33,6 @@ PREPARED = {  # recipe, what is changed in its text, the phase and how long it h
                              ("insoluble_low_pct = 15.0", "insoluble_low_pct = 88.0"),
                              ("insoluble_aim_pct = 50.0", "insoluble_aim_pct = 89.0")),
              "CURE", 20, {}),
-    "boiling": ("trial-short", (("rate_c_per_min = 0.8\natmosphere = \"VACUUM\"\npressure_mbar = 60.0",
-                                 "rate_c_per_min = 4.0\natmosphere = \"VACUUM\"\npressure_mbar = 20.0"),
-                                ("soak_min = 20.0", "soak_min = 15.0"),
-                                ("band_c = 6.0\natmosphere = \"VACUUM\"\npressure_mbar = 60.0",
-                                 "band_c = 6.0\natmosphere = \"VACUUM\"\npressure_mbar = 10.0")),
-                "CURE", 20, {}),
 }  # fmt: skip
 
 
