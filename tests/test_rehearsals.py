@@ -120,7 +120,8 @@ CASES = [
     Case("I17L", "nitrogen", shows(exhaust_flow_m3_h=1e-3), shows(exhaust_flow_m3_h=1000.0)),
     Case("I18", "vacuum", site(equipment={"solvent_kg_h": 0.001}), site(equipment={"solvent_kg_h": 0.2}), lag_s=300.0, recover_s=60.0),
     Case("I18T", "vacuum", site(equipment={"solvent_kg_h": 0.001}), site(equipment={"solvent_kg_h": 0.2}), lag_s=300.0, recover_s=60.0),
-    Case("I18B", "vacuum", site(limits={"blister_warn": 0.5}), lag_s=2700.0, recover_s=1500.0, back=lambda rig: rig.ask(Verb.ABORT)),  # N2 raises the pressure
+    # the guard keeps the blister number below its limit: this site warns before; N2 raises the pressure
+    Case("I18B", "vacuum", site(limits={"blister_warn": 0.5}), lag_s=2700.0, recover_s=1500.0, back=lambda rig: rig.ask(Verb.ABORT)),
     Case("I19", "idle", shows(pressure_cap_mbar=1034.0), shows(pressure_cap_mbar=1032.0)),
     Case("I20W", "vacuum", shows(room_o2_pct=19.4), shows(room_o2_pct=19.6)),
     Case("I20", "vacuum", shows(room_o2_pct=17.9), shows(room_o2_pct=18.1)),
