@@ -1,7 +1,8 @@
 """How an observation moves the members: a deterministic square-root ensemble filter (Whitaker and Hamill 2002), one number at a time.
 
 Each observation may move only what it can tell about: a thermocouple the roll's temperatures, its heat transfer, its own contact and its
-offset; solvent that left the film's solvent, free and bound, what moves it, the vapour's way out and the instruments' gain. The
+offset; solvent that left the film's solvent, free and bound, what moves it, its activity over the film, the vapour's way out and the
+instruments' gain. The
 crosslinking parameters, and what has crosslinked, are not visible on-line and are never moved; only coupons change them.
 """
 
