@@ -2,8 +2,8 @@
 
 Each observation may move only what it can tell about: a thermocouple the roll's temperatures, its heat transfer, its own contact and its
 offset; solvent that left the film's solvent, free and bound, what moves it, its activity over the film, the vapour's way out and the
-instruments' gain. The
-crosslinking parameters, and what has crosslinked, are not visible on-line and are never moved; only coupons change them.
+instruments' gain. The crosslinking parameters, and what has crosslinked, are not visible on-line and are never moved; only coupons change
+them.
 """
 
 from typing import Final, NamedTuple
