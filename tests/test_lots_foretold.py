@@ -97,9 +97,8 @@ def test_the_insoluble_content_of_twelve_lots_is_still_foretold(lots: tuple[Arra
     assert ((truth > 20) & (truth < 90)).all()  # where it says something
     assert (((low <= truth) & (truth <= high)).mean(axis=0) >= 0.75).all()
     quick, slow = np.sqrt(((middle - truth) ** 2).mean(axis=0))
-    # points (5.0; 3.5 before, when lot 3 was foretold 10 points too low and not 14); 3 too low: what the solvent on the way does to a slow
-    # ramp is taken for more than it is
-    assert slow < 5.4
+    # points (3.9); 3 too low: what the solvent on the way does to a slow ramp is taken for more than it is
+    assert slow < 4.2
     assert quick < 3.6  # (3.3) after a ramp of 2 h and half way up the gel curve
     assert (high - low).mean() < 24
 
@@ -117,7 +116,7 @@ def test_the_ladder_of_the_simulated_lot_learns_drying_and_cure_from_six_coupons
     assert told["gel_time_ln_sd"] < 0.12
     # the rate is known from 220 to 250 degC; its energy alone is not, it is tied to where the film vitrifies
     belief = crosslinking_of(EstimatorSettings.model_validate(told))
-    assert belief.covariance[1, 4] > 0.8 * told["activation_energy_sd_kj_mol"] * told["vitrification_offset_sd_k"]
+    assert belief.covariance[1, 4] > 0.7 * told["activation_energy_sd_kj_mol"] * told["vitrification_offset_sd_k"]
     lost = [1 / (1 + np.exp((at_k - 553 + belief.mean[4]) / WIDTH_K)) for at_k in (493.15, 503.15, 513.15, 523.15)]
     for at_k, there in zip((493.15, 503.15, 523.15), (lost[0], lost[1], lost[3]), strict=True):
         arm = np.array([-1, 1e3 / R * (1 / 513.15 - 1 / at_k), 0, 0, (there - lost[2]) / 8])

@@ -194,3 +194,16 @@ def test_the_pilot_foresees_the_heating_of_a_batch_on_the_bench() -> None:
         now = Start(np.median(found.state.temps, axis=0), belief.wall_k, belief.pressure_pa, kelvin(memory.unit.temp_sp_c))
         foreseen_s = schedule.follow(legs[number : ramps[-1] + 1], members.model, found.slow, settings.equipment, now, 0.0).ends_s[-1]
         assert foreseen_s == pytest.approx(cure_s - at_s, rel=0.3)  # of 1.3 h and of 1.0 h, of which the guard may take a part
+
+
+def test_what_is_thinned_out_lies_on_the_line_between_what_stays_however_long_it_is() -> None:
+    at_s = 60.0 * np.arange(3000)
+    wall_k = kelvin(20.0) + np.minimum(at_s / 60, 200.0) - 5 * np.exp(-np.maximum(at_s - 24000, 0) / 7200)
+    pressure_pa = 500 + 1e5 * np.exp(-at_s / 240) + np.where(at_s > 60000, 2e3 * -np.expm1(-(at_s - 60000) / 600), 0.0)
+    kept = schedule._thinned(np.column_stack((at_s, wall_k, pressure_pa)))
+    assert kept[0, 0] == 0.0
+    assert kept[-1, 0] == at_s[-1]
+    assert np.abs(np.interp(at_s, kept[:, 0], kept[:, 1]) - wall_k).max() <= 0.2 + 1e-9
+    assert (np.abs(np.interp(at_s, kept[:, 0], kept[:, 2]) - pressure_pa) <= 0.03 * pressure_pa + 1.0 + 1e-9).all()
+    assert len(kept) < 40
+    assert kept[-1, 0] - kept[-2, 0] > 24 * H  # nothing bends there

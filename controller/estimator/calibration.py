@@ -5,10 +5,11 @@ distance below the glass transition at which mobility halves the rate. A coupon'
 the laboratory's; the law's, a factor on the rate of each coupon by itself; and the temperature's, a factor exp(s dT) on the rate, which all
 coupons of one source (one batch, one laboratory oven) share; s is the slope of ln rate, that of energy and of vitrification.
 
-Posterior: damped Gauss-Newton for the mode, then importance sampling around it in rounds, with a deterministic design. Sampling, because
-the gel fraction is 0 up to the gel point and flat near 1: there a coupon says only "slower than" or "faster than", which a Gaussian around
-the mode does not; the mode, because the prior is up to a hundred times wider than what is found. Part of every round is the prior's, so
-that a region the mode does not see keeps its weight. Nothing is drawn at random: equal coupons give an equal posterior.
+Posterior: damped Gauss-Newton for its modes, of all coupons and with each doubtful one left out, then importance sampling around them in
+rounds (population Monte Carlo, Cappe et al. 2008), with a deterministic design. Sampling, because the gel fraction is 0 up to the gel point
+and flat near 1: there a coupon says only "slower than" or "faster than", which a Gaussian around a mode does not; the modes, because the
+prior is up to a hundred times wider than what is found. Part of every round is the prior's, so that a region no mode sees keeps its weight.
+Nothing is drawn at random: equal coupons give an equal posterior.
 
 Within the 20-30 K of a dry ladder the glass transition can hardly be told from the activation energy; coupons with another history, heated
 slowly as a roll is, tie the two together. Only the distance below it counts, so that is the parameter.
@@ -40,7 +41,9 @@ WET_SHARE: Final = 0.25  # [assume] of ln rate by solvent: how much there is, an
 FLOOR: Final = 0.005  # of the insoluble fraction: what the gel equation leaves out (scission, loops)
 _SIGMA: Final = 3**0.5  # three points at 0 and +-sqrt(3) sd carry mean and variance of a Gaussian to the fifth order
 GROSS: Final = 0.01  # [assume] probability that a coupon is not what its label says
-_ROUGH: Final = 3.0  # mean square of the coupons' deviations at the mode, beyond which one of them may be grossly wrong
+_DOUBTFUL: Final = 1.0  # standard deviations from what the others foretell, beyond which the posterior is also sought without a coupon
+_COUNTS: Final = 0.003  # share of the posterior below which a mode is left to the prior's part
+_APART: Final = 1.0  # standard deviations between two modes; nearer, they are one
 SAMPLES: Final = 2048
 _ROUNDS: Final = 5
 _ENOUGH: Final = 0.45  # effective share of the samples at which the rounds end
@@ -177,20 +180,19 @@ def log_prior(prior: Prior, theta: Array) -> Array:
 
 def update(prior: Prior, evidence: Evidence, samples: int = SAMPLES) -> Posterior:
     """Return the posterior of ``prior`` after ``evidence``. The same arguments give the same bits."""
-    scan = np.clip(prior.mean[:, None] + np.linalg.cholesky(prior.covariance) @ _design(512), prior.low[:, None], prior.high[:, None])
-    mean, covariance = _robust_mode(prior, evidence, scan)
-    for _ in range(_ROUNDS):
-        theta, log_proposal = _proposed(prior, mean, covariance, samples)
+    parts = _modes(prior, evidence)
+    for turn in range(_ROUNDS):
+        theta, densities = _proposed(prior, parts, samples)
         inside = np.isfinite(log_prior(prior, theta))
-        theta, log_proposal = theta[:, inside], log_proposal[inside]
-        log_weight = robust_log_likelihood(evidence, theta) + log_prior(prior, theta) - log_proposal
+        theta, densities = theta[:, inside], densities[:, inside]
+        log_weight = robust_log_likelihood(evidence, theta) + log_prior(prior, theta) - np.logaddexp.reduce(densities)
         weight = np.exp(log_weight - log_weight.max())
         weight /= weight.sum()
-        mean = theta @ weight
-        covariance = (theta - mean[:, None]) * weight @ (theta - mean[:, None]).T + 1e-6 * np.diag(np.diag(prior.covariance))
         effective = float(1 / (weight**2).sum()) / samples
-        if effective >= _ENOUGH:
+        if effective >= _ENOUGH or turn == _ROUNDS - 1:
             break
+        parts = _refined(prior, parts, theta, densities, weight)
+    mean, covariance = _moments(prior, theta, weight)
     cuts = (np.arange(KEPT) + 0.5) / KEPT
     kept = theta[:, np.minimum(np.searchsorted(np.cumsum(weight), cuts), theta.shape[1] - 1)]
     return Posterior(mean, covariance, kept, effective)
@@ -269,25 +271,57 @@ def _rate_per_sd(evidence: Evidence, theta: Array) -> Array:
     return np.asarray(evidence.temperature_sd_k[:, None] * (1e3 * theta[ENERGY] / R_J_PER_MOL_K / effective_k**2 + lost / WIDTH_K))
 
 
-def _robust_mode(prior: Prior, evidence: Evidence, scan: Array) -> tuple[Array, Array]:
-    """Return the posterior's mode and its Gaussian covariance; with coupons that do not agree, the best of those that leave one out."""
-    before = log_prior(prior, scan)
-    every = _log_likelihoods(evidence, scan) + before
-    modes = [_mode(prior, evidence, scan[:, int(np.argmax(every[0]))])]
-    count = len(evidence.sd)
-    if count > 2 and _roughness(evidence, modes[0][0]) > _ROUGH:
-        for out in range(count):
-            others = evidence.of([index for index in range(count) if index != out])
-            modes.append(_mode(prior, others, scan[:, int(np.argmax(every[1 + out]))]))
-    tried = np.array([mean for mean, _ in modes]).T
-    return modes[int(np.argmax(robust_log_likelihood(evidence, tried) + log_prior(prior, tried)))]
+class _Part(NamedTuple):
+    """A Gaussian of the proposal, and its share."""
+
+    share: float
+    mean: Array
+    covariance: Array
 
 
-def _roughness(evidence: Evidence, theta: Array) -> float:
-    """Return the mean square of the coupons' deviations at ``theta``, each by its own standard deviation."""
-    found = predicted(evidence, theta[:, None])
-    variance = found.own_variance[:, 0] + found.shared[:, 0] ** 2 + evidence.sd**2 + FLOOR**2
-    return float(((evidence.insoluble - found.mean[:, 0]) ** 2 / variance).mean())
+def _modes(prior: Prior, evidence: Evidence) -> list[_Part]:
+    """Return the posterior's modes that count, each with its share by Laplace: of all coupons, and with each doubtful one left out."""
+    scan = np.clip(prior.mean[:, None] + np.linalg.cholesky(prior.covariance) @ _design(512), prior.low[:, None], prior.high[:, None])
+    every = _log_likelihoods(evidence, scan) + log_prior(prior, scan)
+    found, count = [_mode(prior, evidence, scan[:, int(np.argmax(every[0]))])], len(evidence.sd)
+    for out in np.flatnonzero(np.abs(_left_out(prior, evidence, found[0][0])) > _DOUBTFUL) if count > 2 else ():
+        others = evidence.of([index for index in range(count) if index != out])
+        found.append(_mode(prior, others, scan[:, int(np.argmax(every[1 + out]))]))
+    tried = np.array([mean for mean, _ in found]).T
+    height = robust_log_likelihood(evidence, tried) + log_prior(prior, tried) + [0.5 * np.linalg.slogdet(wide)[1] for _, wide in found]
+    mass = np.exp(height - height.max())
+    parts: list[_Part] = []
+    for one in np.argsort(-mass, kind="stable"):
+        mean, wide = found[one]
+        if mass[one] >= _COUNTS and all(_distance(mean[:, None], part.mean, part.covariance)[0] > _APART**2 for part in parts):
+            parts.append(_Part(float(mass[one]), mean, wide))
+    return _shared(parts)
+
+
+def _refined(prior: Prior, parts: list[_Part], theta: Array, densities: Array, weight: Array) -> list[_Part]:
+    """Return the parts with share, mean and covariance of the samples that ``weight`` says are theirs."""
+    of_part = np.exp(densities[: len(parts) * len(_SCALES)] - np.logaddexp.reduce(densities))
+    theirs = of_part.reshape(len(parts), len(_SCALES), -1).sum(axis=1) * weight
+    return _shared([_Part(share, *_moments(prior, theta, own)) for own in theirs if (share := float(own.sum())) >= _COUNTS] or parts)
+
+
+def _shared(parts: list[_Part]) -> list[_Part]:
+    whole = sum(part.share for part in parts)
+    return [part._replace(share=part.share / whole) for part in parts]
+
+
+def _moments(prior: Prior, theta: Array, weight: Array) -> tuple[Array, Array]:
+    """Return mean and covariance of weighted samples, the latter never without any width."""
+    part = weight / weight.sum()
+    mean = theta @ part
+    return mean, (theta - mean[:, None]) * part @ (theta - mean[:, None]).T + 1e-6 * np.diag(np.diag(prior.covariance))
+
+
+def _left_out(prior: Prior, evidence: Evidence, theta: Array) -> Array:
+    """Return how far each coupon lies from what the others foretell, in standard deviations, with the law as straight as at ``theta``."""
+    jacobian, residual, inverse = _linear(evidence, theta, 0.02 * np.sqrt(np.diag(prior.covariance)))
+    alone = np.linalg.inv(np.linalg.inv(inverse) + jacobian @ prior.covariance @ jacobian.T)
+    return np.asarray(alone @ (residual - jacobian @ (prior.mean - theta)) / np.sqrt(np.diag(alone)), dtype=np.float64)
 
 
 def _mode(prior: Prior, evidence: Evidence, start: Array) -> tuple[Array, Array]:
@@ -320,17 +354,22 @@ def _linear(evidence: Evidence, theta: Array, step: Array) -> tuple[Array, Array
     return jacobian, evidence.insoluble - found.mean[:, 0], np.asarray(np.linalg.inv(covariance), dtype=np.float64)
 
 
-def _proposed(prior: Prior, mean: Array, covariance: Array, count: int) -> tuple[Array, Array]:
-    """Return a deterministic sample of a mixture, (5, count), and the logarithm of its density."""
-    parts = [(weight, mean, scale**2 * covariance) for weight, scale in _SCALES]
-    parts.append((1 - sum(weight for weight, _ in _SCALES), prior.mean, prior.covariance))
-    ends = np.round(np.cumsum([weight for weight, _, _ in parts]) * count).astype(int)
+def _proposed(prior: Prior, parts: list[_Part], count: int) -> tuple[Array, Array]:
+    """Return a deterministic sample of a mixture, (5, count), and its Gaussians' parts of the density, as logarithms (Gaussians, count).
+
+    Of each part a Gaussian for each of ``_SCALES``, and as the last one the prior.
+    """
+    gaussians = [(part.share * weight, part.mean, scale**2 * part.covariance) for part in parts for weight, scale in _SCALES]
+    gaussians.append((1 - sum(weight for weight, _ in _SCALES), prior.mean, prior.covariance))
+    ends = np.round(np.cumsum([weight for weight, _, _ in gaussians]) * count).astype(int)
     design = _design(count)[:, _shuffled(count)]
     theta = np.empty((len(NAMES), count))
-    for (_, centre, wide), first, last in zip(parts, (0, *ends[:-1]), ends, strict=True):
+    for (_, centre, wide), first, last in zip(gaussians, (0, *ends[:-1]), ends, strict=True):
         theta[:, first:last] = centre[:, None] + np.linalg.cholesky(wide) @ design[:, first:last]
-    densities = [np.log(weight) - 0.5 * _distance(theta, centre, wide) - 0.5 * np.linalg.slogdet(wide)[1] for weight, centre, wide in parts]
-    return theta, np.asarray(np.logaddexp.reduce(np.array(densities)), dtype=np.float64)
+    densities = [
+        np.log(weight) - 0.5 * _distance(theta, centre, wide) - 0.5 * np.linalg.slogdet(wide)[1] for weight, centre, wide in gaussians
+    ]
+    return theta, np.array(densities)
 
 
 def _distance(theta: Array, mean: Array, covariance: Array) -> Array:

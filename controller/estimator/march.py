@@ -12,7 +12,7 @@ from controller.estimator.equations import rates
 from controller.estimator.heat import conductances, film_temps, skin_lead, tube_lead
 from controller.estimator.laws import HARMLESS_U, exp, film_pressure_pa
 from controller.estimator.member import Drive, Member, Shape
-from controller.estimator.rosenbrock import BEND, TOO_MANY, Room, Tolerance, advance_to, drive_at
+from controller.estimator.rosenbrock import TOO_MANY, Room, Tolerance, advance_to, drive_at
 
 Array = NDArray[np.float64]
 _fixed_tuple = cast(Callable[[Array, int], tuple[float, ...]], to_fixed_tuple)
@@ -155,7 +155,6 @@ def march(
         at_s, dt_s, flag, count, moment = 0.0, first_s, 0, 0, 0
         for segment in range(knots.shape[0] - 1):
             until_s = min(knots[segment + 1, 0], end_s)
-            dt_s *= BEND if at_s > 0.0 else 1.0
             while at_s < until_s and flag == 0:
                 began_s = at_s
                 at_s, taken_s, dt_s, more, flag = advance_to(member, shape, knots, segment, at_s, until_s, dt_s, tolerance, room)

@@ -30,7 +30,6 @@ E1, E2, E3, E4 = 0.2777499476479686, -1.4032398951759992, 1.772630127667551, 0.5
 TOO_MANY, NOT_FINITE = 1, 2  # what a member's flag says when it could not be carried on
 _MOST_STEPS = 20000
 _NEGATIVE = 8.0  # the error that a step shows which makes u negative: it is tried again with a quarter
-BEND = 0.4  # of the step to try after a knot, where the drive bends
 _SHORTEST = 1e-14  # of the way still to go
 
 

@@ -27,6 +27,7 @@ _LEAD_GAIN: Final = 2.0  # [assume] lead of the wall per degree that the load la
 _PUMP_S: Final = 240.0  # [assume] time constant of a change of pressure
 _ADRIFT_K: Final = 5.0  # a wall so far above its set point is not heated, and cools as it can
 _WALL_LAG_S: Final = 300.0  # [assume] of the zone loops
+_THIN_K, _THIN_SHARE, _THIN_PA = 0.2, 0.03, 1.0  # how far a knot that is left out may lie from the line: wall; pressure, relative and absolute
 
 
 class Schedule(NamedTuple):
@@ -83,30 +84,33 @@ def _row(leg: Leg, cure_s: float) -> tuple[float, ...]:
 
 
 def _thinned(knots: Array) -> Array:
-    """Return the knots without those that lie on the line between their neighbours (0.2 K, 3 % of the pressure)."""
+    """Return the knots without those that lie on the line between their neighbours."""
     keep = _keep(knots)
     return np.ascontiguousarray(knots[keep])
 
 
 @compiled
 def _keep(knots: Array) -> NDArray[np.bool_]:
+    """Return which knots stay: from the last that does, a line goes on while its slopes pass all between (swinging door, Bristol 1990)."""
     count = knots.shape[0]
     keep = np.zeros(count, np.bool_)
     keep[0] = keep[count - 1] = True
-    base = 0
-    for i in range(2, count):
-        span = knots[i, 0] - knots[base, 0]
-        fits = span > 0
-        for j in range(base + 1, i):
-            part = (knots[j, 0] - knots[base, 0]) / max(span, 1e-9)
-            wall = knots[base, 1] + part * (knots[i, 1] - knots[base, 1])
-            pressure = knots[base, 2] + part * (knots[i, 2] - knots[base, 2])
-            if abs(wall - knots[j, 1]) > 0.2 or abs(pressure - knots[j, 2]) > 0.03 * knots[j, 2] + 1.0:
-                fits = False
-                break
-        if not fits or i - base > 120:
-            keep[i - 1] = True
+    base, low, high = 0, np.full(2, -np.inf), np.full(2, np.inf)
+    for i in range(1, count):
+        fits = True
+        for which in range(2):
+            slope = (knots[i, 1 + which] - knots[base, 1 + which]) / max(knots[i, 0] - knots[base, 0], 1e-9)
+            fits = fits and low[which] <= slope <= high[which]
+        if not fits:
             base = i - 1
+            keep[base] = True
+            low[:], high[:] = -np.inf, np.inf
+        span = max(knots[i, 0] - knots[base, 0], 1e-9)
+        for which in range(2):
+            room = _THIN_K if which == 0 else _THIN_SHARE * knots[i, 2] + _THIN_PA
+            rise = knots[i, 1 + which] - knots[base, 1 + which]
+            low[which] = max(low[which], (rise - room) / span)
+            high[which] = min(high[which], (rise + room) / span)
     return keep
 
 
