@@ -1,7 +1,7 @@
 """The rest of the batch as the running recipe will take it: when the endpoint comes, when the batch ends, and a fan on the way there.
 
-A pilot (``schedule``) drives the median roll through the legs that are left; every fourth member then follows the pilot's wall with the
-whole model. The endpoint is the recipe's own: enough of the members inside the window, and the median insoluble content at its aim; who is
+A pilot (``schedule``) drives the median roll through the legs that are left; every fourth member, in the order of their cure, then follows
+the pilot's wall with the whole model. The endpoint is the recipe's own: enough of the members inside the window, and the median insoluble content at its aim; who is
 wetter than half of them does not count (see ``ends_at``). Takes tens of milliseconds, so that it is made beside the scan and handed to it.
 """
 
@@ -27,8 +27,9 @@ from controller.solvents import saturation_pressure_pa
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, ZERO_C_K, celsius, kelvin
 
 Array = NDArray[np.float64]
+Chosen = slice | NDArray[np.intp]  # the members that take part
 
-EVERY: Final = 4  # member that takes part
+EVERY: Final = 4  # member that takes part, in the order of their cure
 _BEFORE, _DURING, _AFTER = 24, 40, 6  # moments before the cure, in it, after it
 _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
@@ -71,7 +72,7 @@ def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMem
     belief = unpack(memory.block)
     sp_k = kelvin(sp_c) if sp_c > 0 else _NO_SP_K
     start = Start(np.nanmedian(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, sp_k, *_sensors(belief))
-    chosen = slice(EVERY // 2, None, EVERY)
+    chosen = members.by_cure[EVERY // 2 :: EVERY]
     state = State(np.ascontiguousarray(belief.state.block[chosen]), belief.state.positions)
     slow = Slow(*(scale[chosen] for scale in belief.slow))
     oven = walls.oven(memory.walls, equipment)
@@ -87,7 +88,7 @@ def _sensors(belief: Belief) -> tuple[tuple[float, float, float], tuple[float, f
 
 
 def _forecast(
-    members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], target: Target,
+    members: Members, chosen: Chosen, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], target: Target,
     at_s: float, unsure: float,
 ) -> Forecast | None:  # fmt: skip
     cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), None)
@@ -120,7 +121,7 @@ def _forecast(
     return _put(at_s, finish, endpoint, p_endpoint, fan, tail, end_s)
 
 
-def run(members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...]) -> Course:
+def run(members: Members, chosen: Chosen, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...]) -> Course:
     """Return the members' course through ``legs``; a last CURE leg goes on to its limit."""
     model = members.model._replace(table=members.model.table[chosen], tolerance=_TOLERANCE)
     driven = schedule.follow(legs, members.model, slow, equipment, start, legs[-1].most_s if legs[-1].kind is LegKind.CURE else 0.0)
@@ -137,7 +138,7 @@ def _moments(began_s: float, end_s: float) -> Array:
     return np.concatenate((before, during))
 
 
-def _course(members: Members, chosen: slice, model: Model, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
+def _course(members: Members, chosen: Chosen, model: Model, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
     gel = gel_fraction(np.nan_to_num(seen.conversion) * LIMIT, members.polydispersity[chosen][:, None, None], members.scission_ratio)
     worst = told(members, seen.residual, seen.held, chosen).max(axis=2)
     return Course(
@@ -188,7 +189,7 @@ def _tail(members: Members, slow: Slow, equipment: Equipment, start: Start, legs
 
 
 def _without_cure(
-    members: Members, chosen: slice, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], at_s: float,
+    members: Members, chosen: Chosen, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], at_s: float,
     unsure: float,
 ) -> Forecast | None:  # fmt: skip
     course = run(members, chosen, slow, state, equipment, start, legs)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.estimator import layers
-from controller.estimator.curing import rate_for_gel_time
+from controller.estimator.curing import LIMIT, REFERENCE_K, Cure, gel_fraction, rate_for_gel_time
+from controller.estimator.exposure import History, conversion_of, exposure_of
 from controller.estimator.layers import Model, Slow, Uncertain
 from controller.estimator.model import POSITIONS, EstimatorSettings, LoadState
 from controller.estimator.parameters import PARAMETERS, spread, value
@@ -50,6 +51,7 @@ _DIMENSIONS: Final = (
 _CURE: Final = ("gel_time", "activation_energy", "polydispersity", "order", "vitrification_offset")
 _DRYING: Final = ("diffusion_dry", "diffusion_energy_dry", "bound_solvent", "release_rate", "release_energy")
 _SEED: Final = 20000
+_LONG: Final = 3.0  # gel times after which members are told apart: well into the cure
 _ROUNDING: Final = 1e-3  # keeps a matrix of rounded correlations positive
 
 
@@ -66,6 +68,7 @@ class Members(NamedTuple):
     log_gain: Array  # logarithm of what the flux instruments show per kg, at the start
     offset_k: Array  # (MEMBERS, 3) of the load thermocouples, at the start
     contact: Array  # (MEMBERS, 3) share of the wall in what they read, at the start
+    by_cure: NDArray[np.intp]  # the members from the slowest cure to the fastest: every n-th of them stands for all
 
 
 @lru_cache(maxsize=1)
@@ -122,11 +125,13 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         bound=varied("bound_solvent", settings.bound_solvent_kg_kg, settings.bound_solvent_ln_sd, held),
         release_energy_kj_mol=varied("release_energy", settings.release_energy_kj_mol, settings.release_energy_sd_kj_mol, hindered),
     )
+    polydispersity = varied("polydispersity", settings.polydispersity, settings.polydispersity_sd, width)
+    cure = Cure.of(solvent, uncertain.cure_rate_s, energy, order, polydispersity, settings.scission_ratio, below_k)
     wet = load.predry_residual_wt_pct / 100 + design("residual") * load.residual_sd_wt_pct / 100
     return Members(
         solvent=solvent,
         model=layers.build(load, solvent, uncertain, POSITIONS, CELLS, settings.diffusion_m2_s),
-        polydispersity=varied("polydispersity", settings.polydispersity, settings.polydispersity_sd, width),
+        polydispersity=polydispersity,
         scission_ratio=settings.scission_ratio,
         residual=np.clip(wet, 0.002, 0.6),
         drying_error=varied("drying_model_error"),
@@ -144,10 +149,18 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
         log_gain=np.log(varied("flux_gain", sd=settings.flux_gain_ln_sd)),
         offset_k=np.stack([design(f"offset_{sensor}") * spread("thermocouple_offset") for sensor in SENSORS], axis=1),
         contact=np.stack([varied(f"contact_{sensor}") for sensor in SENSORS], axis=1),
+        by_cure=_by_cure(cure, 3600 * _LONG * settings.gel_time_240c_h),
     )
 
 
-def told(members: Members, residual: Array, held: Array, chosen: slice = slice(None)) -> Array:
+def _by_cure(cure: Cure, seconds: float) -> NDArray[np.intp]:
+    """Return the members in the order of their insoluble content after ``seconds`` of a dry film at 240 degC."""
+    held = History(np.array([0.0, seconds]), np.full(2, REFERENCE_K), np.zeros(2))
+    gel = gel_fraction(LIMIT * conversion_of(exposure_of([held]), cure)[0], cure.polydispersity, cure.scission_ratio)
+    return np.argsort(gel, kind="stable")
+
+
+def told(members: Members, residual: Array, held: Array, chosen: slice | NDArray[np.intp] = slice(None)) -> Array:
     """Return the weight fraction of solvent in the wettest part of a film's width, (members ``chosen``, ..., positions).
 
     ``residual`` is the mean that a member's law gives, ``held`` how much of it the gap holds back (see ``layers.held_by_gap``): there the
