@@ -1,8 +1,9 @@
 """The rest of the batch as the running recipe will take it: when the endpoint comes, when the batch ends, and a fan on the way there.
 
 A pilot (``schedule``) drives the median roll through the legs that are left; every fourth member, in the order of their cure, then follows
-the pilot's wall with the whole model. The endpoint is the recipe's own: enough of the members inside the window, and the median insoluble content at its aim; who is
-wetter than half of them does not count (see ``ends_at``). Takes tens of milliseconds, so that it is made beside the scan and handed to it.
+the pilot's wall with the whole model. The endpoint is the recipe's own: enough of the members inside the window, and the median insoluble
+content at its aim; who is wetter than half of them does not count (see ``ends_at``). Takes tens of milliseconds, so that it is made beside
+the scan and handed to it.
 """
 
 from math import hypot
