@@ -333,7 +333,7 @@ AGREED = {
     "I17B": (W, Reset.AUTO, 60, False, False, False),
     "I17T": (H | HEAT, Reset.OPERATOR, 30, False, False, False),
     "I17L": (W, Reset.AUTO, 60, False, False, False),
-    "I18": (W, Reset.AUTO, 30, False, False, False),
+    "I18": (W, Reset.AUTO, 90, False, False, False),
     "I18T": (H, Reset.AUTO, 300, False, False, False),
     "I18B": (W, Reset.AUTO, 60, False, False, False),
     "I19": (VENT, Reset.AUTO, 0, True, False, False),

@@ -313,7 +313,8 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.phase.running and _above(v.inputs.condensate_kg.value, v.equipment.trap_kg), lambda v: v.inputs.condensate_kg.value),
     Rule("I17L", "without its condenser the exhaust duct could not take this solvent", W, AUTO, 60, False, _duct_overloaded,
          lambda v: v.estimate.evolution_kg_h.value),
-    Rule("I18", "solvent comes faster than condenser and pump take it", W, AUTO, 30, False, _too_fast,
+    # three estimates: the one after a look at the flux is off while the members find their balance; the guard does not wait for it
+    Rule("I18", "solvent comes faster than condenser and pump take it", W, AUTO, 90, False, _too_fast,
          lambda v: v.estimate.evolution_kg_h.value),
     Rule("I18T", "solvent comes faster than condenser and pump can take, though the ramp waits", HOLD, AUTO, 300, False, _much_too_fast,
          lambda v: v.estimate.evolution_kg_h.value),
