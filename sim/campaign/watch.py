@@ -16,6 +16,7 @@ from sim.campaign.outcome import CureEnd, Drying, Foreseen, Trace, Triple, belie
 from sim.plant.history import PLACES
 
 EVERY_S: Final = 60.0  # between two moments of a trace
+ENOUGH: Final = 2.0  # a fixed time, which suits the slowest of the lots, lies before that for the quickest
 SHARES: Final = (0.25, 0.5, 0.75)  # of the batch, at which its forecasts are judged
 MARKS: Final = (0.05, 0.02, 0.01, 0.005, 0.002)  # residual solvent of the worst position at which the belief on the way is judged
 FAINT_LEL_PCT: Final = 1.0  # a reading below is the analyser's noise and counts as nothing [assume]
@@ -106,7 +107,8 @@ class Tracer:
     """Records a CURE that the controller does not end, and ends the batch when there is nothing more to learn.
 
     ``cure`` and ``endpoint`` are the recipe's: its own rule is read off the phase's memory in each scan, as the phase itself does.
-    The trace ends when some film has left the window at its high end, or at the recipe's timeout, but not before ``least_s`` in CURE.
+    The trace ends when some film has left the window at its high end, after ``ENOUGH`` times what rule and truth took, or at the recipe's
+    timeout, but not before ``least_s`` in CURE.
     """
 
     def __init__(self, cure: Cure, endpoint: Endpoint, solvent: str, least_s: float = 0.0) -> None:
@@ -118,6 +120,7 @@ class Tracer:
         self._exhaust_kg = 0.0
         self._empty_kg: float | None = None
         self._own_s: float | None = None
+        self._ready_s: float | None = None  # when the truth was dry enough and at the aim
         self._own_why = self._ended = ""
         self._rows: list[tuple[object, ...]] = []
 
@@ -181,12 +184,17 @@ class Tracer:
             return ""
         if 100 * rig.plc.plant.truth().insoluble_max > self._end.insoluble_high_pct:
             return "left the window"
+        if self._own_s is not None and self._ready_s is not None and cure_s >= ENOUGH * max(self._own_s, self._ready_s):
+            return "long past rule and truth"
         return "timeout" if cure_s >= 60 * self._cure.timeout_min else ""
 
     def _write(self, rig: Rig, cure_s: float) -> None:
         record, truth = rig.record, rig.plc.plant.truth()
         assert record is not None
         estimate, held_kg = record.estimate, record.inputs.condensate_kg.value
+        dry = 100 * truth.residual_solvent_worst <= self._end.max_residual_wt_pct
+        if self._ready_s is None and dry and 100 * truth.insoluble_mean >= self._end.insoluble_aim_pct:
+            self._ready_s = cure_s
         seen_kg = None if held_kg is None or self._empty_kg is None else rounded(held_kg - self._empty_kg + self._exhaust_kg)
         self._rows.append((
             cure_s, rounded(truth.residual_solvent_worst), rounded(truth.insoluble_mean), rounded(truth.insoluble_min),
