@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from controller.equipment import Equipment
+from controller.errors import Problem
 from controller.recipe.check import check_load, check_recipe, solvent_kg, warnings_of
+from controller.recipe.model import LoadRecord
 from controller.recipe.reading import read_load, read_recipe
 
 ROOT = Path(__file__).parents[1] / "recipes"
@@ -144,3 +148,17 @@ def test_a_wrong_phase_in_a_repeat_is_told_once():
     wrong = RECIPE.phase[1].model_copy(update={"high_mbar": 200.0, "at": "phase.1.purge"})
     found = check_recipe(RECIPE.model_copy(update={"phase": (RECIPE.phase[0], wrong, wrong, *RECIPE.phase[2:])}), OVEN)
     assert [problem.key for problem in found] == ["phase.1.purge.high_mbar"]
+
+
+def test_every_load_that_can_be_read_can_be_checked():
+    """Also one of nothing but solvent: a scan that cannot answer a START would end."""
+    for name, field in LoadRecord.model_fields.items():
+        bounds = [getattr(one, side) for one in field.metadata for side in ("ge", "gt", "le", "lt") if hasattr(one, side)]
+        for value in (edge for bound in bounds for edge in (bound, np.nextafter(bound, -np.inf), np.nextafter(bound, np.inf))):
+            try:
+                load = LoadRecord.model_validate(LOAD.model_dump() | {name: float(value)})
+            except ValidationError:
+                continue
+            assert all(isinstance(problem, Problem) for problem in check_load(load, RECIPE, OVEN))
+    with pytest.raises(ValidationError):
+        LoadRecord.model_validate(LOAD.model_dump() | {"residual_wt_pct": 100.0})

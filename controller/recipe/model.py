@@ -116,7 +116,7 @@ class LoadRecord(Strict):
     resin_lot: Text
     solvent: Text
     predry_c: Annotated[float, Field(ge=0, le=300)]
-    residual_wt_pct: Annotated[float, Field(ge=0, le=100)]
+    residual_wt_pct: Annotated[float, Field(ge=0, lt=100)]
     residual_sd_wt_pct: Annotated[float, Field(gt=0, le=10)] = 1.0
     length_m: Annotated[float, Field(ge=0.1, le=20000)]
     width_m: Annotated[float, Field(ge=0.05, le=3)]
