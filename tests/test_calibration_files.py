@@ -53,6 +53,19 @@ def run(*args: object) -> Any:
     return CliRunner().invoke(app, ["calibrate", *map(str, args)])
 
 
+def test_coupons_that_contradict_each_other_become_no_parameter_set(tmp_path: Path) -> None:
+    out = tmp_path / "L1.toml"
+    twice = run(written(tmp_path / "lab.toml", ladder(A3=95.0, A5=3.0)), "--out", out)
+    assert isinstance(twice.exception, FileError)
+    assert "coupons = 'A5 -8 sd, A3 +7 sd': must agree" in str(twice.exception)
+    assert not out.exists()
+    shown = run(tmp_path / "lab.toml")
+    assert shown.exit_code == 0
+    assert "nothing written" in shown.output
+    assert run(written(tmp_path / "one.toml", ladder(A3=95.0)), "--out", out).exit_code == 0  # one gross error is named and left out
+    assert out.exists()
+
+
 def test_a_ladder_becomes_a_parameter_set_that_the_controller_loads(tmp_path: Path) -> None:
     lab, out = written(tmp_path / "lab.toml", ladder()), tmp_path / "L1.toml"
     result = run(lab, "--out", out, "--json")

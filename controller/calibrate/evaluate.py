@@ -22,6 +22,8 @@ from controller.solvents import SOLVENTS
 from controller.units import celsius
 
 _ALL_LEFT_OUT: Final = 40  # up to so many coupons each is foretold by the others; beyond, none moves the belief by much
+_CONTRADICTS: Final = 6.0  # standard deviations from what the others foretell; the law's error is in them
+_SAMPLED: Final = 0.005  # share of the samples that must carry weight, ten of them: with fewer there is no posterior
 _SAYS_LITTLE: Final = 0.02  # share of the information below which a coupon's temperature counts for nothing
 
 
@@ -90,6 +92,15 @@ def calibrate(
     said = [*warnings.of_assay(pieces), *warnings.of_belief(prior, posterior, rows, effective, span_k, parent)]
     said += warnings.of_drying(alone, parameters.weighed, learnt)
     return Calibration(parameters, tuple(float(one) for one in np.sqrt(np.diag(prior.covariance))), told, tuple(said))
+
+
+def contradiction(parameters: ParameterSet) -> str:
+    """Return by which coupons the laboratory contradicts itself beyond one gross error, so that no controller may learn from it, or ""."""
+    far = sorted((row for row in parameters.coupon if abs(row.z) > _CONTRADICTS), key=lambda row: -abs(row.z))
+    if len(far) > 1:
+        return ", ".join(f"{row.name} {row.z:+.0f} sd" for row in far)
+    share = parameters.posterior.sample_share
+    return "" if share >= _SAMPLED else f"no parameters agree with them: {100 * share:.1f} % of the samples carry weight"
 
 
 def _not_twice(parent: ParameterSet, lot: str, used: Sequence[Piece], path: Path) -> None:
