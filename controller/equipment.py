@@ -21,6 +21,7 @@ class Equipment(Strict):
     max_mbar: Annotated[float, Field(ge=900, le=1040, description="highest pressure set point, mbar absolute")] = 1030.0
     max_n2_flow_nm3_h: Annotated[float, Field(gt=0, le=200, description="N2 mass-flow controller, full scale, Nm3/h")] = 60.0
     chamber_m3: Annotated[float, Field(gt=0.05, le=100, description="free gas volume, m3")] = 2.0
+    pump_m3_h: Annotated[float, Field(gt=0, le=20000, description="pumping speed at the chamber above 1 mbar, m3/h")] = 250.0
     trap_kg: Annotated[float, Field(gt=0, le=1000, description="solvent the cold trap can hold, kg")] = 15.0
     solvent_kg: Annotated[float, Field(gt=0, le=1000, description="solvent load permitted by the hazard study, kg")] = 12.0
     solvent_kg_h: Annotated[float, Field(gt=0, le=1000, description="solvent rate that condenser and pump take, kg/h")] = 4.0

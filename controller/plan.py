@@ -4,6 +4,7 @@ A forecast needs to know how wall temperature and gas will go on. This module sa
 estimator knows nothing of phases and the recipe nothing of the model.
 """
 
+from math import log
 from typing import Final
 
 from controller.equipment import Equipment
@@ -35,8 +36,8 @@ from controller.recipe.standing import UnitMemory, current
 from controller.recipe.states import UnitState
 from controller.units import ATMOSPHERE_MBAR
 
-# [assume] what the gas takes on a 2 m3 oven, where the recipe gives no duration
-_PUMP_DOWN_S: Final = 600.0
+# [assume] what the gas takes where the recipe gives no duration
+_VALVES_S: Final = 30.0  # valves, pump and their feedback, before a pressure begins to fall
 _FILL_S: Final = 300.0
 _VENT_S: Final = 60.0
 _COLD_MBAR: Final = 20.0
@@ -143,21 +144,26 @@ def _rate(phase: Ramp, equipment: Equipment, start_c: float) -> float:
     return min(way_c / (phase.ramp_min or 1.0), equipment.max_rate_c_per_min)
 
 
+def _down_s(equipment: Equipment, from_mbar: float, to_mbar: float) -> float:
+    """Return how long the pump takes from one pressure to a lower one, s."""
+    return _VALVES_S + 3600.0 * equipment.chamber_m3 / equipment.pump_m3_h * log(max(from_mbar / max(to_mbar, 1e-3), 1.0))
+
+
 def _cold(phase: Phase, equipment: Equipment, before: Leg) -> tuple[float, float, float]:
     """Return seconds, pressure in mbar and N2 flow in Nm3/h of a phase without heat."""
     if isinstance(phase, LeakTest):
-        return _PUMP_DOWN_S + 60 * phase.hold_min, phase.pressure_mbar, 0.0
+        return _down_s(equipment, before.pressure_mbar, phase.pressure_mbar) + 60 * phase.hold_min, phase.pressure_mbar, 0.0
     if isinstance(phase, Evacuate):
-        rate = phase.max_rate_mbar_min
-        return max(_PUMP_DOWN_S, 60 * before.pressure_mbar / rate if rate is not None else 0.0), phase.pressure_mbar, 0.0
+        rate, free_s = phase.max_rate_mbar_min, _down_s(equipment, before.pressure_mbar, phase.pressure_mbar)
+        return max(free_s, 60 * before.pressure_mbar / rate if rate is not None else 0.0), phase.pressure_mbar, 0.0
     if isinstance(phase, Backfill):
         flow_nm3_h = phase.n2_flow_nm3_h or equipment.max_n2_flow_nm3_h
         return 3600.0 * equipment.chamber_m3 * phase.pressure_mbar / ATMOSPHERE_MBAR / flow_nm3_h, phase.pressure_mbar, 0.0
     if isinstance(phase, Pause):
         return 60 * phase.expect_min, before.pressure_mbar, 0.0
     if isinstance(phase, CyclePurge):
-        fill_s = 3600.0 * equipment.chamber_m3 / equipment.max_n2_flow_nm3_h
-        return phase.cycles * (_PUMP_DOWN_S + fill_s), phase.high_mbar, 0.0
+        fill_s = 3600.0 * equipment.chamber_m3 * (phase.high_mbar - phase.low_mbar) / ATMOSPHERE_MBAR / equipment.max_n2_flow_nm3_h
+        return phase.cycles * (_down_s(equipment, phase.high_mbar, phase.low_mbar) + fill_s), phase.high_mbar, 0.0
     if isinstance(phase, PurgeFlow):
         return _FILL_S + 3600.0 * phase.volumes * equipment.chamber_m3 / phase.n2_flow_nm3_h, ATMOSPHERE_MBAR, phase.n2_flow_nm3_h
     if isinstance(phase, Vent):

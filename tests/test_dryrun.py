@@ -4,10 +4,12 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from controller import dryrun
 from controller.dryrun import Receipt, lel_pct
+from controller.estimator import outlook
 from controller.memory import Settings
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.reading import read_load, read_recipe
@@ -151,3 +153,30 @@ def test_the_lines_say_the_verdict_and_every_phase() -> None:
 def test_vapour_in_nitrogen_is_its_volume_share_of_the_lower_limit() -> None:
     # 1 kg/h of NMP, 10.09 mol, is 0.2261 Nm3/h; in 40 Nm3/h of N2 that is 0.562 vol%, of 1.3
     assert lel_pct(1.0 / 40.0, "NMP") == pytest.approx(43.2, abs=0.2)
+
+
+def test_phases_without_heat_take_what_the_pump_takes() -> None:
+    """Half the speed adds V/S ln(p0/p1) to every way down, and nothing else."""
+    recipe, load = recipe_of("trial-short"), load_of("sample-roll")
+    weak = SITE.model_copy(update={"equipment": SITE.equipment.model_copy(update={"pump_m3_h": SITE.equipment.pump_m3_h / 2})})
+    ends = [dict(dryrun.dry_run(site, recipe, "0" * 64, load).phases_h) for site in (SITE, weak)]
+    leak, purge, down = recipe.phase[:3]
+    tau_h = SITE.equipment.chamber_m3 / SITE.equipment.pump_m3_h
+    ways = [
+        np.log(1013.25 / leak.pressure_mbar),
+        purge.cycles * np.log(purge.high_mbar / purge.low_mbar),
+        np.log(purge.high_mbar / down.pressure_mbar),
+    ]
+    later = [ends[1][phase.title] - ends[0][phase.title] for phase in (leak, purge, down)]
+    assert later == pytest.approx(tau_h * np.cumsum(ways), abs=0.002)
+
+
+def test_the_time_is_as_uncertain_as_what_warms_the_roll(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = receipt_of("trial-short", "sample-roll")
+    monkeypatch.setattr(outlook, "_SLOWLY", 0.5)
+    sure = dryrun.dry_run(SITE, recipe_of("trial-short"), "0" * 64, load_of("sample-roll"))
+    assert wide.endpoint_h is not None
+    assert sure.endpoint_h is not None
+    assert wide.endpoint_h.value == sure.endpoint_h.value
+    assert wide.endpoint_h.high - wide.endpoint_h.low > 1.2 * (sure.endpoint_h.high - sure.endpoint_h.low)
+    assert wide.duration_h.low < sure.duration_h.low < sure.duration_h.high < wide.duration_h.high

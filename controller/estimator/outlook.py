@@ -1,5 +1,6 @@
 """A recipe on the model before anything is heated: what every member of the prior would make of a load."""
 
+from math import hypot
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from controller.equipment import Equipment
 from controller.estimator import belief, schedule
 from controller.estimator import forecast as forecasting
 from controller.estimator.forecast import Course
+from controller.estimator.layers import Model, Slow
 from controller.estimator.members import MEMBERS, members_of
 from controller.estimator.model import POSITIONS, EstimatorSettings, Leg, LegKind, LoadState, Target
 from controller.estimator.quantiles import intervals
@@ -19,6 +21,8 @@ from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
 Array = NDArray[np.float64]
 
 _ALL: Final = slice(None)
+_HEAT: Final = ("log_h", "log_k", "log_bore")  # by which rolls warm at different rates
+_SLOWLY: Final = 0.12  # quantile of each of two equal spreads that together make the 5 % point: 1.645 / sqrt(2) deviations
 
 
 class Peak(NamedTuple):
@@ -75,12 +79,14 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
     if tail:
         hot = Start(np.full(len(POSITIONS), goal_k), goal_k, legs[cure].pressure_mbar * PA_PER_MBAR, goal_k)
         rest_s = schedule.follow(tail, members.model, fresh.slow, equipment, hot, 0.0).ends_s
-    spread = Interval(end_s, min(end_s, low_s), max(end_s, high_s))
+    warming = _warming(members.model, fresh.slow, equipment, start, legs, end_s - began_s)
+    by_members = Interval(end_s, min(end_s, low_s), max(end_s, high_s))
+    spread = _widened(by_members, [one[cure] for one in warming])
     ends_s = (*course.schedule.ends_s[:cure], end_s, *(end_s + after for after in rest_s))
     last_s = rest_s[-1] if rest_s else 0.0
     wet = members.residual / (1 - members.residual) * members.model.polymer_kg
     return Outlook(
-        duration_s=Interval(*(point + last_s for point in spread)),
+        duration_s=_widened(Interval(*(point + last_s for point in by_members)), [one[-1] for one in warming]),
         endpoint_s=None if met_s is None else spread,
         p_endpoint=float((own_s <= limit_s).mean()),
         p_in_window=_inside(course, target, end_s, solved),
@@ -95,6 +101,24 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
         late=tuple(leg for leg in course.schedule.late_legs if legs[leg].kind is not LegKind.CURE),
         unsolved=MEMBERS - int(solved.sum()),
     )
+
+
+def _warming(model: Model, slow: Slow, equipment: Equipment, start: Start, legs: tuple[Leg, ...], cure_s: float) -> list[tuple[float, ...]]:
+    """Return the ends of ``legs`` for rolls that warm slowly, as the median does, and quickly; 5, 50 and 95 % of both scales together."""
+    found = []
+    for share in (_SLOWLY, 0.5, 1 - _SLOWLY):
+        one = Slow(
+            *(np.full(1, np.quantile(scale, share if name in _HEAT else 0.5)) for name, scale in zip(Slow._fields, slow, strict=True))
+        )
+        found.append(schedule.follow(legs, model, one, equipment, start, cure_s).ends_s)
+    return found
+
+
+def _widened(of: Interval, slow_to_quick: list[float]) -> Interval:
+    """Return ``of`` with what the roll's warmth adds to both sides; the two are independent."""
+    slowly, plain, quickly = slow_to_quick
+    below, above = hypot(of.value - of.low, max(plain - quickly, 0.0)), hypot(of.high - of.value, max(slowly - plain, 0.0))
+    return Interval(of.value, of.value - below, of.value + above)
 
 
 def _endpoint(together_s: float | None, own_s: Array, limit_s: float, target: Target) -> float | None:
