@@ -178,6 +178,8 @@ class PressureRise(NamedTuple):
     solvent_sd_kg_h: float
     valid: bool
     why_invalid: str
+    late_kg_h: float = 0.0  # evolution at the end of the isolation, when vapour has filled the chamber
+    late_sd_kg_h: float = 0.0
 
 
 class Forecast(NamedTuple):

@@ -306,6 +306,23 @@ def test_truths_on_a_grid_are_recovered_with_little_bias() -> None:
     assert np.abs(grid[TIME].mean(axis=1)).max() < 0.12  # each truth, mean of four ladders
 
 
+def test_a_posterior_that_becomes_a_prior_learns_nothing_from_being_cut_again() -> None:
+    prior = bayes.literature()
+    sd = np.sqrt(np.diag(prior.covariance))
+    grid = prior.low[:, None] + (prior.high - prior.low)[:, None] * np.linspace(0, 1, 4001)
+    weight = np.exp(-0.5 * ((grid - prior.mean[:, None]) / sd[:, None]) ** 2)
+    weight /= weight.sum(axis=1, keepdims=True)
+    mean = (grid * weight).sum(axis=1)
+    cut_sd = np.sqrt(((grid - mean[:, None]) ** 2 * weight).sum(axis=1))
+    assert (cut_sd < 0.96 * sd).all()
+    centre, width = bayes.uncut(mean, cut_sd, prior.low, prior.high)
+    assert centre == pytest.approx(prior.mean, abs=0.01 * sd.max(), rel=0.01)
+    assert width == pytest.approx(sd, rel=0.01)
+    narrow = bayes.uncut(prior.mean, 0.05 * sd, prior.low, prior.high)
+    assert narrow[0] == pytest.approx(prior.mean, rel=1e-3)
+    assert narrow[1] == pytest.approx(0.05 * sd, rel=1e-2)
+
+
 @pytest.mark.parametrize(("gel", "longer"), [(0.0, True), (1.0, False)])
 def test_coupons_without_gel_or_without_sol_say_only_slower_or_faster(gel: float, longer: bool) -> None:
     exposure = exposure_of([held(240.0, 3.0), held(240.0, 5.0)] if longer else [held(240.0, 20.0), held(240.0, 30.0)])

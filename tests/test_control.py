@@ -61,16 +61,24 @@ def test_an_output_at_its_limit_winds_nothing_up_with_feed_forward_too():
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
-def test_beyond_its_band_the_integral_stands_still(side):
+def test_beyond_its_band_the_integral_waits_while_the_pv_comes_nearer(side):
     tuning = Tuning(gain=2.0, integral_s=10.0, band=1.5, low=-1000, high=1000)
-    memory = pid.track(tuning, 7.0, 0.0, 0.0)
+    memory, pv = pid.track(tuning, 7.0, 0.0, -side * 10.0), -side * 10.0
+    while abs(pv) > 2.5:
+        pv += side * 1.1  # faster than error / integral_s
+        memory, out = pid.step(memory, tuning, 0.0, pv, 1.0)
+        assert out == pytest.approx(7.0 - side * 20.0 - 2.0 * pv)  # a long way to the set point winds nothing up
+    memory, out = pid.step(memory, tuning, 0.0, -side * 1.5, 1.0)
+    assert out == pytest.approx(7.0 - side * 20.0 + side * (3.0 + 0.3))
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_pv_that_stays_beyond_the_band_is_fetched(side):
+    tuning = Tuning(gain=2.0, integral_s=10.0, band=1.5, low=-1000, high=1000)
+    memory, first = pid.step(pid.Memory(), tuning, side * 4.0, 0.0, 1.0)
     for _ in range(50):
-        memory, out = pid.step(memory, tuning, side * 1.6, 0.0, 1.0)
-    assert out == pytest.approx(7.0 + side * 3.2)  # a long way to the set point winds nothing up
-    memory, out = pid.step(memory, tuning, side * 1.5, 0.0, 1.0)
-    assert out == pytest.approx(7.0 + side * (3.0 + 0.3))
-    always = tuning.model_copy(update={"band": 0.0})
-    assert pid.step(pid.track(always, 7.0, 0.0, 0.0), always, side * 100.0, 0.0, 1.0)[1] == pytest.approx(7.0 + side * 220.0)
+        memory, out = pid.step(memory, tuning, side * 4.0, 0.0, 1.0)
+    assert out == pytest.approx(first + side * 50 * 0.8)
 
 
 @pytest.mark.parametrize("forward", [0.0, 12.0])

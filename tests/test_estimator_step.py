@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -186,7 +187,58 @@ def test_half_an_hour_without_temperature_spoils_the_batch(soaked: EstimatorMemo
         memory, _ = step(SITE, memory, reading(soaked.at_s + 10 * number, None), TARGET)
     _, estimate = step(SITE, memory, reading(soaked.at_s + 2000, 240.0), TARGET)
     assert not estimate.valid
-    assert "film temperature unknown" in estimate.why_invalid
+    assert "could not be followed" in estimate.why_invalid
+
+
+@pytest.mark.parametrize("exhaust", [True, False])
+def test_a_gauge_at_nothing_is_a_reading_while_nitrogen_flows(exhaust: bool, soaked: EstimatorMemory) -> None:
+    flows = {"n2_flow_nm3_h": 30.0, "condensate_kg": 0.1, "condenser_c": -5.0, "exhaust_lel_pct": 0.0, "exhaust_flow_m3_h": 600.0}
+    image = reading(soaked.at_s + 10, 240.0, 0.0, **flows)._replace(
+        n2_valve_open=closed(True), exhaust_valve_open=closed(exhaust), vac_valve_open=closed(False), condenser_run=closed(True)
+    )
+    memory, estimate = step(SITE, soaked, image, TARGET)
+    assert memory is not None
+    assert memory.pressure_pa > 0
+    assert np.isfinite(estimate.residual_solvent).all()
+
+
+def test_time_that_the_solver_could_not_follow_is_missing_for_the_rest_of_the_batch(
+    soaked: EstimatorMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = layers.advance
+
+    def failing(model: layers.Model, slow: Slow, state: layers.State, *drive: Any) -> layers.Advanced:
+        return whole(model, slow, state, *drive)._replace(state=state, failed=np.ones(MEMBERS, np.bool_))
+
+    monkeypatch.setattr(layers, "advance", failing)
+    lost, estimate = step(SITE, soaked, reading(soaked.at_s + 4 * 3600, 240.0), TARGET)
+    monkeypatch.undo()
+    assert not estimate.valid
+    _, later = step(SITE, lost, reading(soaked.at_s + 4 * 3600 + 10, 240.0), TARGET)
+    assert not later.valid
+    assert "could not be followed for 240 min" in later.why_invalid
+
+
+def test_a_thermocouple_that_no_longer_reads_lies_no_more(soaked: EstimatorMemory) -> None:
+    memory: EstimatorMemory | None = replace(soaked, refused=(10, 10, 0))
+    for number in range(1, 8):
+        memory, estimate = step(SITE, memory, reading(soaked.at_s + 10 * number, 240.0), TARGET)
+    assert memory is not None
+    assert memory.refused == (0, 0, 0)
+    assert estimate.valid
+
+
+def test_a_wall_found_colder_after_an_outage_has_cooled_by_itself(soaked: EstimatorMemory) -> None:
+    """The same film as scans along the curve would have left, and less cured than along a straight line."""
+    hours, tau_h, hall_c = 6.0, 4.5, 15.0
+    end_c = hall_c + (240.0 - hall_c) * float(np.exp(-hours / tau_h))
+    left = advance(SITE, soaked, hours * 3600, reading(soaked.at_s + hours * 3600, end_c))
+    memory: EstimatorMemory | None = soaked
+    for number in range(1, int(hours * 60) + 1):
+        at_c = hall_c + (240.0 - hall_c) * float(np.exp(-number / 60 / tau_h))
+        memory, _ = step(SITE, memory, reading(soaked.at_s + 60.0 * number, at_c), TARGET)
+    assert memory is not None
+    assert left.estimate.insoluble.value == pytest.approx(memory.estimate.insoluble.value, abs=0.01)
 
 
 def test_lost_pressure_is_named(soaked: EstimatorMemory) -> None:
@@ -293,6 +345,7 @@ def test_time_that_runs_backwards_is_not_integrated(soaked: EstimatorMemory) -> 
     ),
     st.sampled_from([TRIAL, PRODUCTION]),
 )
+@example([(0.0, 1.0, 5.0, 0.0, False)] * 4 + [(225.0, 2.0, 18.0, 0.0, False), (202.0, 2.0, 29.0, 0.0, False)], PRODUCTION)
 def test_no_history_makes_mass_negative_or_the_numbers_wild(
     history: list[tuple[float, float, float, float, bool]], load: LoadState
 ) -> None:

@@ -85,6 +85,24 @@ def test_an_empty_trap_says_nothing_of_members_whose_vapour_would_all_have_passe
     assert opened.elapsed_s == 0.0
 
 
+def test_behind_a_running_condenser_an_analyser_alone_sees_nothing() -> None:
+    """It shows what the condenser lets through; without the trap's scale nobody knows what that is a part of."""
+    blind, running = (
+        replace(flux.OPENING, condensate_kg=0.0),
+        flowing(10.0, 0.0)._replace(condensate_kg=Sample(None, Quality.BAD_SENSOR, 0.0)),
+    )
+    seen = flux.observe(blind, NMP, running, 2.0, ATM_PA, 0.0, 0.0, 10.0)
+    assert seen.blind_s == 10.0
+    off = running._replace(condenser_run=Sample(False, Quality.GOOD, 0.0))
+    nothing, little = (
+        flux.observe(blind, NMP, off._replace(exhaust_lel_pct=Sample(lel, Quality.GOOD, 0.0)), 2.0, ATM_PA, 0.0, 0.0, 10.0)
+        for lel in (0.0, 0.4)
+    )
+    assert nothing.blind_s == little.blind_s == 0.0
+    assert nothing.uncertain_kg == pytest.approx(little.uncertain_kg)  # the analyser's zero, whatever it shows
+    assert nothing.uncertain_kg > little.observed_kg > 0.0
+
+
 def test_an_empty_trap_speaks_against_members_that_would_have_filled_it() -> None:
     members = members_of(EstimatorSettings(), SAMPLE)
     seen, state = window(0.0), fresh(members, 190.0)

@@ -59,6 +59,18 @@ def test_the_fit_finds_the_outgassing_and_knows_how_well(isolated_s, tau_s, outg
     assert np.median(sds) < 0.15 * outgassing_mbar_min
 
 
+@pytest.mark.parametrize("tau_s", [60.0, 120.0, 1000.0])
+def test_the_fit_knows_the_outgassing_at_the_end_too(tau_s):
+    """Then the vapour has filled the chamber, and holds the film back."""
+    rng, t_s = np.random.default_rng(5), np.linspace(0.0, 300.0, 60)
+    found = [fit(t_s, noisy(rng, rising(t_s, 10.0, 1e-3, 2.0, tau_s)), Leak(1e-3, 3e-4)) for _ in range(40)]
+    truth = 2.0 * np.exp(-300.0 / tau_s)
+    late, sd = np.array([one.late for one in found]), np.array([one.late_sd for one in found])
+    assert late.mean() == pytest.approx(truth, rel=0.05, abs=0.02)
+    assert (np.abs(late - truth) < 1.645 * sd).mean() >= 0.8
+    assert np.median(sd) < 0.1 * truth + 0.05
+
+
 @pytest.mark.parametrize("tau_s", [20.0, 120.0, 1000.0])
 def test_a_rate_near_the_noise_is_covered_by_its_uncertainty(tau_s):
     rng = np.random.default_rng(3)

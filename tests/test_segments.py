@@ -6,7 +6,7 @@ from controller.image import Atmosphere, Estimate, Interval
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
 from controller.recipe.look import PhaseMemory, PhaseScan
-from controller.recipe.model import Backfill, Cool, CyclePurge, Evacuate, Kind, LeakTest, Operator, Ramp, Soak, Step, Wait
+from controller.recipe.model import Backfill, Cool, Cure, CyclePurge, Evacuate, Kind, LeakTest, Operator, Ramp, Soak, Step, Wait
 from controller.recipe.pausing import TAGS, wrong_answer
 from controller.recipe.phases import run
 from tests.images import BAD, image
@@ -140,6 +140,17 @@ SOAKING = [  # sensors, zones, load (outer, edge, core) -> does time count at 10
 def test_guaranteed_soak_counts_with_the_sensors_that_the_recipe_names(sensors, zones_c, load, counts):
     phase = Soak(kind="SOAK", target_c=100.0, soak_min=30.0, band_c=5.0, sensors=sensors, **VACUUM)
     assert (walked(phase, [{"zones_c": zones_c, "load": load}] * 10)[-1].memory.counted_s == 10.0) is counts
+
+
+def test_a_moment_without_an_estimate_ends_no_cure_that_was_not_ripe():
+    phase = Cure(kind="CURE", target_c=100.0, min_min=10.0, fallback_min=30.0, **VACUUM)
+    lost = BELIEF._replace(valid=False, why_invalid="members could not be solved")
+    m = PhaseMemory(stage=1, counted_s=1900.0)
+    steps = walked(phase, [{"belief": lost}, {}, *[{"belief": lost, "dt_s": 100.0}] * 10], m)
+    assert [step.done for step in steps] == [False] * 10 + [True]  # a quarter of an hour in one go
+    assert "time recipe: 30 min in band" in steps[-1].why
+    early = walked(phase, [{"belief": lost, "dt_s": 100.0}] * 10, PhaseMemory(stage=1, counted_s=10.0))
+    assert not early[-1].done
 
 
 @pytest.mark.parametrize(("outside", "counted_s"), [("STOP", 8.0), ("RESET", 3.0)])

@@ -18,7 +18,7 @@ from controller.calibrate.dried import Dried, Drying
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.estimator import drying
-from controller.estimator.calibration import ENERGY, NAMES, OFFSET, ORDER, TIME, WIDTH, Posterior, Prior, literature
+from controller.estimator.calibration import ENERGY, NAMES, OFFSET, ORDER, TIME, WIDTH, Posterior, Prior, literature, uncut
 from controller.estimator.model import EstimatorSettings
 from controller.journal.product import Day, Word
 from controller.validation import problems_of
@@ -108,7 +108,9 @@ class ParameterSet(Strict):
         """Return this belief as the prior of ``lot``, wider for another lot than its own."""
         wider = np.diag(np.square(LOT_SD)) if lot != self.lot else np.zeros((len(NAMES), len(NAMES)))
         start = literature()
-        return Prior(np.array(self.posterior.mean), self.covariance + wider, start.low, start.high)
+        mean, sd = uncut(np.array(self.posterior.mean), np.array(self.posterior.sd), start.low, start.high)
+        covariance = np.array(self.posterior.correlation) * np.outer(sd, sd)
+        return Prior(mean, covariance + wider, start.low, start.high)
 
 
 def settings_of(posterior: Posterior, dry: Drying, solvent: str) -> EstimatorSettings:

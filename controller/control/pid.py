@@ -16,7 +16,9 @@ class Tuning(Strict):
     low: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
     high: Annotated[float, Field(ge=-1000, le=1000)] = 100.0
     beta: Annotated[float, Field(ge=0, le=1, description="share of a set-point change that the proportional part sees")] = 1.0
-    band: Annotated[float, Field(ge=0, le=1000, description="error beyond which the integral stands still; 0: it never does")] = 0.0
+    band: Annotated[
+        float, Field(ge=0, le=1000, description="error beyond which the integral waits while the PV comes nearer; 0: it never does")
+    ] = 0.0
 
 
 class Memory(NamedTuple):
@@ -39,8 +41,8 @@ def step(
 
     The derivative acts on the PV, so that a step of the set point gives no kick; its filter is a tenth of the derivative time. The
     integral stands still while the output is limited and the error would drive it further (Åström & Hägglund, Advanced PID Control, 2006,
-    sections 3.4-3.5), and beyond ``band``, so that a long way to the set point winds nothing up. ``forward`` is added before the limits,
-    so that they hold for the sum.
+    sections 3.4-3.5), and beyond ``band`` while the PV comes nearer faster than the integral would take it there, so that a long way to
+    the set point winds nothing up. ``forward`` is added before the limits, so that they hold for the sum.
     """
     error, gain, beta = sp - pv, tuning.gain, tuning.beta
     top = tuning.high if high is None else high
@@ -54,7 +56,8 @@ def step(
     if slope:
         proportional -= gain * tuning.derivative_s * slope
     far = tuning.band and not -tuning.band <= error <= tuning.band
-    integral = before if far else before + gain * error * dt_s / tuning.integral_s
+    waits = far and (memory.pv is None or (pv - memory.pv) * error * tuning.integral_s > error * error * dt_s)
+    integral = before if waits else before + gain * error * dt_s / tuning.integral_s
     output = proportional + integral
     if (output > top and error > 0) or (output < tuning.low and error < 0):
         integral, output = before, proportional + before

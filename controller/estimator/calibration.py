@@ -48,6 +48,7 @@ SAMPLES: Final = 2048
 _ROUNDS: Final = 5
 _ENOUGH: Final = 0.45  # effective share of the samples at which the rounds end
 _SCALES: Final = ((0.5, 1.0), (0.25, 2.0), (0.1, 4.0))  # weight and scale of the proposal's Gaussians; the rest is the prior
+_CUT_POINTS, _CUT_ROUNDS, _WIDEST = 4000, 200, 3.0
 KEPT: Final = 1024  # equally weighted samples of a posterior
 _TEMPS_K: Final = np.linspace(400.0, 600.0, 4001)  # where the rate may be known best
 
@@ -219,6 +220,26 @@ def samples_of(prior: Prior) -> Array:
     """Return equally likely samples of ``prior``, shape (5, about KEPT)."""
     theta = prior.mean[:, None] + np.linalg.cholesky(prior.covariance) @ _design(2 * KEPT)
     return theta[:, np.isfinite(log_prior(prior, theta))][:, :KEPT]
+
+
+def uncut(mean: Array, sd: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return the Gaussians, (n,) each, that have ``mean`` and ``sd`` once they are cut at ``low`` and ``high``.
+
+    A posterior is inside its ranges already; as a prior it is cut there again, and would else grow narrower from set to set. What is
+    nearly even over its range comes from no Gaussian; then as wide a one as ``_WIDEST`` ranges is taken.
+    """
+    grid = (np.arange(_CUT_POINTS) + 0.5) / _CUT_POINTS
+    points = low[:, None] + (high - low)[:, None] * grid
+    centre, width = mean.copy(), sd.copy()
+    for _ in range(_CUT_ROUNDS):
+        log_weight = -0.5 * ((points - centre[:, None]) / width[:, None]) ** 2
+        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+        weight /= weight.sum(axis=1, keepdims=True)
+        seen = (points * weight).sum(axis=1)
+        spread_now = np.sqrt(((points - seen[:, None]) ** 2 * weight).sum(axis=1))
+        centre = np.clip(centre + (mean - seen), low - (high - low), high + (high - low))
+        width = np.minimum(width * np.clip(sd / spread_now, 0.5, 2.0), _WIDEST * (high - low))
+    return centre, np.maximum(width, sd)
 
 
 def information(evidence: Evidence, theta: Array) -> Array:

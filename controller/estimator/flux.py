@@ -64,7 +64,8 @@ def observe(
         seen = trapped is not None and slip < 0.5 and bool(inputs.condenser_run.value)
         uncertain += slip * abs(trapped or 0.0)
     elif inputs.exhaust_valve_open.value or inputs.n2_valve_open.value:
-        seen = exhaust is not None
+        alone = inputs.condenser_run.value is False  # else most is caught before the analyser, and only the trap's scale shows it
+        seen = exhaust is not None and (alone or trapped is not None)
         if faint and trapped is not None and inputs.condenser_run.value:
             # The analyser's zero says less than the trap: what passed the condenser is taken from its capture. Signed, so that the scale's
             # noise cancels over the window.
@@ -72,7 +73,7 @@ def observe(
             passing = _slip_kg(solvent, inputs, pressure_pa, dt_s)
             uncertain += _CAPTURE_SD * trapped + _SLIP_SD * passing
         elif faint and exhaust is not None and lel_pct is not None:
-            uncertain += exhaust * _LEL_ERROR_PCT / max(lel_pct, 0.1 * _LEL_ERROR_PCT)
+            uncertain += (exhaust_kg_s(solvent, _drifted(inputs)) or 0.0) * dt_s
     elif _isolated(inputs):  # the pressure-rise test has its own observation; what waits in the gas is caught afterwards
         seen, observed = trapped is not None and bool(inputs.condenser_run.value), trapped or 0.0
         uncertain += pressure_rise_pa * per_pa
@@ -156,6 +157,11 @@ def _slip_kg(solvent: Solvent, inputs: Inputs, pressure_pa: float, dt_s: float) 
     saturated_pa = min(saturation_pressure_pa(solvent, _condenser_c(inputs)), 0.9 * pressure_pa)
     mol = flow * NORMAL_M3_MOL / 3600 * dt_s * saturated_pa / (pressure_pa - saturated_pa)
     return mol * solvent.molar_mass_g_mol / 1e3
+
+
+def _drifted(inputs: Inputs) -> Inputs:
+    """Return ``inputs`` with an analyser that shows nothing but its own error."""
+    return inputs._replace(exhaust_lel_pct=inputs.exhaust_lel_pct._replace(value=_LEL_ERROR_PCT))
 
 
 def _condenser_c(inputs: Inputs) -> float:

@@ -26,7 +26,7 @@ REFUSED_LIMIT: Final = 10  # minutes in a row
 BLISTER_WARN: Final = 0.8
 BLISTER_POINT: Final = 0.8  # of the members: a wider tail would hold every recipe on what nobody believes
 _ASSAY: Final = 1.645 * 0.0003  # [assume] half width of 90 %: a laboratory finds residual solvent to 0.03 wt%
-_UNSOLVED_SHARE: Final = 0.1
+UNSOLVED_SHARE: Final = 0.1  # of the members
 
 
 class Said(NamedTuple):
@@ -116,7 +116,7 @@ def _why_invalid(memory: EstimatorMemory, coldest_c: float, hottest_c: float, re
     if memory.no_pressure_s > HOLD_S:
         reasons.append(f"no GOOD pressure for {memory.no_pressure_s:.0f} s")
     if memory.blind_s > BLIND_LIMIT_S:
-        reasons.append(f"film temperature unknown for {memory.blind_s / 60:.0f} min of the batch")
+        reasons.append(f"the film could not be followed for {memory.blind_s / 60:.0f} min of the batch")
     if not FILM_C[0] <= coldest_c <= hottest_c <= FILM_C[1]:
         reasons.append(f"film at {coldest_c:.0f}-{hottest_c:.0f} degC, model holds for 0-300")
     if not residual <= RESIDUAL_MAX:
@@ -125,6 +125,6 @@ def _why_invalid(memory: EstimatorMemory, coldest_c: float, hottest_c: float, re
         reasons.append("the solvent flux contradicts every member")
     if len(lying) > 1:
         reasons.append(f"load thermocouples {', '.join(lying)} contradict every member")
-    if memory.unsolved > _UNSOLVED_SHARE * MEMBERS:
+    if memory.unsolved > UNSOLVED_SHARE * MEMBERS:
         reasons.append(f"the model could not be solved for {memory.unsolved} of {MEMBERS} members")
     return "; ".join(reasons)

@@ -184,11 +184,18 @@ def _bound(u: Array, sites: Array, refill: Array) -> Array:
     return (low + high) / 2
 
 
-def advance(model: Model, slow: Slow, state: State, drive: Drive, dt_s: float) -> Advanced:
-    """Return the state after ``dt_s`` > 0 seconds; ``state`` is left alone."""
+def advance(model: Model, slow: Slow, state: State, drive: Drive, dt_s: float, hall_k: float | None = None) -> Advanced:
+    """Return the state after ``dt_s`` > 0 seconds; ``state`` is left alone.
+
+    The wall goes evenly from its start to its end; one that grew colder, with ``hall_k`` below both, as a body that cools there by itself.
+    """
     knots = np.array(
         [[0.0, drive.wall_start_k, drive.pressure_pa, drive.vapour_pa], [dt_s, drive.wall_end_k, drive.pressure_pa, drive.vapour_pa]]
     )
+    if hall_k is not None and hall_k < drive.wall_end_k < drive.wall_start_k:
+        share = np.linspace(0.0, 1.0, _COOLING_KNOTS)
+        left = ((drive.wall_end_k - hall_k) / (drive.wall_start_k - hall_k)) ** share
+        knots = np.column_stack((dt_s * share, hall_k + left * (drive.wall_start_k - hall_k), np.tile(knots[0, 2:], (share.size, 1))))
     return _march(model, slow, state, knots, dt_s, dt_s, _NO_MOMENTS)[0]
 
 
@@ -207,6 +214,7 @@ def trajectory(model: Model, slow: Slow, state: State, knots: Array, ahead_s: Ar
 
 
 _NO_MOMENTS = np.zeros(0)
+_COOLING_KNOTS = 9
 
 
 def _march(

@@ -23,7 +23,8 @@ Array = NDArray[np.float64]
 _ROBUST: Final = 2.5  # deviations beyond which an observation pulls no harder
 _LONGEST_MOVE: Final = 0.7  # of a logarithm by one observation
 _HOTTEST_MOVE_K: Final = 5.0  # of a temperature by one observation
-_SOLVENT_MAX: Final = 1.5  # kg per kg polymer
+_SOLVENT_MAX: Final = 1.5  # kg per kg polymer, at a node
+_MOST: Final = 1.2  # [assume] of what a member brought in: by so much vapour from elsewhere may swell one position
 _BOUND_MAX: Final = PARAMETERS["bound_solvent"].high
 _DRIEST: Final = 1e-7
 # [assume] spread kept, because the model's structure stays unknown
@@ -114,7 +115,8 @@ def from_solvent(
     rows, looked = _update(rows, _SOLVENT_FLOORS, _SOLVENT_LIMITS, *_evened(predicted, observed, deviation), grows=False)
     looked = looked._replace(nearest=float(np.abs(predicted - observed).min()) / deviation)
     state = layers.State(belief.state.block.copy(), belief.state.positions)
-    after = np.minimum(np.exp(rows[:_POSITIONS].T), _SOLVENT_MAX)
+    most = _MOST * members.residual / (1 - members.residual)
+    after = np.minimum(np.exp(rows[:_POSITIONS].T), most[:, None])
     state.solvent[:] = np.minimum(state.solvent * (after / mean)[:, None, :], _SOLVENT_MAX)
     state.bound[:] = np.minimum(state.bound * np.exp(rows[_POSITIONS : 2 * _POSITIONS].T) / held, _BOUND_MAX)
     dry, swollen, slope, way, release, chi, gain = rows[2 * _POSITIONS :]

@@ -117,7 +117,7 @@ def _store(shape: Shape, y: Array, row: Array) -> None:
     for k in range(nodes):
         row[positions + k] = y[k]
     for p in range(positions):
-        row[positions + nodes + p] = -np.expm1(-y[nodes + positions + p])
+        row[positions + nodes + p] = max(-np.expm1(-y[nodes + positions + p]), 0.0)  # a cold film's step may round below nothing
         row[p] = y[nodes + 2 * positions + p]
         row[2 * positions + nodes + p] = y[nodes + 3 * positions + p]
 

@@ -174,7 +174,7 @@ class EstimatorMemory:
     vapour_pa: float  # partial pressure of the solvent in the chamber
     no_temperature_s: float  # since the last GOOD temperature
     no_pressure_s: float  # since the last GOOD pressure
-    blind_s: float  # whole time without temperature beyond the hold time
+    blind_s: float  # whole time without temperature beyond the hold time, or in which too many members could not be carried on
     window: FluxWindow
     target: Target | None
     estimate: Estimate

@@ -78,6 +78,8 @@ class Fit(NamedTuple):
     leak: Leak
     outgassing: float
     outgassing_sd: float
+    late: float  # outgassing at the end, and its standard deviation
+    late_sd: float
     rough: float
 
 
@@ -120,7 +122,10 @@ def fit(times_s: Array, pressures_mbar: Array, cold_leak: Leak | None) -> Fit:
     mean = share @ means
     rough = float(np.sqrt(chis.min() / len(times_s)))
     sd = np.sqrt(share @ (variances + (means - mean) ** 2)) * max(1.0, rough)
-    return Fit(Leak(float(mean[1]), float(sd[1])), float(mean[2]), float(sd[2]), rough)
+    left = np.exp(-(times_s[-1] - times_s[0]) / taus)
+    late = float(share @ (left * means[:, 2]))
+    late_sd = float(np.sqrt(share @ (left**2 * variances[:, 2] + (left * means[:, 2] - late) ** 2))) * max(1.0, rough)
+    return Fit(Leak(float(mean[1]), float(sd[1])), float(mean[2]), float(sd[2]), late, late_sd, rough)
 
 
 def _given(t_min: Array, pressures_mbar: Array, taus_min: Array, noise: float, prior: Leak) -> tuple[Array, Array, Array, Array]:
@@ -206,7 +211,6 @@ def _ended(rise: Rise, solvent: Solvent, chamber_m3: float, cold_leak: Leak | No
     found = fit(times_s, pressures_mbar, cold_leak)
     kg_h = solvent.molar_mass_g_mol / 1e3 * PA_PER_MBAR * chamber_m3 / (R_J_PER_MOL_K * max(rise.gas_k, 1.0)) * 60.0  # per mbar/min
     share = VOLUME_SD**2 + (rise.gas_sd_k / max(rise.gas_k, 1.0)) ** 2 + (CURING_SD**2 if rise.hottest_c >= CURING_FROM_C else 0.0)
-    sd = kg_h * (found.outgassing_sd**2 + share * found.outgassing**2) ** 0.5
     why = _why_invalid(rise, found, solvent)
     mean_rise = float(pressures_mbar[-1] - pressures_mbar[0]) / (rise.times_s[-1] - rise.times_s[0]) * 60.0
     result = PressureRise(
@@ -215,9 +219,11 @@ def _ended(rise: Rise, solvent: Solvent, chamber_m3: float, cold_leak: Leak | No
         rise_mbar_min=mean_rise,
         leak_mbar_min=found.leak.rate_mbar_min,
         solvent_kg_h=kg_h * found.outgassing,
-        solvent_sd_kg_h=sd,
+        solvent_sd_kg_h=kg_h * (found.outgassing_sd**2 + share * found.outgassing**2) ** 0.5,
         valid=not why,
         why_invalid=why,
+        late_kg_h=kg_h * found.late,
+        late_sd_kg_h=kg_h * (found.late_sd**2 + share * found.late**2) ** 0.5,
     )
     return Rise(leak=None if rise.spoiled else _whole_rise(times_s, pressures_mbar)), result
 

@@ -7,6 +7,7 @@ from controller.estimator.model import EstimatorMemory
 from controller.image import Inputs
 from controller.units import PA_PER_MBAR, kelvin
 
+_LEAST_PA: Final = 1.0  # a gauge that reads nothing stands at its end; what is divided by a pressure needs one
 _CAPACITANCE_LOW_MBAR: Final = 1.0  # below, the Pirani gauge is the better one
 
 
@@ -25,7 +26,7 @@ def read(memory: EstimatorMemory, inputs: Inputs) -> Readings:
     pressure = pressure_mbar(inputs)
     return Readings(
         memory.wall_k if wall_c is None else kelvin(wall_c),
-        memory.pressure_pa if pressure is None else max(pressure, 0.0) * PA_PER_MBAR,
+        memory.pressure_pa if pressure is None else max(pressure * PA_PER_MBAR, _LEAST_PA),
         wall_c is not None,
         pressure is not None,
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from controller.estimator import flux, layers, learning, pressure_rise, vapour, walls
 from controller.estimator.belief import Belief, fresh, pack, unpack
 from controller.estimator.curing import LIMIT
-from controller.estimator.judge import CONFLICT_LIMIT, HOLD_S, judge
+from controller.estimator.judge import CONFLICT_LIMIT, HOLD_S, UNSOLVED_SHARE, judge
 from controller.estimator.layers import Drive, Gas
 from controller.estimator.members import MEMBERS, Members, members_of
 from controller.estimator.model import NO_BATCH, EstimatorMemory, EstimatorSettings, FluxWindow, LoadState, Target
@@ -37,7 +37,7 @@ _MARK_S: Final = 1800.0
 _STILL_K: Final = 0.6  # in that time, at the most, by a thermocouple that is stuck
 _MOVED_K: Final = 10.0  # in that time by both others
 _ALL_AND_MORE: Final = 1.3  # of the load's solvent: more cannot have been seen
-_RISE_MODEL_ERROR: Final = 0.2  # [assume] of the evolution during an isolation against the one before it
+_RISE_MODEL_ERROR: Final = 0.2  # [assume] of the evolution at the end of an isolation
 
 
 class Carried(NamedTuple):
@@ -110,25 +110,25 @@ def _isolation(settings: EstimatorSettings, memory: EstimatorMemory, inputs: Inp
     if rise is memory.rise:
         return memory, None
     cold = result is not None and memory.estimate.film_max_c < COLD_C
-    memory = replace(memory, rise=rise, cold_leak=rise.leak if cold else memory.cold_leak)
+    memory = replace(memory, rise=rise, cold_leak=rise.leak if cold and rise.leak is not None else memory.cold_leak)
     return memory, None if cold else result
 
 
 def advance(settings: EstimatorSettings, memory: EstimatorMemory, outage_s: float, inputs: Inputs) -> EstimatorMemory:
     """Return the belief after ``outage_s`` without readings, at the process time of ``inputs``.
 
-    The wall is taken to have moved evenly from its last temperature to the present one, the pressure to have jumped at once. The flux
-    window is thrown away. More than a day is not carried and leaves the belief invalid.
+    A wall that is colder is taken to have cooled by itself, a warmer one to have moved evenly; the pressure to have jumped at once. The
+    flux window is thrown away. More than a day is not carried and leaves the belief invalid.
     """
     members = members_of(settings, memory.load)
     readings = read(memory, inputs)
     span_s = min(max(outage_s, 0.0), MAX_OUTAGE_S)
     before = unpack(memory.block)
     vapour_pa = vapour.chamber_vapour_pa(members.solvent, inputs, readings.pressure_pa, vapour.UNSEEN)
-    carried = _carry(members, before, memory.wall_k, readings, vapour_pa, span_s)
+    carried = _carry(members, before, memory.wall_k, readings, vapour_pa, span_s, _COLD_K)
     unseen_kg = float((carried.left_kg + before.leaving_kg).mean())  # the window that was open is lost with it
     belief = carried.belief._replace(leaving_kg=np.zeros(MEMBERS))
-    lost_s = outage_s if outage_s > MAX_OUTAGE_S or not readings.temperature else 0.0
+    lost_s = outage_s if outage_s > MAX_OUTAGE_S or not readings.temperature or _stood_still(carried.unsolved) else 0.0
     after = replace(
         memory,
         at_s=inputs.at_s,
@@ -161,7 +161,7 @@ def _update(
     if dt_s > 0:
         wall_k = readings.wall_k if readings.temperature else None
         ledger = walls.note(memory.walls, inputs, memory.wall_k, wall_k, readings.pressure_pa, carried.roll_j, dt_s)
-        memory, belief = _warmth(members, replace(memory, walls=ledger), belief, carried.warming_k_s, inputs)
+        memory, belief = _warmth(members, replace(memory, walls=ledger), belief, carried.warming_k_s, readings, inputs)
         window = flux.observe(
             window,
             members.solvent,
@@ -183,26 +183,33 @@ def _update(
         at_s=inputs.at_s,
         block=pack(belief),
         window=window,
-        unsolved=carried.unsolved,
+        unsolved=carried.unsolved if dt_s > 0 else memory.unsolved,
         wall_k=readings.wall_k,
         pressure_pa=readings.pressure_pa,
         vapour_pa=carried.vapour_pa,
         gauges=gauges,
         no_temperature_s=0.0 if readings.temperature else memory.no_temperature_s + dt_s,
         no_pressure_s=0.0 if readings.pressure else memory.no_pressure_s + dt_s,
-        blind_s=memory.blind_s + (dt_s if memory.no_temperature_s > HOLD_S else 0.0),
+        blind_s=memory.blind_s + (dt_s if memory.no_temperature_s > HOLD_S or _stood_still(carried.unsolved) else 0.0),
     )
     return replace(after, estimate=judge(members, belief, after, leaving_kg_h, carried.film_pa, carried.rubbery))
 
 
-def _carry(members: Members, belief: Belief, wall_k: float, readings: Readings, vapour_pa: float, dt_s: float) -> Carried:
-    """Return the belief after ``dt_s``, the wall going evenly from ``wall_k`` to its reading."""
+def _stood_still(unsolved: int) -> bool:
+    """Return whether so many members could not be carried on that the time is missing in what they say together."""
+    return unsolved > UNSOLVED_SHARE * MEMBERS
+
+
+def _carry(
+    members: Members, belief: Belief, wall_k: float, readings: Readings, vapour_pa: float, dt_s: float, hall_k: float | None = None
+) -> Carried:
+    """Return the belief after ``dt_s``, the wall going from ``wall_k`` to its reading as ``layers.advance`` takes it."""
     film_pa, rubbery = _at_foil(members, belief, wall_k, readings.pressure_pa)
     vapour_pa = min(vapour_pa, float(film_pa.max(axis=1).mean()))  # the film is its only source
     if dt_s <= 0:
         return Carried(belief, np.zeros(MEMBERS), 0.0, np.zeros(MEMBERS), 0, film_pa, rubbery, vapour_pa, np.zeros_like(film_pa))
     drive = Drive(wall_k, readings.wall_k, readings.pressure_pa, vapour_pa)
-    after = layers.advance(members.model, belief.slow, belief.state, drive, dt_s)
+    after = layers.advance(members.model, belief.slow, belief.state, drive, dt_s, hall_k)
     crosslinks_h = (after.state.conversion - belief.state.conversion) @ members.model.shape.share * (LIMIT * 3600 / dt_s)
     carried = belief._replace(state=after.state)
     roll_j = _taken_j(members, belief, carried, after.left_kg)
@@ -224,15 +231,18 @@ def _at_foil(members: Members, belief: Belief, wall_k: float, pressure_pa: float
 
 
 def _rise(members: Members, belief: Belief, carried: Carried, leaving_kg_h: Array, result: PressureRise, gas: Gas) -> Belief:
-    """Return the belief after a pressure-rise test, in which gases of curing look like solvent: as many moles of it."""
+    """Return the belief after a pressure-rise test, in which gases of curing look like solvent: as many moles of it.
+
+    The vapour that gathers holds the film back, so that what the members give off now is held against the test's end.
+    """
     model = members.model
     gas_kg_h = carried.crosslinks_h * (value("curing_gas") * model.polymer_kg * members.solvent.molar_mass_g_mol / 1e3)
-    unsure = (spread("curing_gas") * float(gas_kg_h.mean()), _RISE_MODEL_ERROR * max(result.solvent_kg_h, 0.0), result.solvent_sd_kg_h)
-    return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.solvent_kg_h, hypot(*unsure), gas)[0]
+    unsure = (spread("curing_gas") * float(gas_kg_h.mean()), _RISE_MODEL_ERROR * max(result.late_kg_h, 0.0), result.late_sd_kg_h)
+    return learning.from_solvent(members, belief, leaving_kg_h + gas_kg_h, result.late_kg_h, hypot(*unsure), gas)[0]
 
 
 def _warmth(
-    members: Members, memory: EstimatorMemory, belief: Belief, warming_k_s: Array, inputs: Inputs
+    members: Members, memory: EstimatorMemory, belief: Belief, warming_k_s: Array, readings: Readings, inputs: Inputs
 ) -> tuple[EstimatorMemory, Belief]:
     """Return memory and belief after a look at the load thermocouples, once a minute.
 
@@ -246,9 +256,10 @@ def _warmth(
     refused = list(memory.refused)
     for number, sample in enumerate(samples):
         if sample.value is None:
+            refused[number] = 0  # a sensor that does not read lies no more
             continue
         read_k, temps = kelvin(sample.value), belief.state.temps
-        low_k, high_k = min(float(temps.min()), memory.wall_k, _COLD_K), max(float(temps.max()), memory.wall_k)
+        low_k, high_k = min(float(temps.min()), readings.wall_k, _COLD_K), max(float(temps.max()), readings.wall_k)
         if memory.stuck[number] or not low_k - _GATE_K <= read_k <= high_k + _GATE_K:
             refused[number] += 1
             continue
@@ -258,9 +269,9 @@ def _warmth(
             belief,
             number,
             read_k,
-            hypot(_LOOKS_ALIKE * value("thermocouple_model_error"), _GRADIENT_ERROR * (memory.wall_k - read_k)),
-            memory.wall_k,
-            memory.pressure_pa,
+            hypot(_LOOKS_ALIKE * value("thermocouple_model_error"), _GRADIENT_ERROR * (readings.wall_k - read_k)),
+            readings.wall_k,
+            readings.pressure_pa,
             warming_k_s,
         )
     return replace(memory, looked_at_s=inputs.at_s, refused=(refused[0], refused[1], refused[2])), belief
@@ -304,7 +315,7 @@ def _solvent(members: Members, belief: Belief, window: FluxWindow, gas: Gas) -> 
             belief = _balance(members, belief, window, gas)
             window = replace(window, balanced_kg=window.balance_kg)
     else:
-        window = flux.reopened(window, expected, conflicts, seen=False)
+        window = flux.reopened(window, expected, max(conflicts - 1, 0), seen=False)  # nobody contradicts any more
     return belief, window
 
 

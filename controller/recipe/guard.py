@@ -5,7 +5,8 @@ falls at once is there before any instrument has seen it; what comes down from a
 
 The estimate says how close it is: B, the 80 % point of the solvent's vapour pressure at the foil over the chamber's pressure, with bubbles
 possible from B = 1 on; the pressure below which B would pass 0.8 (the floor); and the upper end of the evolution rate. Without a valid
-estimate the guard does not act. [assume] throughout: where it begins, how fast it lets go.
+estimate the guard begins nothing; a vacuum that it draws down comes down as slowly. [assume] throughout: where it begins, how fast it lets
+go.
 """
 
 from math import exp
@@ -73,7 +74,8 @@ def noticed(m: PhaseMemory, s: PhaseScan, ramping: bool) -> PhaseMemory:
 def why(m: PhaseMemory, s: PhaseScan) -> str:
     """Return what the guard does and why, "" while it does nothing."""
     if not s.estimate.valid:
-        return f"guard off: {s.estimate.why_invalid}" if s.estimate.why_invalid else "guard off: estimate not valid"
+        slowly = f", vacuum drawn down slowly, at {m.guard_mbar:.0f} mbar" if m.guard_mbar else ""
+        return f"guard off: {s.estimate.why_invalid or 'estimate not valid'}{slowly}"
     if not m.guarded:
         return ""
     e = s.estimate

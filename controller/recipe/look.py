@@ -22,6 +22,7 @@ class PhaseMemory(NamedTuple):
     volumes: float = 0.0
     mark: float = 0.0  # pressure at the start of a leak test's rise, mbar
     ripe_s: float = 0.0  # how long the endpoint has been met
+    blind_s: float = 0.0  # how long in one go a cure has had no valid estimate
     gauge: str = ""  # signal whose reading is the mark: a leak test begins and ends on one gauge
     since_s: float = 0.0  # time since the last pressure-rise test
     isolated_s: float = 0.0  # how long the chamber has been isolated; 0 while it is not

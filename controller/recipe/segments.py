@@ -135,13 +135,13 @@ class Soak(TestedPhase):
 class Cure(TestedPhase):
     """Soak until the model says that the endpoint is reached, not before ``min_min`` in band and not beyond ``timeout_min``.
 
-    While the model is outside its validity the phase ends after ``fallback_min`` in band instead, and says so.
+    When the model has been outside its validity for a quarter of an hour, ``fallback_min`` in band is enough instead, and it says so.
     """
 
     kind: Literal["CURE"]
     target_c: Annotated[Temperature, _TARGET]
     min_min: Annotated[Minutes, Field(description="least time in band")]
-    fallback_min: Annotated[Minutes, Field(description="time in band while there is no valid estimate")]
+    fallback_min: Annotated[Minutes, Field(description="time in band that is enough when there is no valid estimate")]
     band_c: Annotated[Band, _BAND] = 5.0
     sensors: Counting = key("ALL", "as SOAK")
     outside: Literal["STOP", "RESET"] = key("STOP", "as SOAK")

@@ -12,6 +12,8 @@ from controller.recipe.model import Cure, Endpoint, PressureRiseTest, Soak
 
 ZONE_LEAD_C: Final = 3.0  # the zones lead the load by a few degrees
 
+FALLBACK_AFTER_S: Final = 900.0  # [assume] without a valid estimate; a moment without one ends no cure that was not ripe
+
 
 def soak(phase: Soak, m: PhaseMemory, s: PhaseScan) -> Step:
     """Hold the target until the time in band is over."""
@@ -24,10 +26,10 @@ def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
     """Hold the target until the endpoint is met and has stood, or for the recipe's time while there is no valid estimate."""
     m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
     met = ripe(s.endpoint, s.estimate)
-    m = m._replace(ripe_s=m.ripe_s + s.dt_s if met else 0.0)
+    m = m._replace(ripe_s=m.ripe_s + s.dt_s if met else 0.0, blind_s=0.0 if s.estimate.valid else m.blind_s + s.dt_s)
     if met and m.counted_s >= phase.min_min * 60 and m.ripe_s >= _persist_s(s.endpoint):
         return Step(m, wanted, done=True, why="endpoint")
-    if not s.estimate.valid and m.counted_s >= phase.fallback_min * 60:
+    if m.blind_s >= FALLBACK_AFTER_S and m.counted_s >= phase.fallback_min * 60:
         return Step(
             m, wanted, done=True, why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid})"
         )

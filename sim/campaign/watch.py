@@ -7,6 +7,7 @@ from typing import Final
 
 from controller.image import Inputs
 from controller.recipe.model import Cure, Endpoint
+from controller.recipe.soaking import FALLBACK_AFTER_S
 from controller.recipe.states import UnitState, Verb
 from controller.solvents import SOLVENTS, Solvent
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
@@ -167,7 +168,7 @@ class Tracer:
         if 0.0 < memory.ripe_s >= 60 * self._end.persist_min and memory.counted_s >= 60 * self._cure.min_min:
             self._own_why = "endpoint"
             return True
-        if not record.estimate.valid and memory.counted_s >= 60 * self._cure.fallback_min:
+        if memory.blind_s >= FALLBACK_AFTER_S and memory.counted_s >= 60 * self._cure.fallback_min:
             self._own_why = f"time recipe: {record.estimate.why_invalid}"
             return True
         if self._cure.on_timeout == "CONTINUE" and memory.elapsed_s >= 60 * self._cure.timeout_min:
