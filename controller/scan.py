@@ -23,7 +23,7 @@ from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Input
 from controller.interlocks import bypass
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
-from controller.interlocks.conditioning import NO_WATCH, condition
+from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
 from controller.interlocks.rule import Effect, Slopes, View
 from controller.interlocks.sensors import Believed, told
@@ -71,7 +71,7 @@ def scan(
         memory = memory._replace(proof=memory.proof._replace(gauges=NO_WATCH))
     process = condition(limits, inputs, memory.proof.gauges, memory.sensors)
     sensors = believe(memory.sensors, limits, inputs, process, "I21V" in memory.interlocks.active)
-    belief, estimate = _estimate(settings, memory, inputs, forecast)
+    belief, estimate = _estimate(settings, memory, gauges_believed(limits, inputs, memory.proof.gauges), forecast)
     memory, ended = _in_effect_again(memory, inputs.at_s) if memory.interlocks.bypassed else (memory, ())
     heating_now = inputs.main_contactor.value is not False
     proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now, memory.outputs.vac_throttle_pct)

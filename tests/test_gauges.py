@@ -9,7 +9,7 @@ from controller.image import Atmosphere, Setpoints
 from controller.interlocks import gauges
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
-from controller.interlocks.conditioning import condition
+from controller.interlocks.conditioning import condition, gauges_believed
 from controller.interlocks.gauges import Watch, contradict
 from controller.interlocks.limits import Limits
 from controller.recipe.look import PhaseMemory, PhaseScan
@@ -90,6 +90,15 @@ def test_a_gauge_that_does_not_follow_the_pump_is_found_after_a_minute():
     assert not watched(300, lambda _: 400.0, 30.0, **PUMP).frozen  # throttled
     assert not watched(300, lambda _: 60.0, 100.0, **PUMP).frozen  # here the Pirani gauge tells
     assert not watched(300, lambda s: 1013.0 * 0.99**s + 100.0, 100.0, **PUMP).frozen
+
+
+def test_the_estimate_sees_no_gauge_that_is_no_pressure():
+    seen = image(pressure_cap_mbar=400.0, pressure_pirani_mbar=3.0)
+    assert gauges_believed(LIMITS, seen, Watch()) is seen
+    frozen = gauges_believed(LIMITS, seen, Watch(frozen=True))
+    assert (frozen.pressure_cap_mbar.value, frozen.pressure_pirani_mbar.value) == (None, 3.0)
+    lying = gauges_believed(LIMITS, seen, Watch(contradict_s=LIMITS.gauge_s))
+    assert (lying.pressure_cap_mbar.value, lying.pressure_pirani_mbar.value) == (None, None)
 
 
 def test_a_frozen_gauge_stays_so_until_it_moves():

@@ -57,6 +57,16 @@ def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH, believed:
     )
 
 
+def gauges_believed(limits: Limits, inputs: Inputs, watch: Watch) -> Inputs:
+    """Return ``inputs`` without the pressure gauges that are no pressure: one that is frozen, or two that contradict each other."""
+    if watch.frozen:
+        return inputs._replace(pressure_cap_mbar=Sample[float](None, Quality.BAD_SENSOR, inputs.at_s))
+    if watch.contradict_s < limits.gauge_s:
+        return inputs
+    nothing = Sample[float](None, Quality.BAD_SENSOR, inputs.at_s)
+    return inputs._replace(pressure_cap_mbar=nothing, pressure_pirani_mbar=nothing)
+
+
 def _required_lost(limits: Limits, inputs: Inputs) -> bool:
     load = {"outer": inputs.load_outer_c, "edge": inputs.load_edge_c, "core": inputs.load_core_c}
     return any(load[name].value is None and load[name].quality is not Quality.ABSENT for name in limits.load_required)
