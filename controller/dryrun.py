@@ -92,7 +92,7 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
             *_where(evolution, names),
             "I18",
         ),
-        Figure("blister number while rubbery", "1", blister.value, limits.blister_warn, *_where(blister, names), "I18B"),
+        Figure("blister number while rubbery", "", blister.value, limits.blister_warn, *_where(blister, names), "I18B"),
         Figure("solvent load against the cold trap", "kg", seen.solvent_kg, limits.trap_share * equipment.trap_kg, None, "", "I17"),
         Figure("solvent load against what is permitted", "kg", seen.solvent_kg, equipment.solvent_kg, None, "", "I17"),
     ]
@@ -150,11 +150,15 @@ def lel_pct(lean_kg_nm3: float, solvent_name: str) -> float:
     return 100 * 100 * vapour / (1 + vapour) / solvent.lel_pct
 
 
+def _unit(figure: Figure) -> str:
+    return f" {figure.unit}" if figure.unit else ""
+
+
 def _acting(
     limits: Limits, equipment: Equipment, recipe: Recipe, seen: Outlook, figures: list[Figure], names: tuple[str, ...]
 ) -> list[Acting]:
     found = [
-        Acting(figure.rule, figure.phase, f"{figure.name}: {figure.value.high:.3g} {figure.unit}, limit {figure.limit:g}")
+        Acting(figure.rule, figure.phase, f"{figure.name}: {figure.value.high:.3g}{_unit(figure)}, limit {figure.limit:g}")
         for figure in figures
         if figure.limit is not None and figure.value.high > figure.limit
     ]
@@ -219,7 +223,7 @@ def lines(receipt: Receipt) -> Iterator[str]:
     for figure in receipt.figures:
         limit = "" if figure.limit is None else f", limit {figure.limit:g}"
         place = f", at {figure.at_h:g} h in {figure.phase}" if figure.at_h is not None and figure.value.high > 0 else ""
-        yield f"{figure.name}: {_said(figure.value)} {figure.unit}{limit}{place}"
+        yield f"{figure.name}: {_said(figure.value)}{_unit(figure)}{limit}{place}"
     for name, end_h in receipt.phases_h:
         yield f"  {end_h:7.2f} h  end of {name}"
     for acting in receipt.interlocks:

@@ -23,6 +23,7 @@ from controller import status
 from controller.clock import wall_s
 from controller.errors import JournalError, OvenctlError
 from controller.journal.mailbox import post
+from controller.journal.product import read_lab_file
 from controller.journal.reader import JournalReader
 from controller.journal.report import report
 from sim import lot
@@ -337,7 +338,7 @@ def _verdict(folder: Path, state: str, console: Console, heard: Heard) -> int:
     lab = json.loads((folder / "lab.json").read_text("utf-8"))
     unsafe = folder / "unsafe.jsonl"
     seen = unsafe.read_text("utf-8").splitlines() if unsafe.exists() else []
-    out = report(folder / "journal.sqlite", folder / "batch-report.html", None, lab, folder / REFERENCE)
+    out = report(folder / "journal.sqlite", folder / "batch-report.html", None, read_lab_file(folder / "lab.json")[0], folder / REFERENCE)
     with JournalReader(folder / "journal.sqlite") as reader:
         stored = reader.last("batch_end")
     end = json.loads(stored.payload) if stored is not None else {}

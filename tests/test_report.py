@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.journal.product import read_lab
 from controller.journal.report import report
 from tests.written_batch import COUPONS, Text, a_batch
 
@@ -20,7 +21,7 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(complete: Path) -> str:
-    return report(complete, complete.with_name("report.html"), 7, COUPONS).read_text(encoding="utf-8")
+    return report(complete, complete.with_name("report.html"), 7, read_lab(COUPONS)).read_text(encoding="utf-8")
 
 
 def test_it_says_what_was_made_from_what_by_whom_and_how_it_ended(page: str) -> None:
@@ -126,7 +127,7 @@ def test_the_drawing_library_is_not_loaded_by_the_core() -> None:
 def test_a_reference_is_drawn_and_named_with_its_hash(complete: Path, page: str, tmp_path: Path) -> None:
     curves = tmp_path / "lab.csv"
     curves.write_text("at_s,residual_core,insoluble_edge,temp_outer,blister\n0,0.18,0,20,\n36000,0.01,0.5,240,0.5\n", encoding="utf-8")
-    beside = report(complete, tmp_path / "report.html", 7, COUPONS, curves).read_text(encoding="utf-8")
+    beside = report(complete, tmp_path / "report.html", 7, read_lab(COUPONS), curves).read_text(encoding="utf-8")
     assert f"lab.csv, SHA-256 {sha256(curves.read_bytes()).hexdigest()}" in re.sub("  +", " ", Text(beside).text).replace(" ,", ",")
     drawn = ">reference<", ">reference *<"
     assert [beside.count(word) for word in drawn] == [2, 1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import JournalError
+from controller.errors import FileError, JournalError
 from controller.journal.entry import entry
 from controller.journal.report import report
 from controller.journal.store import Journal
@@ -53,3 +53,22 @@ def test_a_broken_chain_is_told(tmp_path: Path) -> None:
 def test_an_endpoint_reached_in_a_batch_that_still_runs_is_told(tmp_path: Path) -> None:
     journal = a_batch(tmp_path / "journal.db", "RUNNING", 12.0)
     assert "Endpoint after 11:30:00" in Text(report(journal, tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_a_record_replaces_an_earlier_one_of_its_batch_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = a_batch(tmp_path / "journal.db", "STOPPED", 0.5, batch_id=1)
+    a_batch(journal, "COMPLETE", 14.0, batch_id=2)
+    whole, other = journal.read_bytes(), tmp_path / "lab.toml"
+    other.write_text("lot = 'L1'\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    second = report(journal)
+    assert second == Path("batch-report-2.html")
+    assert report(journal, second) == second
+    for taken in (journal, other, tmp_path, second):
+        with pytest.raises(FileError, match=r"--out.*earlier record of the same batch"):
+            report(journal, taken, 1)
+    with pytest.raises(FileError, match="folder that exists"):
+        report(journal, tmp_path / "nowhere" / "r.html")
+    assert journal.read_bytes() == whole
+    assert other.read_text(encoding="utf-8") == "lot = 'L1'\n"
+    assert "<h1>Batch 2</h1>" in second.read_text(encoding="utf-8")

@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from controller.errors import FileError
+from controller.journal.charts import valid_o2
 from controller.journal.product import LIMITS, judge, read_lab
 
 
@@ -39,3 +41,10 @@ def test_a_wrong_laboratory_result_is_refused_with_its_key(given: dict, key: str
 def test_a_product_on_its_limit_is_within(key: str, limit: float, outside: float) -> None:
     assert judge(LIMITS[key], limit).passed
     assert not judge(LIMITS[key], outside).passed
+
+
+def test_an_o2_reading_counts_once_its_sample_has_flowed() -> None:
+    at_s = np.arange(60.0)
+    flow = np.where((at_s >= 10) & (at_s != 40), 0.8, 0.0)
+    seen = valid_o2(at_s, {"o2_ready": np.ones(60), "o2_sample_flow_l_min": flow, "o2_pct": np.full(60, 0.03)})
+    assert np.flatnonzero(np.isfinite(seen)).tolist() == [*range(24, 40), *range(55, 60)]

@@ -52,5 +52,5 @@ def test_a_reference_that_cannot_be_drawn_is_told(tmp_path: Path) -> None:
     curves = tmp_path / "lab.csv"
     curves.write_text("at_s,residual_core\n0,0.18\n", encoding="utf-8")
     journal = a_batch(tmp_path / "journal.db", "STOPPED", 0.5, columns=older())
-    page = report(journal, tmp_path / "report.html", None, None, curves).read_text(encoding="utf-8")
+    page = report(journal, tmp_path / "report.html", reference_path=curves).read_text(encoding="utf-8")
     assert "The reference lab.csv is not drawn: this journal does not hold the estimate by position." in Text(page).text

@@ -1,15 +1,12 @@
 """``ovenctl report``, ``incident``, ``journal verify``: what the journal says of a batch."""
 
-import json
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from controller.cli.asking import ConfigPath, JournalPath, configured, console
-from controller.errors import FileError, Problem
 
 app = typer.Typer()
 journal_app = typer.Typer(no_args_is_help=True, help="Look into the journal.")
@@ -17,7 +14,7 @@ journal_app = typer.Typer(no_args_is_help=True, help="Look into the journal.")
 
 @app.command()
 def report(
-    out: Annotated[Path, typer.Option(help="HTML file to write")] = Path("batch-report.html"),
+    out: Annotated[Path | None, typer.Option(help="HTML file to write; batch-report-NUMBER.html without")] = None,
     batch: Annotated[int | None, typer.Option(help="number of the batch; the last one without")] = None,
     coupons: Annotated[Path | None, typer.Option(help="TOML or JSON file with lab results")] = None,
     reference: Annotated[Path | None, typer.Option(help="CSV file of curves to draw beside the estimate, see journal/reference.py")] = None,
@@ -26,19 +23,11 @@ def report(
 ) -> None:
     """Write the batch record as one self-contained HTML file."""
     from controller.journal import report as reports
+    from controller.journal.product import read_lab_file
 
     source = journal or Path(configured(config).core.journal)
-    console.print(str(reports.report(source, out, batch, _coupons(coupons), reference)))
-
-
-def _coupons(path: Path | None) -> dict[str, Any] | None:
-    if path is None:
-        return None
-    try:
-        text = path.read_text("utf-8")
-        return dict(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise FileError(str(path), [Problem("file", str(error), "must be readable TOML or JSON in UTF-8")]) from error
+    lab = reports.NO_RESULTS if coupons is None else read_lab_file(coupons)[0]
+    console.print(str(reports.report(source, out, batch, lab, reference)))
 
 
 @app.command()

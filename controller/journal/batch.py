@@ -38,6 +38,9 @@ class Phase(NamedTuple):
     why: str
 
 
+PERMISSIVE: Final = "PERMISSIVE"  # effect of a row that only keeps something from starting: nothing to announce
+
+
 class Alarm(NamedTuple):
     """One alarm from raise to clear; None where that has not happened."""
 

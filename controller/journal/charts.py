@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from controller.image import ZONES
+from controller.interlocks.limits import Limits
 from controller.journal.drawing import (
     BAND,
     BESIDE,
@@ -34,6 +35,7 @@ _ZONE_COLOURS: Final = (ORANGE, VERMILLION, PURPLE)
 _LOAD: Final = (("load_outer_c", "load, outer turn", BLUE), ("load_edge_c", "load, edge", SKY), ("load_core_c", "load, core", GREEN))
 _HEIGHT_IN: Final = 9.3
 _SAMPLE_FLOWS_L_MIN: Final = 0.1
+_SETTLE_S: Final = Limits().o2_settle_s
 
 COLUMNS: Final = (
     "sp_temp_c", "film_min_c", "film_max_c", *(name for name, _, _ in _LOAD), *(f"z{zone}_tc_{tc}_c" for zone in ZONES for tc in "abc"),
@@ -84,7 +86,7 @@ def _nitrogen(ax: "Axes", hours: Column, of: dict[str, Column], marks: Marks) ->
 
 
 def _oxygen(ax: "Axes", hours: Column, of: dict[str, Column], marks: Marks) -> None:
-    ax.plot(hours, positive(valid_o2(of), 1e-4), color=BLUE)
+    ax.plot(hours, positive(valid_o2(3600 * hours, of), 1e-4), color=BLUE)
     decades(ax)
 
 
@@ -132,9 +134,14 @@ def middle(of: dict[str, Column], zone: int) -> Column:
     return np.select([valid == 3, valid == 2, valid == 1], [three[1], of_two, three[0]], np.nan)
 
 
-def valid_o2(of: dict[str, Column]) -> Column:
-    """Return the O2 readings that are evidence, vol %: analyser ready, sample flowing (which it does not under vacuum); else NaN."""
-    return np.where((of["o2_ready"] == 1) & ~(of["o2_sample_flow_l_min"] <= _SAMPLE_FLOWS_L_MIN), of["o2_pct"], np.nan)
+def valid_o2(at_s: Column, of: dict[str, Column]) -> Column:
+    """Return the O2 readings that are evidence, vol %, else NaN.
+
+    The analyser is ready, and its sample has flowed, which it does not under vacuum, for as long as the interlocks want by default (I9).
+    """
+    flows = (of["o2_ready"] == 1) & ~(of["o2_sample_flow_l_min"] <= _SAMPLE_FLOWS_L_MIN)
+    last_without_s = np.maximum.accumulate(np.where(flows, -np.inf, at_s))
+    return np.where(flows & (at_s - last_without_s >= _SETTLE_S), of["o2_pct"], np.nan)
 
 
 def _estimated(ax: "Axes", hours: Column, of: dict[str, Column], name: str, colour: str) -> None:

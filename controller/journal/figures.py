@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from controller.image import ZONES, Interval
-from controller.journal.batch import RUNNING, Record, alarms, endpoint_s, limits_of
+from controller.journal.batch import PERMISSIVE, RUNNING, Record, alarms, endpoint_s, limits_of
 from controller.journal.charts import middle, valid_o2
 from controller.journal.table import Column
 from controller.journal.words import elapsed, interval, percent, with_unit
@@ -29,9 +29,9 @@ def figures(record: Record) -> list[Figure]:
     residual, insoluble = belief_at_end(record, "residual_solvent"), belief_at_end(record, "insoluble")
     invalid = "" if _final(columns, "est_valid") == 1 else "; outside the model's validity at the end"
     limits = limits_of(record)
-    o2_pct = _o2_while_hot(columns)
+    o2_pct = _o2_while_hot(record.table.at_s, columns)
     collected = columns["condensate_kg"][np.isfinite(columns["condensate_kg"])]
-    raised = alarms(record)
+    raised = [alarm for alarm in alarms(record) if alarm.effect != PERMISSIVE]  # what keeps a batch from starting alarms nobody
     return [
         Figure("Duration", elapsed(end_s), "so far" if record.result == RUNNING else ""),
         Figure("Endpoint", "not reached" if reached_s is None else f"after {elapsed(reached_s)}", _endpoint_note(limits)),
@@ -76,10 +76,10 @@ def _final(columns: dict[str, Column], name: str) -> float | None:
     return float(values[-1]) if len(values) else None
 
 
-def _o2_while_hot(columns: dict[str, Column]) -> float | None:
+def _o2_while_hot(at_s: Column, columns: dict[str, Column]) -> float | None:
     """Return the highest reading that is evidence, vol %, while the load or a zone was above 100 °C."""
     heat = [columns["load_outer_c"], columns["load_edge_c"], columns["load_core_c"], *(middle(columns, zone) for zone in ZONES)]
-    values = valid_o2(columns)[np.fmax.reduce(heat) >= _HOT_C]
+    values = valid_o2(at_s, columns)[np.fmax.reduce(heat) >= _HOT_C]
     values = values[np.isfinite(values)]
     return float(values.max()) if len(values) else None
 

@@ -1,25 +1,27 @@
 """The batch record as one HTML file: for the screen, for paper, for the archive. It needs nothing but itself."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from controller.clock import wall_ns
+from controller.errors import FileError, Problem
 from controller.journal import batch as facts
 from controller.journal.batch import Record
 from controller.journal.chain import verify
 from controller.journal.charts import trends
 from controller.journal.estimate_page import Believed
 from controller.journal.figures import belief_at_end, figures
-from controller.journal.product import Coupon, Lab, read_lab
+from controller.journal.product import Coupon, Lab
 from controller.journal.reader import JournalReader
 from controller.journal.reference import Reference, read_reference
 from controller.journal.table import thin
 from controller.journal.tracking import tracking
 from controller.journal.words import elapsed, interval, label, lateness, moments, number, percent, shown, signed, terse, utc
 
+NO_RESULTS: Final = Lab((), ())
 _POINTS: Final = 1400  # per trend: two for each tenth of a millimetre on paper
+_HEAD_BYTES: Final = 2000  # of a record, in which its batch is named
 _VERDICTS: Final = {  # result -> class, mark, sentence
     "COMPLETE": ("complete", "✔", "The recipe ran to its end."),
     "STOPPED": ("stopped", "■", "Ended early by a stop; the recipe did not run to its end."),
@@ -30,28 +32,44 @@ _VERDICTS: Final = {  # result -> class, mark, sentence
 
 
 def report(
-    journal_path: Path | str, out_path: Path | str, batch_id: str | int | None = None, coupons: Mapping[str, Any] | None = None,
+    journal_path: Path | str, out_path: Path | str | None = None, batch_id: str | int | None = None, lab: Lab = NO_RESULTS,
     reference_path: Path | None = None,
 ) -> Path:  # fmt: skip
     """Write the record of a batch (the newest without a ``batch_id``) to ``out_path`` and return it.
 
-    ``coupons`` are laboratory results as ``product.read_lab`` describes them, ``reference_path`` a file of curves to draw beside the
-    estimate as ``reference.read_reference`` reads it. The core may run meanwhile.
+    Without ``out_path`` it goes to ``batch-report-NUMBER.html`` in the working folder. What is there already is replaced when it is an
+    earlier record of the same batch, and nothing else is. ``lab`` are laboratory results, ``reference_path`` a file of curves to draw
+    beside the estimate as ``reference.read_reference`` reads it. The core may run meanwhile.
 
     Raises:
         JournalError: the journal cannot be read or holds no such batch.
-        FileError: the laboratory results or the reference are wrong.
+        FileError: the reference is wrong, or ``out_path`` may not be written.
     """
-    lab = read_lab(coupons)
     reference = None if reference_path is None else read_reference(reference_path)
     with JournalReader(journal_path) as reader:
         record = facts.gather(reader, batch_id)
+    out = Path(f"batch-report-{record.batch.batch_id}.html" if out_path is None else out_path)
+    _check_out(out, record)
     page = _page(record, lab, journal_path, reference)
-    out = Path(out_path)
     partial = out.with_name(f"{out.name}.part")
     partial.write_text(page, encoding="utf-8")
     os.replace(partial, out)
     return out
+
+
+def _mark(record: Record) -> str:
+    """Return by what the head of a record names its batch: the hash of the entry that began it."""
+    return f'<meta name="batch-start" content="{record.start.hash.hex()}">'
+
+
+def _check_out(out: Path, record: Record) -> None:
+    """Raise FileError unless ``out`` is new in a folder that exists, or an earlier record of the same batch."""
+    if not out.parent.is_dir():
+        raise FileError(str(out), [Problem("--out", str(out.parent), "must be a folder that exists")])
+    if not out.exists():
+        return
+    if not out.is_file() or _mark(record).encode() not in out.read_bytes()[:_HEAD_BYTES]:
+        raise FileError(str(out), [Problem("--out", str(out), "must be a new file or an earlier record of the same batch")])
 
 
 def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Reference | None) -> str:
@@ -72,7 +90,8 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
     intents = facts.intents(record)
     verdict, mark, sentence = _VERDICTS.get(record.result, ("stopped", "?", ""))
     return environment.get_template("report.html").render(
-        record=record, start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence, figures=figures(record), lab=lab,
+        record=record, batch_mark=Markup(_mark(record)), start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence,
+        figures=figures(record), lab=lab,
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
         rates=facts.alarm_figures(record), intents=intents, failed=[one for one in intents if one.ok is not True],
         beside=[_beside(record, one) for one in lab.coupons], drawing=Markup(drawing), believed=Believed.of(record, reference),
