@@ -40,6 +40,9 @@ MISTAKES = [
     ("revision = 2", "revision = 2\nrevison = 2", "revison", "did you mean revision"),
     ("revision = 2", "revision = 2\nrevision = 3", "file", "TOML"),
     ("revision = 2", 'revision = "2"', "revision", "integer"),
+    ("revision = 2", "revision = ", "file", "must be TOML (www.toml.io)\n"),
+    ("revision = 2", "revision = 2\nrevision = 2", "file", "each key once"),
+    ('kind = "VENT"', 'kind = "VENT"\ntarget_c = 58.0', "VENT.target_c", "unknown key; VENT takes "),
     ("target_c = 120.0", "target_c = nan", "target_c", "finite"),
     ("target_c = 120.0", "target_f = 248.0", "target_f", "did you mean target_c"),
     ("target_c = 120.0", "target_c = 1e9", "target_c", "350"),
@@ -60,7 +63,19 @@ def test_a_mistake_is_refused_with_file_key_and_what_is_allowed(old, new, key, h
         parse_recipe(edited(TRIAL, old, new), "my.toml")
     assert "my.toml" in str(refused.value)
     assert key in str(refused.value)
-    assert hint in str(refused.value)
+    assert hint in f"{refused.value}\n"
+
+
+@pytest.mark.parametrize("parse", [parse_recipe, parse_load])
+def test_a_byte_order_mark_is_named(parse):
+    with pytest.raises(FileError, match="begins with a byte order mark; save as UTF-8 without"):
+        parse("\ufeff" + (TRIAL if parse is parse_recipe else LOAD), "my.toml")
+
+
+def test_a_wrong_reference_is_told_of_once():
+    with pytest.raises(FileError) as refused:
+        parse_recipe(edited(TRIAL, "target_c = 120.0", 'target_c = "=no-such"'), "r")
+    assert [problem.value for problem in refused.value.problems] == ["=no-such"]
 
 
 def test_size_and_depth_are_checked_before_parsing():
@@ -81,6 +96,8 @@ BEYOND = [
     ("cycles = 2", "cycles = 1", "phase.3.kind", "CYCLE_PURGE"),
     ('kind = "END"', 'kind = "VENT"\ntimeout_min = 5.0', "phase", "END"),
     ("fallback_min = 150.0", "fallback_min = 500.0", "fallback_min", "timeout_min"),
+    ("fallback_min = 150.0", "fallback_min = 9.0", "fallback_min", "at least min_min = 10"),
+    ("min_residual_wt_pct = 10.0", "min_residual_wt_pct = 39.0", "load.min_residual_wt_pct", "at most max_residual_wt_pct"),
 ]
 
 
@@ -127,6 +144,7 @@ LOADS = [
     ("residual_wt_pct = 18.0", "residual_wt_pct = 41.0", "residual_wt_pct", "25"),
     ("length_m = 20.0", "length_m = 40.0", "length_m", "30"),
     ('solvent = "NMP"', 'solvent = "DMF"', "solvent", "NMP"),
+    ('["SR-0001"]', '["SR-0001", "SR-0001"]', "roll_ids", "each roll once"),
 ]
 
 
