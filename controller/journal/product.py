@@ -8,15 +8,15 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
-from controller.validation import problems_of
+from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
 
 
 class Property(NamedTuple):
@@ -45,14 +45,19 @@ MAX_BYTES: Final = 1_000_000
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-def _day(text: str) -> str:
-    """Return ``text`` when it is a day of the calendar, YYYY-MM-DD; ValueError when it is none."""
-    if date.fromisoformat(text).isoformat() != text:
-        raise ValueError("must be YYYY-MM-DD")
-    return text
+def _day(given: object) -> str:
+    """Return ``given`` as YYYY-MM-DD when it is that text or a date; ValueError when it is no day of the calendar."""
+    if isinstance(given, date) and not isinstance(given, datetime):
+        return given.isoformat()
+    try:
+        if isinstance(given, str) and date.fromisoformat(given).isoformat() == given:
+            return given
+    except ValueError:
+        pass
+    raise ValueError("must be a day as YYYY-MM-DD")
 
 
-Day = Annotated[str, AfterValidator(_day)]
+Day = Annotated[str, BeforeValidator(_day)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Hours = Annotated[float, Field(ge=0, le=2000)]
 Celsius = Annotated[float, Field(ge=-20, le=400)]
@@ -128,9 +133,6 @@ class _LabFile(Strict):
     lab: _Properties = _Properties()
 
 
-_KEYS: Final = tuple({*_LabFile.model_fields, *Coupon.model_fields, *LIMITS})
-
-
 def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
     """Return laboratory results from a mapping with the keys of the file; ``name`` is what errors call it.
 
@@ -140,7 +142,7 @@ def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
     try:
         found = _LabFile.model_validate(dict(given or {}))
     except ValidationError as error:
-        raise FileError(name, problems_of(error, _KEYS)) from error
+        raise FileError(name, problems_of(error, _LabFile)) from error
     except RecursionError:
         raise FileError(name, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
     judged = [judge(LIMITS[key], value) for key, value in found.lab.model_dump(exclude_none=True).items()]
@@ -155,6 +157,8 @@ def read_lab_file(path: Path) -> tuple[Lab, str]:
         if len(raw) > MAX_BYTES:
             raise FileError(str(path), [Problem("size", len(raw), f"at most {MAX_BYTES} bytes")])
         text = raw.decode("utf-8")
+        if text.startswith(BYTE_ORDER_MARK):
+            raise FileError(str(path), [MARKED])
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise FileError(str(path), [Problem("file", str(error)[:200], "must be readable TOML or JSON in UTF-8")]) from error
