@@ -37,7 +37,7 @@ def _hint(place: tuple[int | str, ...], known: tuple[str, ...] | type[BaseModel]
     name = str(place[-1])
     tables = [] if isinstance(known, tuple) else _tables(known, place[:-1])
     keys = known if isinstance(known, tuple) else tuple(dict.fromkeys(key for table in tables for key in _taken(table)))
-    if near := get_close_matches(name, [key for key in keys if key != name], n=1, cutoff=0.5):
+    if near := get_close_matches(name, [key for key in keys if key != name], n=1, cutoff=0.6):
         return f"; did you mean {near[0]}?"
     if not tables or not keys:
         return ""

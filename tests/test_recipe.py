@@ -6,7 +6,9 @@ import pytest
 
 from controller.equipment import Equipment
 from controller.errors import FileError
+from controller.fitness import problems_of_any
 from controller.interlocks.limits import Limits
+from controller.memory import Settings
 from controller.recipe.check import check_load, check_recipe, solvent_kg, warnings_of
 from controller.recipe.proving import Proving
 from controller.recipe.reading import parse_load, parse_recipe, read_load, read_recipe
@@ -128,6 +130,18 @@ def test_a_site_with_a_stricter_proof_refuses_what_would_not_pass_it(proving, ke
     recipe = parse_recipe(TRIAL, "r").recipe
     problems = [str(problem) for problem in check_recipe(recipe, Equipment(), proving)]
     assert any(problem.startswith(key) and hint in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_ready_recipe_fits_over_its_whole_formula(path):
+    assert problems_of_any(Settings(), read_recipe(path)) == []
+
+
+def test_a_formula_range_beyond_the_oven_is_refused():
+    text = edited(edited(TRIAL, "low = 235.0", "low = 16"), "high = 258.0", "high = 1e9")
+    problems = problems_of_any(Settings(), parse_recipe(text, "r"))
+    low, high = "formula.cure-temperature.low = 16", "formula.cure-temperature.high = 1000000000.0"
+    assert all(any(str(problem).startswith(f"{end}.0: phase.") for problem in problems) for end in (low, high.removesuffix(".0"))), problems
 
 
 def test_without_a_purge_heat_is_refused():
