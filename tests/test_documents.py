@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from controller import config, printing, wiring
+from controller.__main__ import app
 from controller.block import Reason
 from controller.documents import acceptance
 from controller.image import OWN_SIGNALS, SIGNALS
@@ -21,6 +23,16 @@ GENERATED = dict(printing.DOCUMENTS.values())
 def test_a_generated_file_is_fresh(name):
     stored = (DEPLOY / name).read_text("utf-8")
     assert GENERATED[name]() in stored, "renew it with `ovenctl print`"
+
+
+def test_the_help_of_print_lists_every_document():
+    shown = CliRunner().invoke(app, ["print", "--help"]).output
+    assert [name for name in printing.DOCUMENTS if name not in shown] == []
+
+
+def test_every_key_of_a_recipes_tables_has_a_meaning():
+    said = (DEPLOY / "RECIPES.md").read_text("utf-8").split("## [power_fail]")[1].split("\n## What")[0]
+    assert [line for line in said.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
 
 
 def test_the_acceptance_protocol_has_a_step_for_each_rule_of_the_contract_and_each_refusal():
