@@ -13,6 +13,7 @@ from controller.documents import acceptance
 from controller.image import OWN_SIGNALS, SIGNALS
 from controller.interlocks.rule import Effect
 from controller.interlocks.table import RULES
+from controller.journal.product import read_lab_file
 from controller.recipe.states import TABLE, Trigger, UnitState
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -23,6 +24,14 @@ GENERATED = dict(printing.DOCUMENTS.values())
 def test_a_generated_file_is_fresh(name):
     stored = (DEPLOY / name).read_text("utf-8")
     assert GENERATED[name]() in stored, "renew it with `ovenctl print`"
+
+
+def test_the_example_of_a_laboratory_file_is_one_and_every_key_has_a_meaning(tmp_path):
+    text = (DEPLOY / "LAB.md").read_text("utf-8")
+    (tmp_path / "lab.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    lab, _ = read_lab_file(tmp_path / "lab.toml")
+    assert ([coupon.name for coupon in lab.coupons], len(lab.properties)) == (["A1", "B7"], 3)
+    assert [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
 
 
 def test_the_help_of_print_lists_every_document():
