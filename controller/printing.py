@@ -11,6 +11,7 @@ from controller.config import Config
 from controller.documents.acceptance import acceptance_test
 from controller.documents.alarms import alarm_list
 from controller.documents.effects import cause_and_effect
+from controller.documents.laboratory import laboratory_file
 from controller.documents.opcua import opcua_server
 from controller.documents.states import state_diagram
 from controller.image import SIGNALS
@@ -103,6 +104,7 @@ DOCUMENTS: Final[dict[str, tuple[str, Callable[[], str]]]] = {  # what is printe
     "fat": ("FAT.md", acceptance_test),
     "recovery": ("RECOVERY.md", recovery_table),
     "recipe": ("RECIPES.md", recipe_reference),
+    "lab": ("LAB.md", laboratory_file),
     "opcua": ("OPCUA.md", opcua_server),
     "config": ("controller.toml", config_file),
 }

@@ -1,27 +1,72 @@
 """What people wrote, checked: pydantic's findings as problems that name key, value and what is allowed."""
 
+from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Final
+from inspect import get_annotations
+from typing import Any, Final, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from controller.errors import Problem
 
 MOST_PROBLEMS: Final = 50  # told of one file; a hostile one has tens of thousands
+BYTE_ORDER_MARK: Final = "\ufeff"
+MARKED: Final = Problem("file", BYTE_ORDER_MARK, "begins with a byte order mark; save as UTF-8 without")
 _KEY_SHOWN: Final = 120  # characters
+_MOST_TAKEN: Final = 8  # keys shown of those that a table takes
+_OWN: Final = ("kind", "at", "turn")  # of a phase: never the right key for a wrong one
 
 
-def problems_of(error: ValidationError, known_keys: tuple[str, ...] = ()) -> list[Problem]:
-    """Return ``error`` as problems, the first 50; an unknown key gets the nearest of ``known_keys`` as a hint."""
+def problems_of(error: ValidationError, known: tuple[str, ...] | type[BaseModel] = ()) -> list[Problem]:
+    """Return ``error`` as problems, the first 50; an unknown key gets a hint from ``known``: keys, or the model that was asked for."""
     problems, every = [], error.errors(include_url=False, include_context=True)
     for found in every[:MOST_PROBLEMS]:
         key = ".".join(str(part)[:_KEY_SHOWN] for part in found["loc"]) or "file"
         allowed = found["msg"]
         if found["type"] == "extra_forbidden":
-            near = get_close_matches(key.rsplit(".", 1)[-1], known_keys, n=1, cutoff=0.5)
-            allowed = "unknown key" + (f"; did you mean {near[0]}?" if near else "")
+            allowed = "unknown key" + _hint(found["loc"], known)
         value = "(missing)" if found["type"] == "missing" else found["input"]
         problems.append(Problem(key, value, allowed))
     if len(every) > MOST_PROBLEMS:
         problems.append(Problem("file", f"{len(every) - MOST_PROBLEMS} more", "all of them corrected"))
     return problems
+
+
+def _hint(place: tuple[int | str, ...], known: tuple[str, ...] | type[BaseModel]) -> str:
+    """Return what the unknown key at ``place`` may have been meant to be: the nearest key, else those that its table takes."""
+    name = str(place[-1])
+    tables = [] if isinstance(known, tuple) else _tables(known, place[:-1])
+    keys = known if isinstance(known, tuple) else tuple(dict.fromkeys(key for table in tables for key in _taken(table)))
+    if near := get_close_matches(name, [key for key in keys if key != name], n=1, cutoff=0.6):
+        return f"; did you mean {near[0]}?"
+    if not tables or not keys:
+        return ""
+    who = f"{place[-2]} takes" if "kind" in tables[0].model_fields else "allowed are"
+    return f"; {who} {', '.join(keys[:_MOST_TAKEN])}{', ...' if len(keys) > _MOST_TAKEN else ''}"
+
+
+def _tables(model: type[BaseModel], place: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """Return the tables that may stand at ``place`` of ``model``."""
+    tables = [model]
+    for part in place:
+        if named := [table.model_fields[part].annotation for table in tables if isinstance(part, str) and part in table.model_fields]:
+            tables = [inner for annotation in named for inner in _models(annotation)]
+        elif kinds := [
+            table for table in tables if "kind" in table.model_fields and part in get_args(table.model_fields["kind"].annotation)
+        ]:
+            tables = kinds
+    return tables
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield every model in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _taken(table: type[BaseModel]) -> list[str]:
+    """Return the keys that ``table`` takes, its own before those that it shares with others."""
+    own = get_annotations(table)
+    return sorted((key for key in table.model_fields if key not in _OWN), key=lambda key: key not in own)

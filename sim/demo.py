@@ -140,7 +140,7 @@ sample_every_s = 10.0
 @asynccontextmanager
 async def _processes(demo: Demo, folder: Path, way: Wire, config: Path) -> AsyncIterator[dict[str, asyncio.subprocess.Process]]:
     """Run PLC, core and gateway; on the way out stop them in the order gateway, core, PLC, so that the core can leave the oven safe."""
-    sim = ["-m", "sim", "plc", *way.arguments, "--rate", str(demo.rate), "--scan-s", "1.0", "--load", str(demo.load), "--seed",
+    sim = ["-m", "sim", "plc", *way.arguments, "--rate", str(demo.rate), "--scan", "1.0", "--load", str(demo.load), "--seed",
            str(demo.seed), "--truth", str(folder / "lab.json"), "--reference", str(folder / REFERENCE),
            "--unsafe", str(folder / "unsafe.jsonl")]  # fmt: skip
     commands = {

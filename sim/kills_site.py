@@ -160,7 +160,7 @@ async def running_plc(site: Site) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the soft PLC with its judge."""
     asked = site.asked
     plc = await site.spawn(
-        "plc", "sim", "plc", "--port", str(site.port), "--rate", str(asked.rate), "--scan-s", str(SCAN_S), "--load", str(asked.load),
+        "plc", "sim", "plc", "--port", str(site.port), "--rate", str(asked.rate), "--scan", str(SCAN_S), "--load", str(asked.load),
         "--seed", str(asked.seed), "--unsafe", str(site.folder / "unsafe.jsonl"),
     )  # fmt: skip
     try:

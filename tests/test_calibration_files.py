@@ -164,6 +164,44 @@ def test_coupons_kept_back_are_foretold_and_better_than_before(tmp_path: Path) -
     assert "A4" not in [one.name for one in found.parameters.coupon]
 
 
+def test_where_nothing_can_be_written_is_said_before_the_calculation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.calibrate.cli.calibrate", lambda *_, **__: pytest.fail("calculated"))
+    lab = written(tmp_path / "lab.toml", ladder())
+    assert f"{tmp_path / 'none'}': must be a folder" in str(run(lab, "--out", tmp_path / "none" / "L1.toml").exception)
+    assert f"{lab}': must be a folder" in str(run(lab, "--out", lab / "L1.toml").exception)
+    assert "does not go with --show" in str(run(lab, "--show", "--out", tmp_path / "L1.toml").exception)
+
+
+@pytest.mark.parametrize(("given", "says"), [("2026-11-20", ""), ("'20.11.2026'", "YYYY-MM-DD"), ("2026-11-20T08:00:00", "YYYY-MM-DD")])
+def test_a_day_is_read_or_its_form_is_named(tmp_path: Path, given: str, says: str) -> None:
+    lab = written(tmp_path / "lab.toml", f"date = {given}\n")
+    if says:
+        with pytest.raises(FileError, match=says):
+            read_lab_file(lab)
+    else:
+        assert read_lab_file(lab)[0].date == given
+
+
+def test_an_unknown_key_of_a_coupon_gets_the_coupons_own_keys(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="solvent = 'NMP': unknown key; allowed are position, name") as refused:
+        read_lab_file(written(tmp_path / "lab.toml", ladder() + "solvent = 'NMP'\n"))
+    assert "did you mean" not in str(refused.value)
+
+
+def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="begins with a byte order mark; save as UTF-8 without"):
+        read_lab_file(written(tmp_path / "lab.toml", "\ufeff" + ladder()))
+
+
+def test_a_single_coupon_is_not_held_against_others(tmp_path: Path) -> None:
+    text = "lot = 'L1'\nresin = 'PAI'\n" + coupon("A1", "history = [[0, 230.0], [0.2, 230.0]]", 95.0)
+    said = "\n".join(calibrate(written(tmp_path / "lab.toml", text), [], "2026-11-22").warnings)
+    assert "A1 +" in said
+    assert "the prior foretells" in said
+    assert "other coupons" not in said
+    assert "--held-out" not in said
+
+
 def test_an_outlier_is_named(tmp_path: Path) -> None:
     right = calibrate(written(tmp_path / "right.toml", ladder()), [], "2026-11-22")
     assert not [said for said in right.warnings if "foretell" in said]

@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from controller import config, printing, wiring
+from controller.__main__ import app
 from controller.block import Reason
 from controller.documents import acceptance
 from controller.image import OWN_SIGNALS, SIGNALS
 from controller.interlocks.rule import Effect
 from controller.interlocks.table import RULES
+from controller.journal.product import read_lab_file
 from controller.recipe.states import TABLE, Trigger, UnitState
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -21,6 +24,24 @@ GENERATED = dict(printing.DOCUMENTS.values())
 def test_a_generated_file_is_fresh(name):
     stored = (DEPLOY / name).read_text("utf-8")
     assert GENERATED[name]() in stored, "renew it with `ovenctl print`"
+
+
+def test_the_example_of_a_laboratory_file_is_one_and_every_key_has_a_meaning(tmp_path):
+    text = (DEPLOY / "LAB.md").read_text("utf-8")
+    (tmp_path / "lab.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    lab, _ = read_lab_file(tmp_path / "lab.toml")
+    assert ([coupon.name for coupon in lab.coupons], len(lab.properties)) == (["A1", "B7"], 3)
+    assert [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+def test_the_help_of_print_lists_every_document():
+    shown = CliRunner().invoke(app, ["print", "--help"]).output
+    assert [name for name in printing.DOCUMENTS if name not in shown] == []
+
+
+def test_every_key_of_a_recipes_tables_has_a_meaning():
+    said = (DEPLOY / "RECIPES.md").read_text("utf-8").split("## [power_fail]")[1].split("\n## What")[0]
+    assert [line for line in said.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
 
 
 def test_the_acceptance_protocol_has_a_step_for_each_rule_of_the_contract_and_each_refusal():

@@ -6,7 +6,9 @@ import pytest
 
 from controller.equipment import Equipment
 from controller.errors import FileError
+from controller.fitness import problems_of_any
 from controller.interlocks.limits import Limits
+from controller.memory import Settings
 from controller.recipe.check import check_load, check_recipe, solvent_kg, warnings_of
 from controller.recipe.proving import Proving
 from controller.recipe.reading import parse_load, parse_recipe, read_load, read_recipe
@@ -40,6 +42,9 @@ MISTAKES = [
     ("revision = 2", "revision = 2\nrevison = 2", "revison", "did you mean revision"),
     ("revision = 2", "revision = 2\nrevision = 3", "file", "TOML"),
     ("revision = 2", 'revision = "2"', "revision", "integer"),
+    ("revision = 2", "revision = ", "file", "must be TOML (www.toml.io)\n"),
+    ("revision = 2", "revision = 2\nrevision = 2", "file", "each key once"),
+    ('kind = "VENT"', 'kind = "VENT"\ntarget_c = 58.0', "VENT.target_c", "unknown key; VENT takes "),
     ("target_c = 120.0", "target_c = nan", "target_c", "finite"),
     ("target_c = 120.0", "target_f = 248.0", "target_f", "did you mean target_c"),
     ("target_c = 120.0", "target_c = 1e9", "target_c", "350"),
@@ -60,7 +65,19 @@ def test_a_mistake_is_refused_with_file_key_and_what_is_allowed(old, new, key, h
         parse_recipe(edited(TRIAL, old, new), "my.toml")
     assert "my.toml" in str(refused.value)
     assert key in str(refused.value)
-    assert hint in str(refused.value)
+    assert hint in f"{refused.value}\n"
+
+
+@pytest.mark.parametrize("parse", [parse_recipe, parse_load])
+def test_a_byte_order_mark_is_named(parse):
+    with pytest.raises(FileError, match="begins with a byte order mark; save as UTF-8 without"):
+        parse("\ufeff" + (TRIAL if parse is parse_recipe else LOAD), "my.toml")
+
+
+def test_a_wrong_reference_is_told_of_once():
+    with pytest.raises(FileError) as refused:
+        parse_recipe(edited(TRIAL, "target_c = 120.0", 'target_c = "=no-such"'), "r")
+    assert [problem.value for problem in refused.value.problems] == ["=no-such"]
 
 
 def test_size_and_depth_are_checked_before_parsing():
@@ -81,6 +98,8 @@ BEYOND = [
     ("cycles = 2", "cycles = 1", "phase.3.kind", "CYCLE_PURGE"),
     ('kind = "END"', 'kind = "VENT"\ntimeout_min = 5.0', "phase", "END"),
     ("fallback_min = 150.0", "fallback_min = 500.0", "fallback_min", "timeout_min"),
+    ("fallback_min = 150.0", "fallback_min = 9.0", "fallback_min", "at least min_min = 10"),
+    ("min_residual_wt_pct = 10.0", "min_residual_wt_pct = 39.0", "load.min_residual_wt_pct", "at most max_residual_wt_pct"),
 ]
 
 
@@ -113,6 +132,18 @@ def test_a_site_with_a_stricter_proof_refuses_what_would_not_pass_it(proving, ke
     assert any(problem.startswith(key) and hint in problem for problem in problems), problems
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_ready_recipe_fits_over_its_whole_formula(path):
+    assert problems_of_any(Settings(), read_recipe(path)) == []
+
+
+def test_a_formula_range_beyond_the_oven_is_refused():
+    text = edited(edited(TRIAL, "low = 235.0", "low = 16"), "high = 258.0", "high = 1e9")
+    problems = problems_of_any(Settings(), parse_recipe(text, "r"))
+    low, high = "formula.cure-temperature.low = 16", "formula.cure-temperature.high = 1000000000.0"
+    assert all(any(str(problem).startswith(f"{end}.0: phase.") for problem in problems) for end in (low, high.removesuffix(".0"))), problems
+
+
 def test_without_a_purge_heat_is_refused():
     start = TRIAL.index('[[phase]]\nkind = "CYCLE_PURGE"')
     end = TRIAL.index("[[phase]]", start + 1)
@@ -127,6 +158,7 @@ LOADS = [
     ("residual_wt_pct = 18.0", "residual_wt_pct = 41.0", "residual_wt_pct", "25"),
     ("length_m = 20.0", "length_m = 40.0", "length_m", "30"),
     ('solvent = "NMP"', 'solvent = "DMF"', "solvent", "NMP"),
+    ('["SR-0001"]', '["SR-0001", "SR-0001"]', "roll_ids", "each roll once"),
 ]
 
 

@@ -135,6 +135,9 @@ CALLED_WRONG = [
     (PART + CALL, "", "a sub-recipe calls no other"),
     (PART.replace("soak_min = 10.0", "soak_min = -1.0"), "", "phase.2 part.toml phase.0.SOAK.soak_min"),
     (PART.replace("revision = 1", ""), "", "part.toml revision"),
+    (PART.split("[formula")[0] + "phase = 5\n", "", "part.toml phase = 5: a sub-recipe has phases"),
+    (PART.split("[formula")[0] + "phase = []\n", "", "part.toml phase = []: a sub-recipe has phases"),
+    (PART.split("[[phase")[0], "", "part.toml phase = None: a sub-recipe has phases"),
 ]
 
 
@@ -144,6 +147,34 @@ def test_a_mistake_in_a_called_recipe_names_both_files(tmp_path, part, keys, say
         read_recipe(written(tmp_path, part, CALL + keys), {"cure-temperature": 240.0})
     assert says in str(refused.value)
     assert "whole.toml" in str(refused.value)
+
+
+OTHER = "[called]  # texts\nother = 'x'\n"
+
+
+@pytest.mark.parametrize("before", [OTHER, OTHER.rstrip(), "[called]\n"])
+def test_a_called_recipe_is_put_under_called_wherever_that_stands(tmp_path, before):
+    path = written(tmp_path)
+    path.write_text(HEAD + before + "\n" + BEFORE + CALL + COOL + END)
+    sourced = read_recipe(path)
+    assert [phase.kind for phase in sourced.recipe.phase] == ["LEAK_TEST", "CYCLE_PURGE", "SOAK", "COOL", "END"]
+    path.write_text(HEAD + BEFORE + CALL + COOL + END + before)
+    assert read_recipe(path).sha256 == sourced.sha256
+
+
+def test_called_in_a_text_is_not_taken_for_the_table(tmp_path):
+    path = written(tmp_path)
+    purpose = next(line for line in HEAD.splitlines() if line.startswith("purpose"))
+    path.write_text(HEAD.replace(purpose, f'purpose = """A text\n{OTHER}"""') + OTHER + BEFORE + CALL + COOL + END)
+    assert "[called]" in read_recipe(path).recipe.purpose
+
+
+@pytest.mark.parametrize(("called", "says"), [("called = 5", "called = 5: a table"), ("called = {}", "begun by a line")])
+def test_called_that_takes_no_text_is_refused(tmp_path, called, says):
+    path = written(tmp_path)
+    path.write_text(f"{called}\n{path.read_text()}")
+    with pytest.raises(FileError, match=says):
+        read_recipe(path)
 
 
 # ---- the check sees every way ----

@@ -4,6 +4,7 @@ from math import nan
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from controller.block import PlcState
 from controller.config import Core
@@ -14,6 +15,7 @@ from controller.recipe.reading import read_load
 from controller.southbound.contract import ECHO_S
 from controller.wiring import load
 from sim import bench, virtual
+from sim.__main__ import app
 from sim.softplc import Settings as PlcSettings
 from sim.virtual import LONGEST_SCAN_S
 
@@ -39,6 +41,12 @@ def without_every_second_block(rig, scans=20):
         rig.step()
         seen.add((rig.plc.state, rig.plc.lease))
     return seen
+
+
+@pytest.mark.parametrize("option", ["--scan", "--scan-s"])
+@pytest.mark.parametrize("command", [["batch", "r.toml"], ["plc"]], ids=["batch", "plc"])
+def test_the_scan_period_is_one_option_of_every_command(command, option):
+    assert "Invalid value for '--scan'" in CliRunner().invoke(app, [*command, option, "9"], env={"COLUMNS": "200"}).output
 
 
 @pytest.mark.parametrize("scan_s", [5.0, 2.001, 0.0, -1.0, nan, 0.04])

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from controller import status, why
+from controller.__main__ import app
 from controller.command import Start
 from controller.errors import JournalError
 from controller.image import SIGNALS
@@ -220,3 +222,10 @@ def test_a_journal_without_a_first_out_says_none_yet(tmp_path):
     with journal.reader() as reader, pytest.raises(JournalError, match="none yet"):
         incident.snapshot(reader)
     journal.close()
+
+
+def test_an_incident_is_read_from_the_journal_that_is_named(oven):
+    journal = tripped(oven, after=5)
+    journal.flush()
+    shown = CliRunner().invoke(app, ["incident", "--list", "--journal", str(journal.path)])
+    assert "I2" in shown.output, shown.exception

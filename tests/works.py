@@ -72,7 +72,7 @@ poll_s = 0.1
     async def start(self, name: str) -> None:
         arguments = {
             "plc": ("-m", "sim", "plc", "--opcua", "--port", str(self.plc_port), "--pki", str(self.folder / "pki"), "--rate", str(RATE),
-                    "--scan-s", "1.0", "--load", str(ROOT / "recipes" / "loads" / "sample-roll.toml"), "--seed", "1"),
+                    "--scan", "1.0", "--load", str(ROOT / "recipes" / "loads" / "sample-roll.toml"), "--seed", "1"),
             "core": ("-m", "controller", "run", "-c", str(self._config)),
             "gateway": ("-m", "controller", "gateway", "-c", str(self._config)),
         }[name]  # fmt: skip

@@ -1,5 +1,6 @@
 """``ovenctl calibrate``: options in, what is printed out."""
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,8 @@ def run(wanted: Wanted) -> tuple[RenderableType, dict[str, Any]]:
         FileError: something in a file or an option is wrong; then nothing is written.
     """
     if wanted.show:
+        if wanted.out is not None:
+            raise FileError("command line", [Problem("--out", str(wanted.out), "does not go with --show, which writes nothing")])
         rows = shown.drift([(path, *parameter_set.read(path)) for path in wanted.files])
         return shown.drift_table(rows), {"drift": [row._asdict() for row in rows]}
     try:
@@ -39,6 +42,8 @@ def run(wanted: Wanted) -> tuple[RenderableType, dict[str, Any]]:
         raise FileError("--date", [Problem("date", wanted.date, "a day as YYYY-MM-DD")]) from None
     if wanted.out is not None and wanted.out.exists():
         raise FileError(str(wanted.out), [Problem("--out", str(wanted.out), "must be a new file: a parameter set is never overwritten")])
+    if wanted.out is not None and not (wanted.out.parent.is_dir() and os.access(wanted.out.parent, os.W_OK)):
+        raise FileError(str(wanted.out), [Problem("--out", str(wanted.out.parent), "must be a folder that is there and may be written to")])
     lab, *journals = wanted.files
     found = calibrate(lab, journals, wanted.date, lot=wanted.lot, prior_path=wanted.prior, held_out=wanted.held_out)
     said = shown.as_json(found)

@@ -41,6 +41,8 @@ def of_belief(
         found.append(
             f"{told} from what the other coupons foretell; the first may have moved the others. "
             f"Check assay and history, or keep it back with --held-out '{worst[0].name}'"
+            if len(rows) > 1
+            else f"{told} from what the prior foretells: check assay and history"
         )
     learnt = _slope_learnt(prior, posterior, rows)
     if span_k < _SPAN_K or learnt < 0.3:
@@ -95,7 +97,8 @@ def of_drying(alone: list[Piece], rows: tuple[Dried, ...], learnt: drying.Learnt
         )
     if worst := sorted((row for row in rows if abs(row.z) > _OUTLIER), key=lambda row: -abs(row.z)):
         told = ", ".join(f"{row.name} {row.z:+.1f} sd" for row in worst)
-        found.append(f"residual solvent of {told} from what the other coupons foretell: check weighing, film_um and history")
+        by = "the other coupons foretell" if len(rows) > 1 else "the prior foretells"
+        found.append(f"residual solvent of {told} from what {by}: check weighing, film_um and history")
     if thick := [piece.name for piece in alone if piece.coupon.film_um is None]:
         found.append(f"film_um of {', '.join(thick)} is missing: {FILM_UM:g} um is taken, and the diffusion goes with its square")
     if learnt.effective < drying.ENOUGH:

@@ -4,9 +4,10 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperArgument, TyperCommand
 
 from controller.cli.asking import AsJson, Asker, ConfigPath, JournalPath, ask, configured, console
 from controller.clock import wall_ns
@@ -93,8 +94,21 @@ def calibrate(
         console.print(shown)
 
 
-@app.command("print")
-def print_(what: Annotated[str, typer.Argument(help="io, matrix, effects, alarms, states, fat, config; a wrong name lists all")]) -> None:
+class _Listing(TyperCommand):
+    """A command whose help lists the documents; they are imported for that alone."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help with the documents' names."""
+        from controller.printing import DOCUMENTS
+
+        for one in self.params:
+            if isinstance(one, TyperArgument):
+                one.help = ", ".join(DOCUMENTS)
+        super().format_help(ctx, formatter)
+
+
+@app.command("print", cls=_Listing)
+def print_(what: Annotated[str, typer.Argument(help="the document")]) -> None:
     """Print a document made from the one table behind it: lists, matrices, the state diagram, the acceptance protocol, controller.toml."""
     from controller.printing import DOCUMENTS
 

@@ -20,12 +20,12 @@ def recipe_check(
     file: Path, load: Annotated[Path | None, typer.Option(help="load record to check with it")] = None, config: ConfigPath = None
 ) -> None:
     """Check a recipe, and a load with it, against form, equipment and the claims' windows."""
-    from controller.fitness import problems_of
+    from controller.fitness import problems_of_any
     from controller.recipe import check, reading
 
     settings = configured(config).settings
     sourced = reading.read_recipe(file)
-    problems = problems_of(settings, sourced.recipe)
+    problems = problems_of_any(settings, sourced)
     if problems:
         raise FileError(str(file), problems)
     if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, settings.equipment)):

@@ -34,13 +34,14 @@ def report(
 def incident(
     number: Annotated[int | None, typer.Argument(help="of the incident; the newest without")] = None,
     listed: Annotated[bool, typer.Option("--list", help="list them all")] = False,
+    journal: JournalPath = None,
     config: ConfigPath = None,
 ) -> None:
     """Show a first-out with the minute before and after it: order of the rows, signals that moved, main values."""
     from controller.journal import incident as incidents
     from controller.journal.reader import JournalReader
 
-    with JournalReader(Path(configured(config).core.journal)) as reader:
+    with JournalReader(journal or Path(configured(config).core.journal)) as reader:
         if listed:
             for one in incidents.incidents(reader):
                 console.print(f"{one.number:4} {one.at_s:12.1f} s  {one.rule:5} {one.effect:8} {one.text}", highlight=False, markup=False)

@@ -8,15 +8,15 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
-from controller.validation import problems_of
+from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
 
 
 class Property(NamedTuple):
@@ -45,14 +45,19 @@ MAX_BYTES: Final = 1_000_000
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-def _day(text: str) -> str:
-    """Return ``text`` when it is a day of the calendar, YYYY-MM-DD; ValueError when it is none."""
-    if date.fromisoformat(text).isoformat() != text:
-        raise ValueError("must be YYYY-MM-DD")
-    return text
+def _day(given: object) -> str:
+    """Return ``given`` as YYYY-MM-DD when it is that text or a date; ValueError when it is no day of the calendar."""
+    if isinstance(given, date) and not isinstance(given, datetime):
+        return given.isoformat()
+    try:
+        if isinstance(given, str) and date.fromisoformat(given).isoformat() == given:
+            return given
+    except ValueError:
+        pass
+    raise ValueError("must be a day as YYYY-MM-DD")
 
 
-Day = Annotated[str, AfterValidator(_day)]
+Day = Annotated[str, BeforeValidator(_day)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Hours = Annotated[float, Field(ge=0, le=2000)]
 Celsius = Annotated[float, Field(ge=-20, le=400)]
@@ -66,22 +71,40 @@ class Coupon(Strict):
     straight lines between), or neither, and then nothing can be calibrated with it.
     """
 
-    position: Word  # where on the roll or in the oven, in words
-    name: Word | None = None
-    lot: Word | None = None  # when it is not that of the file
-    batch: Word | Annotated[int, Field(ge=1)] | None = None  # number; FILE:number when several journals have it
-    zone: Literal["outer", "upper", "middle", "core", "edge", "roll"] | None = None
-    history: Annotated[tuple[Point, ...], Field(strict=False, min_length=2, max_length=5000)] | None = None
-    temperature_sd_c: Annotated[float, Field(ge=0, le=20)] | None = None  # of the whole history; coupons of one oven share the error
-    insoluble_pct: Percent | None = None
-    insoluble_sd_pct: Annotated[float, Field(ge=0.05, le=30)] | None = None  # standard deviation of the value, points
-    residual_wt_pct: Percent | None = None
-    residual_sd_wt_pct: Annotated[float, Field(ge=0.001, le=10)] | None = None  # without: 0.05 wt% and 5 % of the value
-    residual_limit_wt_pct: Annotated[float, Field(ge=0, le=10)] | None = None  # of detection; without: 1.645 standard deviations
-    predry_residual_wt_pct: Annotated[float, Field(ge=0.5, le=60)] | None = None  # of the coupon before its history; without: 20, sd 5
-    predry_sd_wt_pct: Annotated[float, Field(ge=0, le=20)] | None = None  # its standard deviation; without: 1
-    film_um: Annotated[float, Field(ge=1, le=200)] | None = None  # dry thickness; without: 20
-    assay: Annotated[dict[Word, str | int | float], Field(min_length=1)]  # how it was measured: a value means nothing without it
+    position: Annotated[Word, Field(description="where on the roll or in the oven, in words")]
+    name: Annotated[Word | None, Field(description="of its own in the file; `position` without")] = None
+    lot: Annotated[Word | None, Field(description="when it is not that of the file")] = None
+    batch: Annotated[
+        Word | Annotated[int, Field(ge=1)] | None, Field(description="number of its batch; FILE:number when several journals have it")
+    ] = None
+    zone: Annotated[
+        Literal["outer", "upper", "middle", "core", "edge", "roll"] | None, Field(description="where in the roll of `batch`")
+    ] = None
+    history: Annotated[
+        Annotated[tuple[Point, ...], Field(strict=False, min_length=2, max_length=5000)] | None,
+        Field(description="points of hours and degC, [[0, 25], [2, 240]], straight lines between"),
+    ] = None
+    temperature_sd_c: Annotated[Annotated[float, Field(ge=0, le=20)] | None, Field(description="of the whole history")] = None
+    insoluble_pct: Annotated[Percent | None, Field(description="insoluble content")] = None
+    insoluble_sd_pct: Annotated[
+        Annotated[float, Field(ge=0.05, le=30)] | None, Field(description="standard deviation of the value, points")
+    ] = None
+    residual_wt_pct: Annotated[Percent | None, Field(description="residual solvent")] = None
+    residual_sd_wt_pct: Annotated[
+        Annotated[float, Field(ge=0.001, le=10)] | None, Field(description="its standard deviation; without: 0.05 wt% and 5 % of the value")
+    ] = None
+    residual_limit_wt_pct: Annotated[
+        Annotated[float, Field(ge=0, le=10)] | None, Field(description="limit of detection; without: 1.645 standard deviations")
+    ] = None
+    predry_residual_wt_pct: Annotated[
+        Annotated[float, Field(ge=0.5, le=60)] | None, Field(description="of the coupon before its history; without: 20, sd 5")
+    ] = None
+    predry_sd_wt_pct: Annotated[Annotated[float, Field(ge=0, le=20)] | None, Field(description="its standard deviation; without: 1")] = None
+    film_um: Annotated[Annotated[float, Field(ge=1, le=200)] | None, Field(description="dry thickness; without: 20")] = None
+    assay: Annotated[
+        Annotated[dict[Word, str | int | float], Field(min_length=1)],
+        Field(description="how it was measured: a value means nothing without it"),
+    ]
 
 
 class Judged(NamedTuple):
@@ -119,16 +142,17 @@ class _Properties(Strict):
     modulus_retention_pct: Result = None
 
 
-class _LabFile(Strict):
-    lot: Word | None = None
-    resin: Word | None = None
-    solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
-    date: Day | None = None
+class LabFile(Strict):
+    """The whole file."""
+
+    lot: Annotated[Word | None, Field(description="resin lot of the coupons")] = None
+    resin: Annotated[Word | None, Field(description="name of the resin")] = None
+    solvent: Annotated[
+        Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"], Field(description="that the film was cast from")
+    ] = "NMP"
+    date: Annotated[Day | None, Field(description="YYYY-MM-DD; of the parameter set")] = None
     coupons: Annotated[tuple[Coupon, ...], Field(strict=False, max_length=200)] = ()
     lab: _Properties = _Properties()
-
-
-_KEYS: Final = tuple({*_LabFile.model_fields, *Coupon.model_fields, *LIMITS})
 
 
 def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
@@ -138,9 +162,9 @@ def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
         FileError: a key is not known, or a value is no number or outside its bounds; all such mistakes are named.
     """
     try:
-        found = _LabFile.model_validate(dict(given or {}))
+        found = LabFile.model_validate(dict(given or {}))
     except ValidationError as error:
-        raise FileError(name, problems_of(error, _KEYS)) from error
+        raise FileError(name, problems_of(error, LabFile)) from error
     except RecursionError:
         raise FileError(name, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
     judged = [judge(LIMITS[key], value) for key, value in found.lab.model_dump(exclude_none=True).items()]
@@ -155,6 +179,8 @@ def read_lab_file(path: Path) -> tuple[Lab, str]:
         if len(raw) > MAX_BYTES:
             raise FileError(str(path), [Problem("size", len(raw), f"at most {MAX_BYTES} bytes")])
         text = raw.decode("utf-8")
+        if text.startswith(BYTE_ORDER_MARK):
+            raise FileError(str(path), [MARKED])
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise FileError(str(path), [Problem("file", str(error)[:200], "must be readable TOML or JSON in UTF-8")]) from error

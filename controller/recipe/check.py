@@ -33,6 +33,8 @@ def check_recipe(recipe: Recipe, equipment: Equipment, proving: Proving = PROVIN
 def check_load(load: LoadRecord, recipe: Recipe, equipment: Equipment) -> list[Problem]:
     """Return why ``load`` must not be started with ``recipe`` in this oven; empty when it may."""
     problems = []
+    if len(set(load.roll_ids)) < len(load.roll_ids):
+        problems.append(Problem("roll_ids", list(load.roll_ids), "each roll once"))
     if load.solvent != recipe.material.solvent:
         problems.append(Problem("solvent", load.solvent, f"the recipe is for {recipe.material.solvent}"))
     if (solvent := SOLVENTS.get(load.solvent)) is not None:
@@ -88,6 +90,9 @@ def _check_header(recipe: Recipe, equipment: Equipment) -> list[Problem]:
     low, high = RESIDUAL_WT_PCT
     problems += inside("load.min_residual_wt_pct", recipe.load.min_residual_wt_pct, low, high, "wt% (claim: 10-40 wt%)")
     problems += inside("load.max_residual_wt_pct", recipe.load.max_residual_wt_pct, low, high, "wt% (claim: 10-40 wt%)")
+    if recipe.load.min_residual_wt_pct > recipe.load.max_residual_wt_pct:
+        allowed = f"at most max_residual_wt_pct = {recipe.load.max_residual_wt_pct:g}"
+        problems.append(Problem("load.min_residual_wt_pct", recipe.load.min_residual_wt_pct, allowed))
     problems += inside("load.max_length_m", recipe.load.max_length_m, 0, equipment.roll_length_m, "m (this oven)")
     problems += inside("load.max_width_m", recipe.load.max_width_m, 0, equipment.roll_width_m, "m (this oven)")
     fail = recipe.power_fail

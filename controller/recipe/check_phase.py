@@ -8,6 +8,7 @@ from controller.recipe.model import (
     Backfill,
     Branch,
     Cool,
+    Cure,
     CyclePurge,
     Evacuate,
     LeakTest,
@@ -65,6 +66,13 @@ def check_phase(key: str, phase: Phase, equipment: Equipment, proving: Proving) 
         problems += _check_operator(key, phase)
     if isinstance(phase, Branch):
         problems += _check_branch(key, phase)
+    return problems + _check_times(key, phase)
+
+
+def _check_times(key: str, phase: Phase) -> list[Problem]:
+    problems = []
+    if isinstance(phase, Cure) and phase.fallback_min < phase.min_min:
+        problems.append(Problem(f"{key}.fallback_min", phase.fallback_min, f"at least min_min = {phase.min_min:g}"))
     for name in ("hold_min", "soak_min", "min_min", "fallback_min", "ramp_min", "holdback_max_min", "expect_min"):
         value = getattr(phase, name, None)
         if value is not None and isinstance(phase, PhaseBase) and value >= phase.timeout_min:

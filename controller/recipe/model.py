@@ -52,24 +52,24 @@ class Material(Strict):
 class LoadLimits(Strict):
     """The loads the recipe may be used with."""
 
-    max_length_m: Annotated[float, Field(gt=0, le=20000)]
-    max_width_m: Annotated[float, Field(gt=0, le=3)]
-    max_film_um: Annotated[float, Field(gt=0, le=200)]
-    min_residual_wt_pct: Annotated[float, Field(ge=0, le=100)]
-    max_residual_wt_pct: Annotated[float, Field(ge=0, le=100)]
+    max_length_m: Annotated[float, Field(gt=0, le=20000, description="longest roll")]
+    max_width_m: Annotated[float, Field(gt=0, le=3, description="widest roll")]
+    max_film_um: Annotated[float, Field(gt=0, le=200, description="thickest dry film")]
+    min_residual_wt_pct: Annotated[float, Field(ge=0, le=100, description="least residual solvent at loading")]
+    max_residual_wt_pct: Annotated[float, Field(ge=0, le=100, description="most residual solvent at loading")]
 
 
 class Endpoint(Strict):
     """When the cure is done."""
 
-    max_residual_wt_pct: Annotated[float, Field(gt=0, le=10)]
-    insoluble_low_pct: Annotated[float, Field(ge=0, le=100)]
-    insoluble_aim_pct: Annotated[float, Field(ge=0, le=100)]
-    insoluble_high_pct: Annotated[float, Field(ge=0, le=100)]
-    probability: Annotated[float, Field(ge=0.5, le=0.999)] = 0.9
-    persist_min: Annotated[float, Field(ge=0, le=120)] = 2.0
-    max_o2_ppm: Annotated[float, Field(gt=0, le=20000)] = 100.0
-    on_o2: Literal["HOLD", "WARN"] = "WARN"
+    max_residual_wt_pct: Annotated[float, Field(gt=0, le=10, description="most residual solvent of a product that is done")]
+    insoluble_low_pct: Annotated[float, Field(ge=0, le=100, description="lower end of the window of the insoluble content")]
+    insoluble_aim_pct: Annotated[float, Field(ge=0, le=100, description="insoluble content to aim at, inside the window")]
+    insoluble_high_pct: Annotated[float, Field(ge=0, le=100, description="upper end of the window of the insoluble content")]
+    probability: Annotated[float, Field(ge=0.5, le=0.999, description="how sure the model must be that the product is done")] = 0.9
+    persist_min: Annotated[float, Field(ge=0, le=120, description="how long it must be so sure without a break")] = 2.0
+    max_o2_ppm: Annotated[float, Field(gt=0, le=20000, description="most O2 around the hot film")] = 100.0
+    on_o2: Annotated[Literal["HOLD", "WARN"], Field(description="what more O2 does")] = "WARN"
 
 
 class FormulaValue(Strict):

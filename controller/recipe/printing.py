@@ -40,20 +40,21 @@ down; ABORT opens the contactor; CONTINUE goes to the next phase. A phase that p
 def reference() -> str:
     """Return the reference as Markdown."""
     kinds = [*get_args(get_args(Phase)[0]), Repeat, Call]
-    parts = [_HEAD, _section("Every phase but BRANCH, END, REPEAT and CALL", "", PhaseBase, ())]
-    parts.append(_section("Every phase with an atmosphere", ThermalPhase.__doc__ or "", ThermalPhase, tuple(PhaseBase.model_fields)))
+    parts = [_HEAD, section("Every phase but BRANCH, END, REPEAT and CALL", "", PhaseBase, ())]
+    parts.append(section("Every phase with an atmosphere", ThermalPhase.__doc__ or "", ThermalPhase, tuple(PhaseBase.model_fields)))
     for kind in kinds:
         common = tuple(ThermalPhase.model_fields) if issubclass(kind, ThermalPhase) else tuple(PhaseBase.model_fields)
         own = () if not issubclass(kind, PhaseBase) else common
-        parts.append(_section(get_args(kind.model_fields["kind"].annotation)[0], kind.__doc__ or "", kind, own))
+        parts.append(section(get_args(kind.model_fields["kind"].annotation)[0], kind.__doc__ or "", kind, own))
     for title, table in (("[power_fail]", PowerFail), ("[endpoint]", Endpoint), ("[load]", LoadLimits)):
-        parts.append(_section(title, table.__doc__ or "", table, ()))
+        parts.append(section(title, table.__doc__ or "", table, ()))
     parts.append("\n## What a WAIT may look at\n\n| tag | unit | meaning |\n|---|---|---|\n")
     parts += [f"| `{tag}` | {'true/false' if is_contact(tag) else looked.unit} | {looked.text} |\n" for tag, looked in TAGS.items()]
     return "".join(parts)
 
 
-def _section(title: str, text: str, model: type[Strict], without: tuple[str, ...]) -> str:
+def section(title: str, text: str, model: type[Strict], without: tuple[str, ...]) -> str:
+    """Return a table of the keys of ``model``, but those of ``without``, under a heading."""
     said = " ".join(text.split())
     rows = list(_rows(model, without))
     table = "\n| key | unit | allowed | default | meaning |\n|---|---|---|---|---|\n" + "".join(rows) if rows else ""
@@ -117,11 +118,16 @@ def _ranges(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[str]:
     elif annotation is str:
         yield "text"
     elif origin is tuple:
-        yield "list of texts"
+        yield "list of texts" if str in _parts(annotation) else "list"
     elif origin is dict:
-        yield "table of numbers"
+        yield "table of texts and numbers" if str in _parts(get_args(annotation)[1]) else "table of numbers"
     elif annotation is not NoneType:
         yield "table"
+
+
+def _parts(annotation: Any) -> set[Any]:
+    """Return ``annotation`` and everything that it is made of."""
+    return {annotation if isinstance(annotation, type) else None}.union(*(_parts(part) for part in get_args(annotation)))
 
 
 def _range(number: type, metadata: tuple[Any, ...]) -> str:
@@ -129,5 +135,7 @@ def _range(number: type, metadata: tuple[Any, ...]) -> str:
     high = next((item.lt if isinstance(item, Lt) else item.le for item in metadata if isinstance(item, Lt | Le)), None)
     if low is None and high is None:
         return "number"
+    if low is not None and high is None:
+        return f"from {low:g}"
     above = "above " if any(isinstance(item, Gt) for item in metadata) else ""
     return f"{above}{low:g} to {high:g}" + (", whole" if number is int else "")

@@ -9,22 +9,23 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, get_args
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.recipe.flatten import Place, flat
-from controller.recipe.model import LoadRecord, Phase, Recipe, SubRecipe
+from controller.recipe.model import LoadRecord, Recipe, SubRecipe
 from controller.units import SUFFIX_OF_UNIT
-from controller.validation import problems_of
+from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
 
 MAX_BYTES: Final = 256_000
 TEXTS: Final = ("name", "comment", "text", "equals")  # keys whose value is a person's text, whatever it begins with
 PARTS: Final = "parts"  # folder beside a recipe, with those that it may call
 MOST_NESTED: Final = 20  # brackets in brackets
 MOST_DOTS: Final = 60  # between two delimiters: a dotted key nests too, and the parser's time grows with the square of it
+_CALLED: Final = re.compile(r"^[ \t]*\[[ \t]*called[ \t]*\][ \t]*(?:#.*)?(?:\n|\Z)", re.MULTILINE)
 _FILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 M = TypeVar("M", bound=Strict)
 
@@ -50,6 +51,8 @@ def parse_recipe(text: str, file: str, formula: Mapping[str, float] | None = Non
     """Return the recipe that ``text`` holds; ``formula`` replaces values inside their ranges. Raises FileError."""
     content = _toml(text, file)
     called = content.pop("called", {})
+    if not isinstance(called, dict):
+        raise FileError(file, [Problem("called", called, "a table of the called sub-recipes' texts, [called]")])
     problems = _given(content, formula or {})
     content["phase"], wrong = flat(
         content.get("phase", []), lambda name, given, key: _sub(called, content, name, given, key), Place("phase")
@@ -63,12 +66,23 @@ def self_contained(text: str, path: Path) -> str:
     """Return ``text`` with the sub-recipes that it calls, from ``parts`` beside ``path``, under ``[called]``. Raises FileError."""
     content = _toml(text, str(path))
     has = content.get("called", {})
-    names = sorted(_names(content.get("phase")) - set(has if isinstance(has, dict) else ()))
+    if not isinstance(has, dict):
+        return text  # parsing it says so
+    names = sorted(_names(content.get("phase")) - set(has))
     if not names:
         return text
     bodies = {name: _text(path.with_name(PARTS) / f"{name}.toml") for name in names}
-    head = "" if "called" in content else "\n[called]\n"
-    return f"{text.rstrip()}\n{head}" + "".join(f"{name} = {_quoted(body)}\n" for name, body in bodies.items())
+    lines = "".join(f"{name} = {_quoted(body)}\n" for name, body in bodies.items())
+    if "called" not in content:
+        return f"{text.rstrip()}\n\n[called]\n{lines}"
+    for header in _CALLED.finditer(text):  # the first may be a line of a text
+        whole = f"{text[: header.end()].rstrip()}\n{lines}{text[header.end() :]}"
+        try:
+            if tomllib.loads(whole) == content | {"called": has | bodies}:
+                return whole
+        except ValueError:
+            continue
+    raise FileError(str(path), [Problem("called", sorted(has), f"a table begun by a line [called], which takes {', '.join(names)} too")])
 
 
 def _names(phases: object) -> set[str]:
@@ -103,11 +117,13 @@ def _sub(
         _validated(SubRecipe, content, file, [])
     except FileError as error:
         return [], [Problem(f"{file} {problem.key}", problem.value, problem.allowed) for problem in error.problems]
+    if not isinstance(phases, list) or not phases:
+        return [], [Problem(f"{file} phase", phases, "a sub-recipe has phases of its own, [[phase]]")]
     values, problems = _passed(caller.get("formula"), content.get("formula"), given, key)
     problems += [*_given(content, values), *_resolve(content | {"phase": phases})]
-    if any(isinstance(phase, dict) and phase.get("kind") == "END" for phase in phases or []):
+    if any(isinstance(phase, dict) and phase.get("kind") == "END" for phase in phases):
         problems.append(Problem("phase", "END", "END stands only in the recipe that calls"))
-    return phases or [], [Problem(f"{file} {problem.key}", problem.value, problem.allowed) for problem in problems]
+    return phases, [Problem(f"{file} {problem.key}", problem.value, problem.allowed) for problem in problems]
 
 
 def _passed(formula: object, takes: object, given: Mapping[str, Any], key: str) -> tuple[dict[str, float], list[Problem]]:
@@ -155,6 +171,8 @@ def _text(path: Path) -> str:
 def _toml(text: str, file: str) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise FileError(file, [Problem("size", len(text), f"at most {MAX_BYTES} characters")])
+    if text.startswith(BYTE_ORDER_MARK):
+        raise FileError(file, [MARKED])
     if (depth := _depth(text)) > MOST_NESTED:
         raise FileError(file, [Problem("depth", depth, f"brackets nest at most {MOST_NESTED} deep")])
     if (dots := _dots(text)) > MOST_DOTS:
@@ -162,7 +180,8 @@ def _toml(text: str, file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FileError(file, [Problem("file", str(error)[:200], "must be TOML without duplicate keys")]) from error
+        once = ", each key once" if re.search("twice|overwrite", str(error)) else ""
+        raise FileError(file, [Problem("file", str(error)[:200], f"must be TOML (www.toml.io){once}")]) from error
 
 
 def _depth(text: str) -> int:
@@ -183,7 +202,7 @@ def _validated(model: type[M], content: dict[str, Any], file: str, problems: lis
     try:
         value = model.model_validate(content)
     except ValidationError as error:
-        raise FileError(file, problems + _written(problems_of(error, _known_keys(model)), content)) from error
+        raise FileError(file, problems + _written(problems_of(error, model), content, {problem.key for problem in problems})) from error
     except RecursionError:
         raise FileError(file, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
     if problems:
@@ -191,28 +210,22 @@ def _validated(model: type[M], content: dict[str, Any], file: str, problems: lis
     return value
 
 
-def _written(problems: list[Problem], content: dict[str, Any]) -> list[Problem]:
-    """Return ``problems`` with the keys of phases as people wrote them, not as they stand after REPEAT and CALL were written out."""
+def _written(problems: list[Problem], content: dict[str, Any], told: set[str]) -> list[Problem]:
+    """Return ``problems`` with the keys of phases as people wrote them, not as they stand after REPEAT and CALL were written out.
+
+    A reference to the formula that is one of the keys ``told`` of already is left out.
+    """
     phases, found = content.get("phase", []), {}
     for problem in problems:
         part, index, *rest = [*problem.key.split(".", 2), "", ""][:3]
         phase = phases[int(index)] if part == "phase" and index.isdigit() and int(index) < len(phases) else {}
+        if f"{phase.get('at', f'phase.{index}')}.{problem.key.rsplit('.', 1)[-1]}" in told:
+            continue
         said = problem._replace(key=f"{phase['at']}.{rest[0]}") if "at" in phase else problem
         if part != "phase" and isinstance(said.value, str) and said.value.startswith("="):
             said = said._replace(allowed=f"{said.allowed}; the formula's values stand for numbers of phases alone")
         found[said.key, said.allowed] = said  # each turn says the same
     return list(found.values())
-
-
-def _known_keys(model: type[Strict]) -> tuple[str, ...]:
-    keys = set(model.model_fields)
-    if model is Recipe:
-        for phase in get_args(get_args(Phase)[0]):
-            keys |= set(phase.model_fields)
-        for field in model.model_fields.values():
-            if isinstance(field.annotation, type) and issubclass(field.annotation, Strict):
-                keys |= set(field.annotation.model_fields)
-    return tuple(sorted(keys))
 
 
 def _given(content: dict[str, Any], given: Mapping[str, float]) -> list[Problem]:
@@ -229,7 +242,8 @@ def _resolve(content: dict[str, Any]) -> list[Problem]:
     if not isinstance(formula, dict):
         return []  # the model says so
     problems = [problem for name, entry in formula.items() for problem in _check_formula(name, entry)]
-    return problems + _into(content.get("phase"), formula, "phase")
+    wrong = {(problem.key, problem.allowed): problem for problem in _into(content.get("phase"), formula, "phase")}
+    return [*problems, *wrong.values()]  # each turn of a REPEAT says the same
 
 
 def _into(phases: object, formula: dict[str, Any], place: str) -> list[Problem]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from controller import dryrun
 from controller.errors import FileError, Problem
-from controller.fitness import problems_of
+from controller.fitness import problems_of_any
 from controller.memory import Settings
 from controller.northbound.library import Library, LibraryError, Status, Stored
 from controller.northbound.opcua.batch import Asking
@@ -35,7 +35,7 @@ def examine(settings: Settings, sourced: SourcedRecipe) -> tuple[str, str]:
         FileError: this oven cannot or must not run it.
     """
     recipe = sourced.recipe
-    if problems := problems_of(settings, recipe):
+    if problems := problems_of_any(settings, sourced):
         raise FileError(f"{recipe.id}/{recipe.revision}", problems)
     load = largest(settings, recipe)
     if problems := check_load(load, recipe, settings.equipment):
