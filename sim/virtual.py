@@ -23,6 +23,7 @@ from sim.truth import TruthFile, beside
 # (STALE), the PLC waits 5 s for a block (watchdog and lease), and each block is echoed within 2 s, by the next image.
 LONGEST_SCAN_S: Final = 2.0
 SHORTEST_SCAN_S: Final = 0.05
+SETTLE_S: Final = 120.0  # longer than any feedback is waited for
 
 
 def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, max_h: float = 100.0, journal: Path | None = None,
@@ -49,7 +50,17 @@ def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, 
             opened.callback(store.close)
             store.append([boot_entry(0.0, store.boot, "virtual", 1.0, None, "", settings.equipment.solvent_kg_h)])
             look = _truth_hook(opened.enter_context(TruthFile(beside(journal))))
-        return bench.batch(sourced, rolls, wired, settings, seed, scan_s=scan_s, max_h=max_h, journal=store, hook=look)[0]
+        result, rig = bench.batch(sourced, rolls, wired, settings, seed, scan_s=scan_s, max_h=max_h, journal=store, hook=look)
+        if journal is not None:
+            _settle(rig)
+        return result
+
+
+def _settle(rig: bench.Rig) -> None:
+    """Let ``rig`` go on until every intent in its journal has an outcome."""
+    until_s = rig.at_s + SETTLE_S
+    while rig.memory.actuation.pending and rig.at_s < until_s:
+        rig.step()
 
 
 def _truth_hook(known: TruthFile) -> bench.Hook:

@@ -76,6 +76,14 @@ def test_the_journal_of_a_virtual_batch_tells_every_phase(trial):
 
 
 @pytest.mark.slow
+def test_what_a_virtual_batch_meant_to_do_has_an_outcome(trial):
+    with JournalReader(trial[1]) as reader:
+        meant, came = ({json.loads(one.payload)["number"] for one in reader.after(0, 100_000, [kind])} for kind in ("intent", "outcome"))
+    assert meant
+    assert meant == came
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vacuum", "nitrogen", "vacuum-nitrogen"])
 def test_every_production_recipe_runs_to_its_endpoint_safely(name):
     result = virtual.run(ROOT / "recipes" / f"{name}.toml", ROLL, WIRING, 1, LONGEST_SCAN_S, forecast_s=3600.0)
