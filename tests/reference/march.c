@@ -6,10 +6,12 @@
 #define MAXP 16
 #define MAXY 1024
 enum { DRY, SWOLLEN, EDRY, ESWOLLEN, IDRY, ISWOLLEN, RUBBER, EXTRA, GDRY, GSOLV, LOGA, AB, AC, RATIO, CHI, KNUDSEN, MOLECULAR, VISCOUS,
-       SWEPT, SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, FREED, EFREED, REFILL, H, KVAC, KGAS };
+       SWEPT, SCALE, RATE, EX, IREF, ORDER, RISE, OFFSET, WIDTH, SITES, FREED, EFREED, REFILL, H, KVAC, KGAS, BORE };
 typedef struct {
     long p, n;
-    const double *vol, *ivol, *idist, *reach, *share, *icap, *rings, *axial, *open;
+    const double *vol, *ivol, *idist, *reach, *share, *icap, *rings;
+    double tube_m, tube_k_w;
+    const double *ends_m2;
     double fin, skin_m2, skin_m, half_pa, conv_pa, radiation, latent;
 } Shape;
 static const double G = 0.435866521508459, AL2 = 0.87173304301691801, AL3 = 0.73157995778885238;
@@ -50,13 +52,22 @@ static void conduct(const Shape *s, const double *m, const double *d, double *k,
     double a = *h * s->skin_m2, b = *k * s->skin_m;
     *skin = a * b / (a + b);
 }
-static inline double release(const double *m, double T, double free) {
-    return m[FREED] * fexp(m[EFREED] * (m[IDRY] - 1 / T) - fmax(free, 0.0) / m[REFILL]);
+static inline double release(const double *m, double T) { return m[FREED] * fexp(m[EFREED] * (m[IDRY] - 1 / T)); }
+static inline double empty(const double *m, double free) { return fexp(-fmax(free, 0.0) / m[REFILL]); }
+static void films(const Shape *s, const double *m, const double *d, const double *t, double *T) {
+    double k, h, skin;
+    long e = s->p - 1;
+    conduct(s, m, d, &k, &h, &skin);
+    double lead = h / (1 + h * s->fin) * s->fin;
+    for (long j = 0; j < e; j++) T[j] = t[j] - 0.5 * lead * (d[0] - t[j]);
+    T[e] = t[e - 1] + lead * (d[0] - t[e - 1]);
 }
 static void rates(const Shape *s, const double *restrict m, const double *d, const double *restrict y, double *restrict f,
                   double *restrict dry, double *restrict swo, double *restrict gla, double *restrict flux) {
     long p = s->p, n = s->n, N = n * p, F = N - p;
-    const double *T = y + N + 2 * p;
+    const double *heat = y + N + 2 * p;
+    double T[MAXP];
+    films(s, m, d, heat, T);
     double gd = 1 / m[GDRY], gs = 1 / m[GSOLV];
     for (long j = 0; j < p; j++) {
         double i = 1 / T[j];
@@ -76,7 +87,10 @@ static void rates(const Shape *s, const double *restrict m, const double *d, con
     for (long k = p; k < F; k++) f[k] = (flux[k] - flux[k - p]) * s->ivol[k];
     for (long j = 0; j < p; j++) f[F + j] = (f[N + j] - flux[F - p + j]) * s->ivol[F + j];
     double *lost = f + N + 3 * p;
-    for (long j = 0; j < p; j++) lost[j] = -release(m, T[j], y[N + j] - y[N + 3 * p + j]) * y[N + 3 * p + j];
+    for (long j = 0; j < p; j++) {
+        double bound = y[N + 3 * p + j];
+        lost[j] = (m[SITES] * (1 - empty(m, y[N + j] - bound)) - bound) * release(m, T[j]);
+    }
     for (long i = 0; i < N; i += p)
         for (long j = 0; j < p; j++) f[i + j] -= lost[j];
     for (long j = 0; j < p; j++) {
@@ -84,22 +98,26 @@ static void rates(const Shape *s, const double *restrict m, const double *d, con
         g = g * m[GSOLV] / ((1 - w) * m[GSOLV] + w * g);
         f[N + p + j] = m[RATE] * fexp(m[EX] * (m[IREF] - i) - (m[ORDER] - 1) * q) / (1 + fexp((g - T[j] - m[OFFSET]) / m[WIDTH]));
     }
-    double k, h, skin, *t = f + N + 2 * p, all = 0;
+    double k, h, skin, *t = f + N + 2 * p;
     conduct(s, m, d, &k, &h, &skin);
     long e = p - 1;
     double ends = h / (1 + h * s->fin);
-    for (long j = 0; j < p; j++) t[j] = (j == e ? h : ends) * s->open[j] * (d[0] - T[j]) + s->latent * s->share[j] * f[N + j];
-    t[e - 1] += skin * (d[0] - T[e - 1]);
-    for (long j = 0; j < e - 1; j++) { double w = k * s->rings[j] * (T[j + 1] - T[j]); t[j] += w; t[j + 1] -= w; }
-    for (long j = 0; j < e; j++) { double w = s->axial[j] * (T[e] - T[j]); t[j] += w; all += w; }
-    t[e] -= all;
+    for (long j = 0; j < e; j++) t[j] = (ends * s->ends_m2[j] + (j == e - 1 ? skin : 0)) * (d[0] - heat[j]) + s->latent * s->share[j] * f[N + j];
+    t[e] = m[BORE] * (d[0] - heat[e]);
+    t[e - 1] += s->latent * s->share[e] * f[N + e];
+    for (long j = 0; j < e - 1; j++) { double w = k * s->rings[j] * (heat[j + 1] - heat[j]); t[j] += w; t[j + 1] -= w; }
+    double tube = k * s->tube_m * (heat[0] - heat[e]);
+    t[0] -= tube;
+    t[e] += tube;
     for (long j = 0; j < p; j++) t[j] *= s->icap[j];
 }
-typedef struct { double lo[MAXY], in[MAXY], up[MAXY], qu[MAXP], qt[MAXP], tu[MAXP], col[MAXP]; } Lu;
+typedef struct { double lo[MAXY], in[MAXY], up[MAXY], qu[MAXP], qt[MAXP], tu[MAXP]; } Lu;
 static void factor(const Shape *s, const double *m, const double *d, const double *y, const double *f, double shift, double *restrict dry,
                    double *restrict swo, const double *restrict gla, const double *restrict flux, Lu *restrict L) {
     long p = s->p, n = s->n, N = n * p, F = N - p, e = p - 1;
-    const double *T = y + N + 2 * p, *iv = s->ivol;
+    const double *iv = s->ivol;
+    double T[MAXP];
+    films(s, m, d, y + N + 2 * p, T);
     for (long i = 0; i < F; i += p)
         for (long j = 0; j < p; j++) {
             long k = i + j;
@@ -116,36 +134,32 @@ static void factor(const Shape *s, const double *m, const double *d, const doubl
             L->up[k] = -swo[k] * iv[k];
             L->in[k] = 1 / (shift - (dry[k] - swo[k - p]) * iv[k] - L->lo[k] * L->up[k - p]);
         }
-    double k, h, skin, *lo = L->lo + N + 2 * p, *in = L->in + N + 2 * p, *up = L->up + N + 2 * p, after = 0;
+    double k, h, skin, *lo = L->lo + N + 2 * p, *in = L->in + N + 2 * p, *up = L->up + N + 2 * p;
     conduct(s, m, d, &k, &h, &skin);
     for (long j = 0; j < p; j++) {
         long q = F + j;
         slopes(m, T[j], y[q], d, s->reach[j], -flux[q - p], &L->qu[j], &L->qt[j]);
+        if (j == e) L->qt[j] = 0;  // that node of the heat is the tube
         L->lo[q] = dry[q - p] * iv[q] * L->in[q - p];
         L->in[q] = 1 / (shift + (swo[q - p] + L->qu[j]) * iv[q] - L->lo[q] * L->up[q - p]);
         L->up[q] = L->qt[j] * iv[q];
-        L->tu[j] = s->latent * s->share[j] * s->icap[j];
-        L->lo[N + 3 * p + j] = release(m, T[j], y[N + j] - y[N + 3 * p + j]);
+        L->tu[j] = j == e ? 0 : s->latent * s->share[j] * s->icap[j];
+        L->lo[N + 3 * p + j] = (1 + m[SITES] / m[REFILL] * empty(m, y[N + j] - y[N + 3 * p + j])) * release(m, T[j]);
         L->in[N + 3 * p + j] = 1 / (shift + L->lo[N + 3 * p + j]);
         L->in[N + j] = 1 / shift;
         L->in[N + p + j] = 1 / (shift + (m[ORDER] - 1) * f[N + p + j]);
         in[j] = L->tu[j] * L->qt[j] * (1 - L->qu[j] * L->in[q] * iv[q]);
     }
-    double sum = 0, ends = h / (1 + h * s->fin);
-    for (long j = 0; j < e; j++) {
-        double out = ends * s->open[j] + s->axial[j] + (j == e - 1 ? skin : 0), dn = j ? k * s->rings[j - 1] : 0, u = j < e - 1 ? k * s->rings[j] : 0;
-        double piv = shift + in[j] + (out + dn + u) * s->icap[j];
-        up[j] = -u * s->icap[j];
-        L->col[j] = -s->axial[j] * s->icap[j];
-        lo[j] = j ? -dn * s->icap[j] * in[j - 1] : 0;
-        if (j) { piv -= lo[j] * up[j - 1]; L->col[j] -= lo[j] * L->col[j - 1]; }
-        in[j] = 1 / piv;
-        sum += s->axial[j];
+    double ends = h / (1 + h * s->fin), inwards = k * s->tube_m;
+    in[e] = 1 / (shift + in[e] + (inwards + m[BORE]) * s->icap[e]);
+    up[e] = -inwards * s->icap[e];
+    for (long j = 0, before = e; j < e; before = j++) {
+        double outwards = j < e - 1 ? k * s->rings[j] : 0, out = ends * s->ends_m2[j] + (j == e - 1 ? skin : 0) + inwards + outwards;
+        up[j] = -outwards * s->icap[j];
+        lo[j] = -inwards * s->icap[j] * in[before];
+        in[j] = 1 / (shift + in[j] + out * s->icap[j] - lo[j] * up[before]);
+        inwards = outwards;
     }
-    double piv = shift + in[e] + (h * s->open[e] + sum) * s->icap[e];
-    for (long j = e - 1; j >= 0; j--) after = L->col[j] = (L->col[j] - up[j] * after) * in[j];
-    for (long j = 0; j < e; j++) piv += s->axial[j] * s->icap[e] * L->col[j];
-    in[e] = 1 / piv;
 }
 static void solve(const Shape *s, const Lu *restrict L, double *restrict b) {
     long p = s->p, N = s->n * p, F = N - p, e = p - 1;
@@ -157,12 +171,10 @@ static void solve(const Shape *s, const Lu *restrict L, double *restrict b) {
     double *t = b + N + 2 * p, after = 0;
     const double *lo = L->lo + N + 2 * p, *in = L->in + N + 2 * p, *up = L->up + N + 2 * p;
     for (long j = 0; j < p; j++) t[j] -= L->tu[j] * L->qu[j] * L->in[F + j] * b[F + j];
+    t[0] -= lo[0] * t[e];
     for (long j = 1; j < e; j++) t[j] -= lo[j] * t[j - 1];
     for (long j = e - 1; j >= 0; j--) after = t[j] = (t[j] - up[j] * after) * in[j];
-    double last = t[e];
-    for (long j = 0; j < e; j++) last += s->axial[j] * s->icap[e] * t[j];
-    t[e] = last *= in[e];
-    for (long j = 0; j < e; j++) t[j] -= L->col[j] * last;
+    t[e] = (t[e] - up[e] * after) * in[e];
     for (long j = 0; j < p; j++) b[F + j] = (b[F + j] - L->up[F + j] * t[j]) * L->in[F + j];
     for (long i = F - p; i >= 0; i -= p)
         for (long j = 0; j < p; j++) b[i + j] = (b[i + j] - L->up[i + j] * b[i + j + p]) * L->in[i + j];
@@ -184,7 +196,6 @@ long march_c(const Shape *s, const double *m, const double *knots, long count, c
     for (long g = 0; g + 1 < count; g++) {
         const double *a = knots + 4 * g;
         double until = a[4], grow = 4;
-        if (t > 0) dt *= 0.4;
         while (t < until && tries < 20000) {
             double left = until - t, h = dt >= left ? left : (dt > 0.5 * left ? 0.5 * left : dt), inv = 1 / h;
             tries++;
