@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 NODE_STAMP := tests/interop/node_modules/.complete
 # tool:package of Debian
-SYSTEM := mosquitto:mosquitto mosquitto_sub:mosquitto-clients mbpoll:mbpoll systemd-analyze:systemd node:nodejs npm:npm
+SYSTEM := gcc:build-essential mosquitto:mosquitto mosquitto_sub:mosquitto-clients mbpoll:mbpoll systemd-analyze:systemd node:nodejs npm:npm
 # Else each of the many processes of tests and demo would compile every source anew.
 unexport PYTHONDONTWRITEBYTECODE
 

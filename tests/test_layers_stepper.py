@@ -1,11 +1,15 @@
 """The Rosenbrock method: order conditions, third order on the real equations with their approximate Jacobian, and its factors."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from controller.estimator import layers, rosenbrock
 from controller.estimator.rosenbrock import Tolerance
-from tests.reference.batch import H, model
+from tests import benchmarks_model
+from tests.conftest import required
+from tests.reference.batch import DAY_S, KNOTS, H, model
 
 
 def tableau():
@@ -64,3 +68,13 @@ def test_halving_the_step_divides_the_error_by_eight():
     off = [np.abs(after(loose, steps) - exact).max() for steps in (8, 16, 32)]
     assert np.log2(off[0] / off[1]) == pytest.approx(3.0, abs=0.3)
     assert np.log2(off[1] / off[2]) == pytest.approx(3.0, abs=0.3)
+
+
+def test_the_same_scheme_in_c_takes_the_same_steps(tmp_path):
+    """What the bench compares the model's speed with has to be the model."""
+    required(shutil.which("gcc"), "gcc")
+    cured, tries = benchmarks_model.in_c(tmp_path)()
+    built, slow, state = model(1, benchmarks_model.POSITIONS, benchmarks_model.CELLS)
+    seen = layers.trajectory(built, slow, state, KNOTS, np.array([DAY_S]))
+    assert tries == seen.steps[0]
+    assert -np.expm1(-cured) == pytest.approx(seen.conversion[0, -1], abs=1e-5)
