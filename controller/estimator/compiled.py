@@ -15,9 +15,11 @@ import numba
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")
+A = TypeVar("A", bound=NDArray[Any])
 
 _CONFIG: Any = numba.config
 _USES: Final = b"from controller.estimator.compiled import"
@@ -94,3 +96,22 @@ def _power_of_two(typing: Any, shifted: Any) -> Any:
 
 
 power_of_two = cast(Callable[[float], float], _power_of_two)
+
+
+@intrinsic
+def _borrowed(typing: Any, array: Any) -> Any:
+    """Return ``array`` without an owner."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        found = context.make_array(array)(context, builder, value=arguments[0])
+        found.meminfo = ir.Constant(found.meminfo.type, None)
+        return found._getvalue()
+
+    return array(array), generate
+
+
+borrowed = cast(Callable[[A], A], _borrowed)
+"""Return the same array without an owner, for compiled code whose caller keeps it alive: parts cut out of it count no references.
+
+Counting them is two atomic operations a part, a third of the time that the solver took.
+"""

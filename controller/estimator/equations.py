@@ -11,7 +11,7 @@ film and goes towards its equilibrium with the free one at a rate of its own: fi
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator.compiled import compiled, inlined
+from controller.estimator.compiled import borrowed, compiled, inlined
 from controller.estimator.heat import film_temps, heat_rates
 from controller.estimator.laws import (
     cure_rate,
@@ -24,7 +24,7 @@ from controller.estimator.laws import (
     glass_share,
     release_s,
 )  # fmt: skip
-from controller.estimator.member import Drive, Member, Shape, is_usual, usual
+from controller.estimator.member import Drive, Member, Shape, is_usual, lent, usual
 
 Array = NDArray[np.float64]
 
@@ -56,8 +56,9 @@ def _film_warmth(member: Member, shape: Shape, y: Array, films: Array, warmth: A
         bound[p] = held[p]
     for row in (dry, swollen, glass, bound):
         for start in range(positions, faces, positions):
+            tile = row[start:]
             for p in range(positions):
-                row[start + p] = row[p]
+                tile[p] = row[p]
 
 
 @inlined
@@ -70,8 +71,9 @@ def _release(member: Member, shape: Shape, y: Array, films: Array, f: Array) -> 
         held = member.sites * (1.0 - empty_share(mean[p] - bound[p], member.refill))
         lost[p] = (held - bound[p]) * release_s(1.0 / films[p], member.release_s, member.release_energy_k, member.dry_reference_inverse_k)
     for start in range(0, nodes, positions):
+        layer = f[start:]
         for p in range(positions):
-            f[start + p] -= lost[p]
+            layer[p] -= lost[p]
 
 
 @inlined
@@ -114,6 +116,7 @@ def _rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, films
 @compiled
 def rates(member: Member, shape: Shape, drive: Drive, y: Array, f: Array, films: Array, warmth: Array, flux: Array) -> None:
     """Write dy/dt to ``f``, see ``_rates``."""
+    shape, y, f, films, warmth, flux = lent(shape), borrowed(y), borrowed(f), borrowed(films), borrowed(warmth), borrowed(flux)
     if is_usual(shape):
         _rates(member, usual(shape), drive, y, f, films, warmth, flux)
     else:

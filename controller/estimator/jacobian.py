@@ -133,8 +133,9 @@ def _solve_bound(shape: Shape, lu: Array, b: Array) -> None:
     for p in range(positions):
         bound[p] *= inverse[p]
     for start in range(0, nodes, positions):
+        layer = b[start:]
         for p in range(positions):
-            b[start + p] += rate[p] * bound[p]
+            layer[p] += rate[p] * bound[p]
 
 
 @inlined

@@ -23,7 +23,7 @@ from controller.estimator.march import places as _places
 from controller.estimator.member import Shape
 from controller.estimator.model import DEPTHS, LoadState
 from controller.estimator.parameters import value
-from controller.estimator.rosenbrock import Tolerance
+from controller.estimator.rosenbrock import Tolerance, room_for
 from controller.estimator.winding import Winding, winding_of
 from controller.solvents import SOLVENTS, Solvent
 
@@ -226,7 +226,7 @@ def _march(
     tries, flags = np.zeros(members, dtype=np.int64), np.zeros(members, dtype=np.int64)
     march(
         scaled(model.table, slow), model.shape, model.tolerance, model.polymer_kg, state.block, np.ascontiguousarray(knots), end_s, first_s,
-        _MOST_STEPS, ahead_s, after, lost, seen, tries, flags,
+        _MOST_STEPS, room_for(model.shape), ahead_s, after, lost, seen, tries, flags,
     )  # fmt: skip
     failed = flags != 0
     if failed.any():

@@ -7,11 +7,11 @@ import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
-from controller.estimator.compiled import compiled, inlined
+from controller.estimator.compiled import borrowed, compiled, inlined
 from controller.estimator.equations import rates
 from controller.estimator.heat import conductances, film_temps, skin_lead, tube_lead
 from controller.estimator.laws import HARMLESS_U, exp, film_pressure_pa
-from controller.estimator.member import Drive, Member, Shape
+from controller.estimator.member import Drive, Member, Shape, lent
 from controller.estimator.rosenbrock import TOO_MANY, Room, Tolerance, advance_to, drive_at
 
 Array = NDArray[np.float64]
@@ -125,6 +125,7 @@ def _store(shape: Shape, y: Array, row: Array) -> None:
 @compiled
 def places(table: Array, shape: Shape, drive: Drive, nodes: Array, films: Array, nearer: Array) -> None:
     """Write each member's film temperatures (members, positions), and how far two surfaces are towards the wall, see ``layers.Places``."""
+    table, nodes, films, nearer, shape = borrowed(table), borrowed(nodes), borrowed(films), borrowed(nearer), lent(shape)
     for m in range(table.shape[0]):
         member = Member(*_fixed_tuple(table[m], _WIDTH))
         film_temps(member, shape, drive, nodes[m], films[m])
@@ -136,17 +137,21 @@ def places(table: Array, shape: Shape, drive: Drive, nodes: Array, films: Array,
 @compiled
 def march(
     table: Array, shape: Shape, tolerance: Tolerance, polymer_kg: float, block: Array, knots: Array, end_s: float, first_s: float,
-    most: int, ahead_s: Array, after: Array, lost: Array, seen: Seen, tries: Flags, flags: Flags,
+    most: int, room: Room, ahead_s: Array, after: Array, lost: Array, seen: Seen, tries: Flags, flags: Flags,
 ) -> None:  # fmt: skip
     """Carry every member of ``block`` (members, rows) from 0 to ``end_s`` along ``knots`` (n, 4), which enclose that span.
 
     Writes the states to ``after``, the fall of the mean u per position to ``lost`` (members, positions), the moments ``ahead_s`` to
     ``seen``, the number of steps tried and a flag. A member that fails keeps its state, and its moments stay what they were.
     """
-    size = (shape.cells + 4) * shape.positions
-    nodes, faces = shape.cells * shape.positions, (shape.cells - 1) * shape.positions
-    room = Room(np.zeros((8, size)), np.zeros((4, size)), np.zeros(shape.positions), np.zeros((4, faces)), np.zeros(faces))
-    y = room.rows[0]
+    room = Room(borrowed(room.rows), borrowed(room.lu), borrowed(room.films), borrowed(room.warmth), borrowed(room.flux))
+    shape, table, block, knots, ahead_s = lent(shape), borrowed(table), borrowed(block), borrowed(knots), borrowed(ahead_s)
+    after, lost = borrowed(after), borrowed(lost)
+    seen = Seen(
+        borrowed(seen.temp_k), borrowed(seen.residual), borrowed(seen.held), borrowed(seen.conversion), borrowed(seen.evolution_kg_s),
+        borrowed(seen.blister),
+    )  # fmt: skip
+    nodes, y = shape.cells * shape.positions, room.rows[0]
     for m in range(block.shape[0]):
         member = Member(*_fixed_tuple(table[m], _WIDTH))
         _load(shape, block[m], y)

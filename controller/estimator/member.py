@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator.compiled import inlined
+from controller.estimator.compiled import borrowed, inlined
 
 Array = NDArray[np.float64]
 
@@ -84,6 +84,17 @@ class Drive(NamedTuple):
 
 USUAL_POSITIONS: Final = 5  # of a load's model; other sizes are for calibration and proofs
 USUAL_CELLS: Final = 10
+
+
+@inlined
+def lent(shape: Shape) -> Shape:
+    """Return ``shape`` with arrays that have no owner, see ``borrowed``."""
+    return Shape(
+        shape.positions, shape.cells, borrowed(shape.volume), borrowed(shape.volume_inverse), borrowed(shape.distance_inverse),
+        borrowed(shape.reach), borrowed(shape.share), borrowed(shape.capacity_inverse), borrowed(shape.rings_m), shape.tube_m,
+        shape.tube_k_w, borrowed(shape.ends_m2), shape.fin_m2_k_w, shape.skin_m2, shape.skin_m, shape.half_pressure_pa,
+        shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
+    )  # fmt: skip
 
 
 @inlined

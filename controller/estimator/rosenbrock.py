@@ -53,6 +53,12 @@ class Room(NamedTuple):
     flux: Array  # (faces,)
 
 
+def room_for(shape: Shape) -> Room:
+    """Return room for loads of that ``shape``."""
+    size, faces = (shape.cells + 4) * shape.positions, (shape.cells - 1) * shape.positions
+    return Room(np.zeros((8, size)), np.zeros((4, size)), np.zeros(shape.positions), np.zeros((4, faces)), np.zeros(faces))
+
+
 @inlined
 def drive_at(knots: Array, segment: int, at_s: float) -> Drive:
     """Return the drive at ``at_s``, linear between the knots ``segment`` and the next."""
