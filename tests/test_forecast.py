@@ -12,6 +12,7 @@ from controller.estimator.curing import LIMIT, gel_fraction
 from controller.estimator.layers import Drive, Slow, State
 from controller.estimator.members import members_of
 from controller.estimator.model import Leg, LegKind
+from controller.estimator.quantiles import medians
 from controller.estimator.schedule import Schedule, Start, follow
 from controller.image import Forecast, Inputs, blank
 from controller.tags import Quality, Sample
@@ -33,6 +34,18 @@ def reading(at_s: float, temp_c: float) -> Inputs:
         coldest_wall_c=good(40.0), pressure_cap_mbar=good(1.0), pressure_pirani_mbar=good(1.0)
     )
     return image._replace(**{f"z{zone}_tc_{letter}_c": good(temp_c) for zone in (1, 2, 3) for letter in "abc"})
+
+
+@pytest.mark.parametrize("members", [1, 2, 5, 8])
+def test_the_median_over_those_that_count(members: int) -> None:
+    random = np.random.default_rng(members)
+    values, counts = random.normal(size=(members, 40)), random.random((members, 40)) < 0.6
+    counts[0] |= ~counts.any(axis=0)
+    np.testing.assert_array_equal(medians(values, counts), np.nanmedian(np.where(counts, values, np.nan), axis=0))
+
+
+def test_nobody_who_counts_has_no_median() -> None:
+    assert medians(np.ones((3, 1)), np.zeros((3, 1), np.bool_)).tolist() == [np.inf]
 
 
 def carried(memory: EstimatorMemory, hours: float, temp_c: float) -> EstimatorMemory:

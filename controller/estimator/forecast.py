@@ -19,7 +19,7 @@ from controller.estimator.curing import LIMIT, gel_fraction
 from controller.estimator.layers import Model, Slow, State, Trajectory
 from controller.estimator.members import Members, members_of, told
 from controller.estimator.model import EstimatorMemory, EstimatorSettings, Leg, LegKind, Target
-from controller.estimator.quantiles import intervals
+from controller.estimator.quantiles import intervals, medians
 from controller.estimator.rosenbrock import Tolerance
 from controller.estimator.schedule import Schedule, Start
 from controller.estimator.vapour import FULL_VAPOUR_PA
@@ -72,7 +72,7 @@ def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMem
     members = members_of(settings, memory.load)
     belief = unpack(memory.block)
     sp_k = kelvin(sp_c) if sp_c > 0 else _NO_SP_K
-    start = Start(np.nanmedian(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, sp_k, *_sensors(belief))
+    start = Start(np.median(belief.state.temps, axis=0), memory.wall_k, memory.pressure_pa, sp_k, *_sensors(belief))
     chosen = members.by_cure[EVERY // 2 :: EVERY]
     state = State(np.ascontiguousarray(belief.state.block[chosen]), belief.state.positions)
     slow = Slow(*(scale[chosen] for scale in belief.slow))
@@ -159,7 +159,7 @@ def ends_at(course: Course, target: Target, earliest_s: float, solved: NDArray[n
     counts = dry if measured else np.ones_like(dry)
     share = (inside & counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
     margin = np.minimum(dry.mean(axis=0) - (_HALF if measured else target.probability), share - target.probability)
-    ripe = np.nanmedian(np.where(counts | ~counts.any(axis=0), course.mean_gel[solved], np.nan), axis=0)
+    ripe = medians(course.mean_gel[solved], counts | ~counts.any(axis=0))
     return _crossing(course.at_s, np.minimum(margin, ripe - target.insoluble_aim), earliest_s, target.persist_s)
 
 

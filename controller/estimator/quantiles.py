@@ -30,6 +30,13 @@ def intervals(values: Array) -> list[Interval]:
     return [Interval(median, low, high) for low, median, high in points.tolist()]
 
 
+def medians(values: Array, counts: NDArray[np.bool_]) -> Array:
+    """Return the median of each column, (columns,), over the members that count there, (members, columns); infinite where none does."""
+    ordered, many = np.sort(np.where(counts, values, np.inf), axis=0), counts.sum(axis=0)
+    low, high = np.take_along_axis(ordered, np.array([np.maximum(many - 1, 0) // 2, many // 2]), axis=0)
+    return np.asarray(0.5 * (low + high), dtype=np.float64)
+
+
 @lru_cache(maxsize=4)
 def _places(members: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
     """Return between which two of so many ordered members the points lie, and how near to the upper one."""
