@@ -4,9 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+from numba import njit
 
 from controller.estimator import layers, rosenbrock
-from controller.estimator.rosenbrock import Tolerance
+from controller.estimator.equations import rates
+from controller.estimator.member import Drive, Member
+from controller.estimator.rosenbrock import Tolerance, room_for
 from tests import benchmarks_model
 from tests.conftest import required
 from tests.reference.batch import DAY_S, KNOTS, H, model
@@ -50,6 +53,16 @@ def test_the_method_is_stiffly_accurate_and_l_stable():
 
     assert abs(growth(-1e9)) < 1e-7
     assert max(abs(growth(1j * y)) for y in np.linspace(0, 50, 2001)) <= 1 + 1e-12
+
+
+def test_the_equations_count_no_references_to_parts_of_arrays():
+    built, _, state = model(1, 3, 4)
+    room, fresh = room_for(built.shape), njit(error_model="numpy")(rates.py_func)
+    member, drive = Member(*built.table[0].tolist()), Drive(400.0, 1e3, 0.0)
+    room.rows[0][:] = state.temps[0, 0]
+    fresh(member, built.shape, drive, room.rows[0], room.rows[2], room.films, room.warmth, room.flux)
+    code = next(iter(fresh.inspect_llvm().values()))
+    assert code.count("call void @NRT_incref") == 0  # two atomic operations a part were a third of a step
 
 
 def test_halving_the_step_divides_the_error_by_eight():

@@ -27,11 +27,7 @@ _LEAD_GAIN: Final = 2.0  # [assume] lead of the wall per degree that the load la
 _PUMP_S: Final = 240.0  # [assume] time constant of a change of pressure
 _ADRIFT_K: Final = 5.0  # a wall so far above its set point is not heated, and cools as it can
 _WALL_LAG_S: Final = 300.0  # [assume] of the zone loops
-_THIN_K, _THIN_SHARE, _THIN_PA = (
-    0.2,
-    0.03,
-    1.0,
-)  # how far a knot that is left out may lie from the line: wall; pressure, relative and absolute
+_THIN_K, _THIN_SHARE, _THIN_PA = 0.2, 0.03, 1.0  # how far a knot left out may lie from the line: wall; pressure, relative and absolute
 
 
 class Schedule(NamedTuple):
