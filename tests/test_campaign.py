@@ -8,6 +8,7 @@ from math import sqrt
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from controller.errors import FileError
 from controller.image import SIGNALS, Inputs, Interval
@@ -113,6 +114,19 @@ def test_a_false_stop_is_one_outside_limit_or_window_anywhere():
     found = figures.own_stops(runs, END)
     assert (found["stopped"], found["by_time_recipe"]) == (4, 1)
     assert [found[key]["count"] for key in ("false", "not_dry", "out_of_window")] == [3, 2, 2]
+    margins = found["margins"]
+    assert [one["nearest"] for one in margins.values()] == [-0.5, -5.0, -5.0]  # each row's own worst; below nothing is a false stop
+    assert margins["residual below limit, wt%"] == {
+        "nearest": -0.5, "mean": 0.25, "sd": 0.87, "mean_in_sd": 0.3, "of": 4
+    }  # fmt: skip
+    assert set(figures.own_stops(runs[:1], END)["margins"].values()) == {None}  # of one stop nothing follows
+
+
+def test_the_factors_from_which_margins_say_half_a_percent_are_the_tolerance_factors():
+    for stops, factor in ((50, 3.2), (25, 3.5), (8, 4.8)):
+        root = sqrt(stops)
+        assert f"{factor} " in figures.margin.__doc__
+        assert stats.nct.ppf(0.95, stops - 1, stats.norm.ppf(0.995) * root) / root == pytest.approx(factor, abs=0.05)
 
 
 def test_forecasts_are_judged_at_the_share_of_the_batch_at_which_they_were_made():

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
-from statistics import fmean, median
+from statistics import fmean, median, stdev
 from typing import Any, Final
 
 from controller.recipe.model import Endpoint, LoadRecord
@@ -122,7 +122,27 @@ def own_stops(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
         "false": wilson(sum(one in wet or one in out for one in ended), len(ended)),
         "not_dry": wilson(len(wet), len(ended)),
         "out_of_window": wilson(len(out), len(ended)),
+        "margins": {
+            "residual below limit, wt%": margin([end.max_residual_wt_pct - 100 * one.residual.truth for one in ended]),
+            "insoluble above window's low end, %": margin([100 * one.insoluble_min - end.insoluble_low_pct for one in ended]),
+            "insoluble below window's high end, %": margin([end.insoluble_high_pct - 100 * one.insoluble_max for one in ended]),
+        },
     }
+
+
+def margin(distances: Sequence[float]) -> dict[str, float | int] | None:
+    """Return how far stops were from being false ones: the nearest, mean and spread, and the mean in spreads; None of fewer than two.
+
+    A few dozen stops cannot count a share of half a percent. Normally distributed margins with their mean so many spreads from nothing
+    can: 3.2 of them say below 0.5 % with 95 % confidence from 50 stops, 3.5 from 25, 4.8 from 8 (one-sided tolerance factors).
+    """
+    if len(distances) < 2:
+        return None
+    mean, spread = fmean(distances), stdev(distances)
+    return {
+        "nearest": round(min(distances), 3), "mean": round(mean, 3), "sd": round(spread, 3),
+        "mean_in_sd": round(mean / max(spread, 1e-9), 1), "of": len(distances),
+    }  # fmt: skip
 
 
 def estimator(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:

@@ -44,6 +44,9 @@ def _head(found: dict[str, Any]) -> Table:
     table.add_row(
         "false stops", f"{_share(stops['false'])}; not dry {stops['not_dry']['count']}, outside {stops['out_of_window']['count']}"
     )
+    for name, one in stops["margins"].items():
+        if one is not None:
+            table.add_row(name, f"nearest {one['nearest']}; mean {one['mean']}, that is {one['mean_in_sd']} of their sd {one['sd']}")
     table.add_row("runs with alarm", _counts(found["alarms"]))
     table.add_row("seconds per run", f"{found['wall_s_per_run']}")
     return table
