@@ -29,7 +29,7 @@ _SLIP_SD = 0.3  # [text] vapour pressures below 65 degC are known to 15-30 %
 _NOTHING_ERRORS = 3.0
 _BALANCE_ERROR = 0.05  # [assume] of all solvent: walls, pump oil; the common gain is counted apart
 
-_BALANCE_GROWTH = 1.3  # since the last look at the balance: its error is one and the same, to be told once
+_BALANCE_GROWTH = 1.1  # since the last look at the balance: its error is one and the same
 
 OPENING: Final = FluxWindow(0.0, 0.0, 0.0, 0.0, None, 0, 0.0, 0.0, 0.0)
 

@@ -20,6 +20,7 @@ from controller.estimator.parameters import PARAMETERS, value
 
 Array = NDArray[np.float64]
 
+_BELIEVABLE: Final = 3.0  # deviations between all solvent that was seen and what the members lost
 _ROBUST: Final = 2.5  # deviations beyond which an observation pulls no harder
 _LONGEST_MOVE: Final = 0.7  # of a logarithm by one observation
 _HOTTEST_MOVE_K: Final = 5.0  # of a temperature by one observation
@@ -123,6 +124,34 @@ def from_solvent(
     way, chi = np.clip(way - own, *_LOG_WAY), np.clip(chi, *_MORE_CHI)
     slow = slow._replace(log_dry=dry, log_swollen=swollen, log_slope=slope, log_way=way, log_release=release, more_chi=chi)
     return belief._replace(state=state, slow=slow, log_gain=gain), looked
+
+
+def from_balance(members: Members, belief: Belief, gone_kg: Array, shown_kg: Array, observed_kg: float, deviation_kg: float) -> Belief:
+    """Return the belief after all solvent seen since the start was held against what of it each member says was shown.
+
+    Solvent is conserved: what was seen beyond that has left the film. Members differ in what they brought in far more than in what
+    they say they lost, so that their covariance alone would not tell; a member's account is as unsure as the law of its flux. What is off
+    by more than ``_BELIEVABLE`` deviations comes from an instrument that lies.
+    """
+    model, share = members.model, members.model.shape.share
+    mean = layers.mean_u(model, belief.state)
+    left_kg = mean @ share * model.polymer_kg
+    unsure_kg = value("flux_model_error") * min(float(gone_kg.mean()), float(left_kg.mean()))
+    shown, freedom = shown_kg - shown_kg.mean(), len(shown_kg) - 1
+    total = float(shown @ shown) / freedom + unsure_kg**2 + deviation_kg**2
+    innovation = observed_kg - float(shown_kg.mean())
+    if abs(innovation) > _BELIEVABLE * total**0.5:
+        return belief
+    more_kg = innovation * (float((left_kg - left_kg.mean()) @ shown) / freedom - unsure_kg**2) / total
+    free = np.maximum(mean - belief.state.bound, _DRIEST)
+    free_kg = float((free @ share).mean()) * model.polymer_kg
+    factor = min(max(1.0 + more_kg / free_kg, np.exp(-_LONGEST_MOVE)), np.exp(_LONGEST_MOVE))
+    most = _MOST * members.residual / (1 - members.residual)
+    after = np.minimum(free * factor, most[:, None])
+    state = layers.State(belief.state.block.copy(), belief.state.positions)
+    state.solvent[:] = np.minimum(state.solvent * (after / free)[:, None, :], _SOLVENT_MAX)
+    gain = float((belief.log_gain - belief.log_gain.mean()) @ shown) / (freedom * total)
+    return belief._replace(state=state, log_gain=belief.log_gain + gain * innovation)
 
 
 def _evened(predicted: Array, observed: float, deviation: float) -> tuple[Array, float, float]:

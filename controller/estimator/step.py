@@ -324,7 +324,7 @@ def _balance(members: Members, belief: Belief, window: FluxWindow, gas: Gas) -> 
     model = members.model
     gone = (members.residual / (1 - members.residual) - layers.mean_u(model, belief.state) @ model.shape.share) * model.polymer_kg
     shown = np.maximum(gone * np.exp(belief.log_gain) - belief.hidden_kg, 0.0)
-    return learning.from_solvent(members, belief, shown, window.balance_kg, flux.balance_deviation_kg(window), gas)[0]
+    return learning.from_balance(members, belief, gone, shown, window.balance_kg, flux.balance_deviation_kg(window))
 
 
 _CORRELATED: Final = 2.0**0.5  # consecutive windows share their errors, so that the error's variance counts double
