@@ -117,10 +117,22 @@ def test_the_watchdog_time_is_for_this_process_only(pid: str | None, expected: f
 # --- Mosquitto ----------------------------------------------------------------------------------------------------------------------------
 
 
-class Installed(Mosquitto):
-    """Mosquitto with the deployed configuration; only the places of the files and the ports are the test's own."""
+STOCK = """# Debian's /etc/mosquitto/mosquitto.conf
+pid_file /run/mosquitto/mosquitto.pid
 
-    def __init__(self, program: str, folder: Path) -> None:
+persistence true
+persistence_location /var/lib/mosquitto/
+
+log_dest file /var/log/mosquitto/mosquitto.log
+
+include_dir /etc/mosquitto/conf.d
+"""
+
+
+class Installed(Mosquitto):
+    """Debian's Mosquitto with the deployed configuration, included or alone; places of the files and ports are the test's own."""
+
+    def __init__(self, program: str, folder: Path, alone: bool = False) -> None:
         super().__init__(program, folder)
         self.folder = folder
         self.tls_port = self.port
@@ -139,9 +151,12 @@ class Installed(Mosquitto):
         }.items():
             assert deployed in text
             text = text.replace(deployed, here)
-        if os.geteuid() == 0:
-            text += "user root\n"  # or it drops to a user that cannot see the test's folder
-        self.config.write_text(text)
+        text = text.replace("#persistence_location", "persistence_location") if alone else text
+        stock = re.sub(r"/(run|var/lib|var/log|etc)/mosquitto/", f"{folder}/", STOCK)
+        (folder / "conf.d").mkdir()
+        (folder / "conf.d" / "ovenctl.conf").write_text(text)
+        # Root's broker would drop to a user that cannot see the test's folder.
+        self.config.write_text((text if alone else stock) + ("user root\n" if os.geteuid() == 0 else ""))
         shutil.copy(DEPLOY / "mosquitto.acl", folder / "acl")
         (folder / "acl").chmod(0o600)
         passwd = required(shutil.which("mosquitto_passwd"), "mosquitto_passwd")
@@ -191,6 +206,18 @@ def client(installed: Installed, user: str | None, *, tls: bool = False, passwor
     context = ssl.create_default_context(cafile=str(installed.folder / "ca.pem")) if tls else None
     host, port = ("localhost", installed.tls_port) if tls else ("127.0.0.1", installed.port)
     return aiomqtt.Client(host, port, username=user, password=password if user else None, tls_context=context, timeout=DEADLINE_S)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["included by Debian's file", "alone"])
+async def test_the_broker_starts_with_the_file_and_keeps_its_sessions_on_disk(alone: bool, mosquitto_program: str, tmp_path: Path) -> None:
+    broker = Installed(mosquitto_program, tmp_path, alone)
+    broker.start()
+    async with client(broker, "supervisor") as ear:
+        await ear.subscribe("ovenctl/#", qos=1)
+    assert broker.process is not None
+    broker.process.terminate()
+    assert broker.process.wait(DEADLINE_S) == 0
+    assert (tmp_path / "mosquitto.db").stat().st_size > 0
 
 
 @pytest.mark.parametrize(("user", "password"), [(None, ""), ("ovenctl-gateway", "wrong"), ("nobody", "secret")])
