@@ -16,7 +16,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from controller import block
+from controller import block, config
 from controller.image import OFF, OWN_SIGNALS, SIGNALS
 from controller.northbound.mqtt import MqttSettings
 from controller.notify import notify, watchdog_s
@@ -251,6 +251,34 @@ async def test_a_certificate_of_another_authority_is_refused(installed: Installe
     stranger = ssl.create_default_context()
     with pytest.raises(ssl.SSLError, match="certificate"):
         await asyncio.wait_for(asyncio.open_connection("localhost", installed.tls_port, ssl=stranger), DEADLINE_S)
+
+
+# --- The way to install it ----------------------------------------------------------------------------------------------------------------
+
+
+def install_steps() -> list[str]:
+    """The indented lines of INSTALL.md, in their order."""
+    return [line.strip() for line in (DEPLOY / "INSTALL.md").read_text().splitlines() if line.startswith("       ")]
+
+
+def test_the_gateways_folder_is_made_before_the_gateways_user_writes_there() -> None:
+    steps, deployed = install_steps(), config.load(DEPLOY / "controller.toml").gateway
+    assert Path(deployed.opcua.pki_dir).is_absolute() is False
+    made = steps.index(f"install -d -o ovenctl-gateway -g ovenctl-gateway -m 0700 {deployed.state_dir}")
+    wanting = [at for at, step in enumerate(steps) if step.startswith("runuser -u ovenctl-gateway")]
+    assert len(wanting) == 2
+    assert made < min(wanting)
+
+
+def test_the_installed_gateway_is_somebody_to_the_broker(tmp_path: Path) -> None:
+    steps = install_steps()
+    at = steps.index("[gateway.mqtt]")
+    text = (DEPLOY / "controller.toml").read_text().replace("[gateway.mqtt]\n", "\n".join([*steps[at : at + 3], ""]))
+    (tmp_path / "controller.toml").write_text(text)
+    mqtt = config.load(tmp_path / "controller.toml").gateway.mqtt
+    assert f"user {mqtt.username}\ntopic write {mqtt.prefix}/#" in (DEPLOY / "mosquitto.acl").read_text()
+    assert f"mosquitto_passwd -c /etc/mosquitto/ovenctl.passwd {mqtt.username}" in steps
+    assert f"install -o ovenctl-gateway -g ovenctl-gateway -m 0600 /dev/null {mqtt.password_file}" in steps
 
 
 # --- The contract for the PLC programmer --------------------------------------------------------------------------------------------------
