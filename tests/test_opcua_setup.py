@@ -187,6 +187,19 @@ def test_people_are_added_changed_listed_and_removed(config: Path) -> None:
     assert list(users.read(file)) == ["cora"]
 
 
+def test_what_is_not_given_of_a_person_stays(config: Path) -> None:
+    file = config.parent / "var" / "gateway" / "users.toml"
+    said(config, "user", "add", "emma", "viewer", "--certificate", "AB" * 20, given="correct horse 9\n")
+    first = users.read(file)["emma"]
+    said(config, "user", "add", "emma", "engineer", "--no-password")
+    assert users.read(file)["emma"] == first.model_copy(update={"role": "engineer"})
+    said(config, "user", "add", "emma", "engineer", "--no-password", "--certificate", "CD" * 20)
+    assert users.read(file)["emma"] == first.model_copy(update={"role": "engineer", "certificates": ("CD" * 20,)})
+    said(config, "user", "add", "emma", "engineer", given="another horse 9\n")
+    assert users.read(file)["emma"].certificates == ("CD" * 20,)
+    assert users.matches(users.read(file)["emma"], "another horse 9")
+
+
 @pytest.mark.parametrize(
     ("command", "given", "told"),
     [
@@ -194,6 +207,7 @@ def test_people_are_added_changed_listed_and_removed(config: Path) -> None:
         (("user", "add", "x", "viewer"), "short\n", "length = 5: 10 to 200 characters"),
         (("user", "add", "a b", "viewer", "--no-password"), "", "String should match pattern"),
         (("user", "add", "x", "viewer", "--no-password", "--certificate", "12"), "", "certificates"),
+        (("user", "add", "x", "viewer", "--no-password"), "", "user = 'x': a password or --certificate: with neither nobody can log in"),
         (("user", "remove", "x"), "", "user = 'x': one of nobody yet"),
     ],
 )
