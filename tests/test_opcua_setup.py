@@ -200,6 +200,48 @@ def test_what_is_not_given_of_a_person_stays(config: Path) -> None:
     assert users.matches(users.read(file)["emma"], "another horse 9")
 
 
+ACCOUNTS = {"cora": users.Account.model_validate({"role": "viewer", "certificates": ["AB" * 20]})}
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+
+
+def test_the_file_of_people_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    file, link = tmp_path / "there" / "people.toml", tmp_path / "users.toml"
+    file.touch()
+    file.chmod(0o640)
+    link.symlink_to("there/people.toml")
+    users.write(link, ACCOUNTS)
+    assert link.is_symlink()
+    assert users.read(file) == ACCOUNTS
+    assert file.stat().st_mode & 0o7777 == 0o640
+    assert [one.name for one in file.parent.iterdir()] == ["people.toml"]
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("there", [True, False], ids=["kept", "the folder's"])
+def test_root_takes_the_file_of_people_from_nobody(there: bool, tmp_path: Path) -> None:
+    file = tmp_path / "users.toml"
+    os.chown(tmp_path, 0 if there else 4321, 0 if there else 4322)
+    if there:
+        file.touch(0o600)
+        os.chown(file, 4321, 4322)
+    users.write(file, ACCOUNTS)
+    assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o7777) == (4321, 4322, 0o600)
+
+
+def test_a_file_of_people_that_cannot_be_written_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "users.toml"
+    users.write(file, ACCOUNTS)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        users.write(file, {})
+    assert users.read(file) == ACCOUNTS
+    assert list(tmp_path.iterdir()) == [file]
+
+
 @pytest.mark.parametrize(
     ("command", "given", "told"),
     [
