@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.roles import Role
-from controller.validation import problems_of
+from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
 
 COST: Final = 2**15  # scrypt n; with r = 8 one try takes 32 MiB and some 80 ms
 _R: Final = 8
@@ -58,7 +58,10 @@ def read(path: Path) -> dict[str, Account]:
         FileError: every mistake in it.
     """
     try:
-        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).user
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(BYTE_ORDER_MARK):
+            raise FileError(str(path), [MARKED])
+        return _File.model_validate(tomllib.loads(text)).user
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
