@@ -270,6 +270,14 @@ def test_the_gateways_folder_is_made_before_the_gateways_user_writes_there() -> 
     assert made < min(wanting)
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_documents_a_unit_names_are_installed(unit: str) -> None:
+    named = re.findall(r"^Documentation=file:///opt/ovenctl/share/(.+)$", (DEPLOY / unit).read_text(), re.MULTILINE)
+    assert named
+    assert [name for name in named if not (DEPLOY / name).is_file() or not name.endswith(".md")] == []
+    assert "install -m 0644 deploy/*.md /opt/ovenctl/share/" in install_steps()
+
+
 def test_the_installed_gateway_is_somebody_to_the_broker(tmp_path: Path) -> None:
     steps = install_steps()
     at = steps.index("[gateway.mqtt]")
