@@ -46,6 +46,7 @@ def test_the_certificate_is_made_once_and_its_keys_are_nobody_elses(config: Path
     assert "is there already" in said(config, "pki", "init", "--host", "oven2")
     assert store.certificate.read_bytes() == first
     assert {file.stat().st_mode & 0o777 for file in (store.key, store.signing_key)} == {0o600}
+    assert store.certificate.stat().st_mode & 0o777 == 0o644
     listed = said(config, "pki", "list")
     assert pki.thumbprint(first) in listed
     assert "urn:oven1:ovenctl:gateway" in listed
@@ -138,6 +139,15 @@ def test_a_disk_that_fills_leaves_nothing_half(full_at: int, tmp_path: Path, mon
     assert contents(store) == {}
     monkeypatch.setattr(os, "fsync", real)
     assert len(pki.init(store, "urn:test", "oven1")) == 3
+
+
+def test_a_private_key_is_nobody_elses_whatever_its_file_is_called(tmp_path: Path) -> None:
+    pki.new_signing_key(tmp_path / "mine.der")
+    assert (tmp_path / "mine.der").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_address_is_shown_as_it_is(config: Path) -> None:
+    assert "urn:o:ovenctl:gateway" in said(config, "pki", "init", "--host", "o")
 
 
 def test_a_file_that_comes_meanwhile_is_not_overwritten(store: Pki) -> None:

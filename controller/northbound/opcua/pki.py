@@ -109,7 +109,7 @@ def init(pki: Pki, application_uri: str, host: str) -> tuple[Path, ...]:
         key = own_key(pki) if pki.key.exists() else rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
         made |= {} if pki.key.exists() else {pki.key: _pem(key)}
         made[pki.certificate] = self_signed(key, application_uri, host).public_bytes(serialization.Encoding.DER)
-    _place(made)
+    _place(made, public=pki.certificate)
     return tuple(made)
 
 
@@ -318,8 +318,8 @@ def _pem(key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def _place(made: Mapping[Path, bytes]) -> None:
-    """Write all files under other names first and give them their own then, in this order; keys are readable by their owner only.
+def _place(made: Mapping[Path, bytes], public: Path | None = None) -> None:
+    """Write all files under other names first and give them their own then, in this order; all but ``public`` are their owner's only.
 
     Raises:
         OSError: one is there already, or the disk does not take them.
@@ -332,7 +332,7 @@ def _place(made: Mapping[Path, bytes]) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fchmod(descriptor, 0o644 if path.suffix == ".der" else 0o600)
+                os.fchmod(descriptor, 0o644 if path == public else 0o600)
                 os.fsync(descriptor)
         for path, new in written.items():
             os.link(new, path)  # unlike a rename it overwrites nothing
