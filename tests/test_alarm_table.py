@@ -66,3 +66,9 @@ def test_suppression_names_rows_never_hides_a_trip_and_has_no_circle():
 
     for rule in SUPPRESSED_BY:
         above(rule)
+
+
+def test_a_journal_that_failed_asks_for_a_restart_of_the_core_before_the_batchs():
+    """After a failed write the file is not trusted again by the process that saw it fail (``Journal.trusted``)."""
+    action = TABLE["I30"].action
+    assert 0 < action.index("systemctl restart ovenctl-core") < action.index("acknowledge and RESTART")

@@ -16,7 +16,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from controller import block
+from controller import block, config
 from controller.image import OFF, OWN_SIGNALS, SIGNALS
 from controller.northbound.mqtt import MqttSettings
 from controller.notify import notify, watchdog_s
@@ -117,10 +117,22 @@ def test_the_watchdog_time_is_for_this_process_only(pid: str | None, expected: f
 # --- Mosquitto ----------------------------------------------------------------------------------------------------------------------------
 
 
-class Installed(Mosquitto):
-    """Mosquitto with the deployed configuration; only the places of the files and the ports are the test's own."""
+STOCK = """# Debian's /etc/mosquitto/mosquitto.conf
+pid_file /run/mosquitto/mosquitto.pid
 
-    def __init__(self, program: str, folder: Path) -> None:
+persistence true
+persistence_location /var/lib/mosquitto/
+
+log_dest file /var/log/mosquitto/mosquitto.log
+
+include_dir /etc/mosquitto/conf.d
+"""
+
+
+class Installed(Mosquitto):
+    """Debian's Mosquitto with the deployed configuration, included or alone; places of the files and ports are the test's own."""
+
+    def __init__(self, program: str, folder: Path, alone: bool = False) -> None:
         super().__init__(program, folder)
         self.folder = folder
         self.tls_port = self.port
@@ -139,9 +151,12 @@ class Installed(Mosquitto):
         }.items():
             assert deployed in text
             text = text.replace(deployed, here)
-        if os.geteuid() == 0:
-            text += "user root\n"  # or it drops to a user that cannot see the test's folder
-        self.config.write_text(text)
+        text = text.replace("#persistence_location", "persistence_location") if alone else text
+        stock = re.sub(r"/(run|var/lib|var/log|etc)/mosquitto/", f"{folder}/", STOCK)
+        (folder / "conf.d").mkdir()
+        (folder / "conf.d" / "ovenctl.conf").write_text(text)
+        # Root's broker would drop to a user that cannot see the test's folder.
+        self.config.write_text((text if alone else stock) + ("user root\n" if os.geteuid() == 0 else ""))
         shutil.copy(DEPLOY / "mosquitto.acl", folder / "acl")
         (folder / "acl").chmod(0o600)
         passwd = required(shutil.which("mosquitto_passwd"), "mosquitto_passwd")
@@ -193,6 +208,18 @@ def client(installed: Installed, user: str | None, *, tls: bool = False, passwor
     return aiomqtt.Client(host, port, username=user, password=password if user else None, tls_context=context, timeout=DEADLINE_S)
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["included by Debian's file", "alone"])
+async def test_the_broker_starts_with_the_file_and_keeps_its_sessions_on_disk(alone: bool, mosquitto_program: str, tmp_path: Path) -> None:
+    broker = Installed(mosquitto_program, tmp_path, alone)
+    broker.start()
+    async with client(broker, "supervisor") as ear:
+        await ear.subscribe("ovenctl/#", qos=1)
+    assert broker.process is not None
+    broker.process.terminate()
+    assert broker.process.wait(DEADLINE_S) == 0
+    assert (tmp_path / "mosquitto.db").stat().st_size > 0
+
+
 @pytest.mark.parametrize(("user", "password"), [(None, ""), ("ovenctl-gateway", "wrong"), ("nobody", "secret")])
 async def test_the_broker_lets_nobody_in_without_the_right_password(installed: Installed, user: str | None, password: str) -> None:
     with pytest.raises(aiomqtt.MqttError):
@@ -224,6 +251,42 @@ async def test_a_certificate_of_another_authority_is_refused(installed: Installe
     stranger = ssl.create_default_context()
     with pytest.raises(ssl.SSLError, match="certificate"):
         await asyncio.wait_for(asyncio.open_connection("localhost", installed.tls_port, ssl=stranger), DEADLINE_S)
+
+
+# --- The way to install it ----------------------------------------------------------------------------------------------------------------
+
+
+def install_steps() -> list[str]:
+    """The indented lines of INSTALL.md, in their order."""
+    return [line.strip() for line in (DEPLOY / "INSTALL.md").read_text().splitlines() if line.startswith("       ")]
+
+
+def test_the_gateways_folder_is_made_before_the_gateways_user_writes_there() -> None:
+    steps, deployed = install_steps(), config.load(DEPLOY / "controller.toml").gateway
+    assert Path(deployed.opcua.pki_dir).is_absolute() is False
+    made = steps.index(f"install -d -o ovenctl-gateway -g ovenctl-gateway -m 0700 {deployed.state_dir}")
+    wanting = [at for at, step in enumerate(steps) if step.startswith("runuser -u ovenctl-gateway")]
+    assert len(wanting) == 2
+    assert made < min(wanting)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_documents_a_unit_names_are_installed(unit: str) -> None:
+    named = re.findall(r"^Documentation=file:///opt/ovenctl/share/(.+)$", (DEPLOY / unit).read_text(), re.MULTILINE)
+    assert named
+    assert [name for name in named if not (DEPLOY / name).is_file() or not name.endswith(".md")] == []
+    assert "install -m 0644 deploy/*.md /opt/ovenctl/share/" in install_steps()
+
+
+def test_the_installed_gateway_is_somebody_to_the_broker(tmp_path: Path) -> None:
+    steps = install_steps()
+    at = steps.index("[gateway.mqtt]")
+    text = (DEPLOY / "controller.toml").read_text().replace("[gateway.mqtt]\n", "\n".join([*steps[at : at + 3], ""]))
+    (tmp_path / "controller.toml").write_text(text)
+    mqtt = config.load(tmp_path / "controller.toml").gateway.mqtt
+    assert f"user {mqtt.username}\ntopic write {mqtt.prefix}/#" in (DEPLOY / "mosquitto.acl").read_text()
+    assert f"mosquitto_passwd -c /etc/mosquitto/ovenctl.passwd {mqtt.username}" in steps
+    assert f"install -o ovenctl-gateway -g ovenctl-gateway -m 0600 /dev/null {mqtt.password_file}" in steps
 
 
 # --- The contract for the PLC programmer --------------------------------------------------------------------------------------------------

@@ -166,7 +166,8 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I29", _J, "power or core came back", "the unit is held or follows its recovery policy",
               "read the decision in the journal; RESTART or STOP", 0),
     Rationale("I30", _M, "disk full, failing or locked", "batch held: what happens would not be recorded",
-              "free or replace the disk; acknowledge and RESTART", 15),
+              "free or replace the disk; then `systemctl restart ovenctl-core` (nothing is written before); "
+              "then acknowledge and RESTART", 15),
     Rationale("I30D", _L, "old journals, logs", "no start; later the journal fails", "archive and remove old journals", 480, 60.0),
     Rationale("I30C", _L, "time server, battery, somebody set it", "wall-clock times of the record jump; process time does not",
               "check the time source; note it for the record", 480),

@@ -11,7 +11,7 @@ from controller import config as configs
 from controller.clock import pause, wall_s
 from controller.recipe.states import Verb
 
-console = Console()
+console = Console(emoji=False)  # a recipe or an address says what it says: ":o:" is no picture
 
 ConfigPath = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", help="controller.toml; built-in defaults without")

@@ -27,12 +27,13 @@ def init(
     host: Annotated[str, typer.Option(help="name or address under which clients reach this machine")] = "",
     config: ConfigPath = None,
 ) -> None:
-    """Make folders, the server's own certificate, its key and the key of recipe approvals. Does nothing when they are there."""
+    """Make folders, the server's own certificate, its key and the key of recipe approvals, as far as they are missing."""
     from controller.northbound.opcua import pki
 
     at, name = _store(config), host or socket.gethostname()
     made = pki.init(at, pki.application_uri(name), name)
-    console.print(f"{at.certificate}: {'made' if made else 'is there already'}", highlight=False, markup=False)
+    for file in (at.signing_key, at.key, at.certificate):
+        console.print(f"{file}: {'made' if file in made else 'is there already'}", soft_wrap=True, highlight=False, markup=False)
     _show(pki.listed(at))
 
 
@@ -66,5 +67,6 @@ def distrust(thumbprint: str, config: ConfigPath = None) -> None:
 
 def _show(found: "Iterable[Shown]") -> None:
     for one in found:
-        line = f"{one.where:9} {one.thumbprint}  until {one.until}  {one.uri}  {one.subject}"
+        until = f"{one.until} {one.untimely.upper()}".rstrip()
+        line = f"{one.where:9} {one.thumbprint}  until {until}  {one.uri}  {one.subject}"
         console.print(line, soft_wrap=True, highlight=False, markup=False)

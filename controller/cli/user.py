@@ -25,11 +25,15 @@ def _file(config: Path | None) -> Path:
 def add(
     name: str,
     role: Annotated[str, typer.Argument(help=", ".join(_ROLES))],
-    certificate: Annotated[list[str] | None, typer.Option(help="thumbprint of the person's own certificate; repeatable")] = None,
-    password: Annotated[bool, typer.Option(help="ask for a password; from standard input when that is no terminal")] = True,
+    certificate: Annotated[
+        list[str] | None, typer.Option(help="thumbprint of the person's own certificate; repeatable; these for those of before")
+    ] = None,
+    password: Annotated[
+        bool, typer.Option(help="ask for a password, on standard input when that is no terminal; else one that is there stays")
+    ] = True,
     config: ConfigPath = None,
 ) -> None:
-    """Add a person, or give one another role, password or certificates."""
+    """Add a person, or give one another role, password or certificates; what is not given stays."""
     from controller.northbound.opcua import users
 
     path = _file(config)
@@ -37,8 +41,14 @@ def add(
         raise FileError(str(path), [Problem("role", role, f"one of {', '.join(_ROLES)}")])
     path.parent.mkdir(parents=True, exist_ok=True)
     prints = [one.replace(":", "").replace(" ", "").upper() for one in certificate or []]
-    given = {"role": role, "certificates": prints, "password": users.hashed(_password()) if password else None}
-    users.write(path, users.checked(path, {**users.read(path), name: given}))
+    accounts = users.read(path)
+    given: dict[str, object] = accounts[name].model_dump(mode="json") if name in accounts else {}
+    given |= {"role": role} | ({"certificates": prints} if prints else {})
+    given |= {"password": users.hashed(_password())} if password else {}
+    accounts = users.checked(path, {**accounts, name: given})
+    if accounts[name].password is None and not accounts[name].certificates:
+        raise FileError(str(path), [Problem("user", name, "a password or --certificate: with neither nobody can log in")])
+    users.write(path, accounts)
     console.print(f"{name} is {role}", highlight=False, markup=False)
 
 

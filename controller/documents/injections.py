@@ -95,7 +95,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I28L": Injection("running", "turn the local/remote switch to local"),
     "I28W": Injection("idle", "set the PLC's watchdog time to 0"),
     "I29": Injection("N2", "switch the controller's supply off and on"),
-    "I30": Injection("running", "fill the journal's file system, or mount it read-only"),
+    "I30": Injection("running", "fill the journal's file system, or mount it read-only; afterwards undo it and restart the core"),
     "I30D": Injection("idle", "fill the journal's file system to below the limit"),
     "I30C": Injection("idle", "set the wall clock one hour ahead, and back"),
     "I31": Injection("N2", "unplug all load thermocouples, or declare another load than is in the oven"),

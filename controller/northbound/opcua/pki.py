@@ -7,8 +7,10 @@ person has looked at. Thumbprints are SHA-1 over the DER form, as OPC UA clients
 import hashlib
 import ipaddress
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,6 +29,11 @@ KEY_BITS: Final = 3072
 LEAST_BITS: Final = 2048
 MOST_REJECTED: Final = 100  # files; an unknown certificate beyond that is refused and not kept
 MOST_BYTES: Final = 16_384  # of one certificate
+MOST_HOST: Final = 253  # characters of a name in DNS
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_NAME: Final = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
+_ANEW: Final = "move certificate.der away and let `ovenctl pki init` make a new one, which clients have to trust anew"
+_ANEW_KEY: Final = "move it and certificate.der away and let `ovenctl pki init` make new ones, which clients have to trust anew"
 
 
 class Pki(NamedTuple):
@@ -68,6 +75,7 @@ class Shown(NamedTuple):
     uri: str
     until: str
     where: str
+    untimely: str = ""
 
 
 def application_uri(host: str) -> str:
@@ -80,24 +88,67 @@ def thumbprint(der: bytes) -> str:
     return hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
 
 
-def init(pki: Pki, application_uri: str, host: str) -> bool:
-    """Make folders, certificate and keys; return False when they are there already.
+def init(pki: Pki, application_uri: str, host: str) -> tuple[Path, ...]:
+    """Make folders, keys and certificate as far as they are missing; return the files made. What is there is never overwritten.
 
     Raises:
-        OSError: the folder cannot be written.
+        FileError: ``host`` cannot stand in a certificate, or what is there cannot be completed.
+        OSError: the folder cannot be written; what was made until then is whole.
     """
+    _host(host)
     for folder in (pki.certificate.parent, pki.trusted, pki.rejected):
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-    if pki.certificate.exists() or pki.key.exists():
-        return False
-    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    _secret(pki.key, key)
-    _secret(pki.signing_key, Ed25519PrivateKey.generate())
-    pki.certificate.write_bytes(self_signed(key, application_uri, host).public_bytes(serialization.Encoding.DER))
-    return True
+    made: dict[Path, bytes] = {}
+    if pki.signing_key.exists():
+        signing_key(pki)
+    else:
+        made[pki.signing_key] = _pem(Ed25519PrivateKey.generate())
+    if pki.certificate.exists():
+        own(pki)
+    else:
+        key = own_key(pki) if pki.key.exists() else rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+        made |= {} if pki.key.exists() else {pki.key: _pem(key)}
+        made[pki.certificate] = self_signed(key, application_uri, host).public_bytes(serialization.Encoding.DER)
+    _place(made, public=pki.certificate)
+    return tuple(made)
 
 
-def self_signed(key: rsa.RSAPrivateKey, application_uri: str, host: str, days: int = VALID_DAYS) -> x509.Certificate:
+def own(pki: Pki) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
+    """Return the server's certificate and its key.
+
+    Raises:
+        FileError: one of them is missing or not readable, or they do not belong together.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(pki.certificate.read_bytes())
+    except FileNotFoundError as error:
+        raise FileError(str(pki.certificate), [Problem("file", str(error), "a certificate in DER; `ovenctl pki init` makes it")]) from error
+    except (OSError, ValueError) as error:
+        raise FileError(str(pki.certificate), [Problem("file", str(error), f"a certificate in DER; {_ANEW}")]) from error
+    if not pki.key.exists():
+        raise FileError(str(pki.key), [Problem("file", "(missing)", f"the key of certificate.der: put it back, or {_ANEW}")])
+    key = own_key(pki)
+    if certificate.public_key() != key.public_key():
+        raise FileError(str(pki.certificate), [Problem("key", "of another key", f"the certificate of key.pem; {_ANEW}")])
+    return certificate, key
+
+
+def own_key(pki: Pki) -> rsa.RSAPrivateKey:
+    """Return the server's private key.
+
+    Raises:
+        FileError: it is not readable.
+    """
+    try:
+        key = serialization.load_pem_private_key(pki.key.read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise FileError(str(pki.key), [Problem("file", str(error), f"an RSA key in PEM; {_ANEW_KEY}")]) from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise FileError(str(pki.key), [Problem("file", type(key).__name__, f"an RSA key in PEM; {_ANEW_KEY}")])
+    return key
+
+
+def self_signed(key: rsa.RSAPrivateKey, application_uri: str, host: str, days: float = VALID_DAYS) -> x509.Certificate:
     """Return an application instance certificate after OPC UA Part 6, 6.2.2."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, application_uri.rsplit(":", 1)[-1][:64] or "ovenctl")])
     now = datetime.now(UTC)
@@ -136,8 +187,11 @@ def signing_key_in(path: Path) -> Ed25519PrivateKey:
     """
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+    except FileNotFoundError as error:
         raise FileError(str(path), [Problem("file", str(error), "an Ed25519 key in PEM; `ovenctl pki init` makes it")]) from error
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        allowed = "an Ed25519 key in PEM without a password; move it away and let `ovenctl pki init` make a new one"
+        raise FileError(str(path), [Problem("file", str(error), allowed)]) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise FileError(str(path), [Problem("file", type(key).__name__, "an Ed25519 key in PEM")])
     return key
@@ -145,7 +199,7 @@ def signing_key_in(path: Path) -> Ed25519PrivateKey:
 
 def new_signing_key(path: Path) -> None:
     """Make a key of approvals in the new file ``path``, readable by its owner only. Raises OSError when the file is there."""
-    _secret(path, Ed25519PrivateKey.generate())
+    _place({path: _pem(Ed25519PrivateKey.generate())})
 
 
 def listed(pki: Pki) -> Iterator[Shown]:
@@ -202,12 +256,19 @@ def objection(pki: Pki, der: bytes, application_uri: str | None) -> str:
     ):
         _keep(pki, der)
         return "BadCertificateUntrusted"
-    now = datetime.now(UTC)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    if untimely(certificate):
         return "BadCertificateTimeInvalid"
     if application_uri is not None and application_uri not in uris:
         return "BadCertificateUriInvalid"
     return ""
+
+
+def untimely(certificate: x509.Certificate) -> str:
+    """Return "" while a certificate is valid, else "expired" or "not yet valid"."""
+    now = datetime.now(UTC)
+    if now > certificate.not_valid_after_utc:
+        return "expired"
+    return "not yet valid" if now < certificate.not_valid_before_utc else ""
 
 
 def _keep(pki: Pki, der: bytes) -> None:
@@ -225,7 +286,8 @@ def _shown(der: bytes, where: str) -> Shown:
     try:
         certificate = x509.load_der_x509_certificate(der)
         until = certificate.not_valid_after_utc.date().isoformat()
-        return Shown(thumbprint(der), certificate.subject.rfc4514_string(), ", ".join(uris_of(certificate)), until, where)
+        uris = ", ".join(uris_of(certificate))
+        return Shown(thumbprint(der), certificate.subject.rfc4514_string(), uris, until, where, untimely(certificate))
     except ValueError as error:
         return Shown(thumbprint(der), f"not readable: {error}", "", "", where)
 
@@ -240,14 +302,40 @@ def uris_of(certificate: x509.Certificate) -> list[str]:
 
 
 def _host(host: str) -> x509.GeneralName:
+    """Return ``host`` as it stands in a certificate. Raises FileError when it is neither an address nor a name."""
     try:
-        return x509.IPAddress(ipaddress.ip_address(host))
+        if "%" not in host:
+            return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        return x509.DNSName(host)
+        pass
+    if len(host) > MOST_HOST or not _NAME.fullmatch(host):
+        allowed = "an IP address without a zone, or a name of letters a to z, digits, - and _ in parts of at most 63 with dots between, "
+        raise FileError("pki", [Problem("host", host, f"{allowed}{MOST_HOST} in all (ü and the like as xn--...)")])
+    return x509.DNSName(host)
 
 
-def _secret(path: Path, key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> None:
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
+def _pem(key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _place(made: Mapping[Path, bytes], public: Path | None = None) -> None:
+    """Write all files under other names first and give them their own then, in this order; all but ``public`` are their owner's only.
+
+    Raises:
+        OSError: one is there already, or the disk does not take them.
+    """
+    written: dict[Path, Path] = {}
+    try:
+        for path, content in made.items():
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+            written[path] = Path(name)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(descriptor, 0o644 if path == public else 0o600)
+                os.fsync(descriptor)
+        for path, new in written.items():
+            os.link(new, path)  # unlike a rename it overwrites nothing
+    finally:
+        for new in written.values():
+            new.unlink()

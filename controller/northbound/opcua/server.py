@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 from asyncua import Server, ua
 from asyncua.common.node import Node
-from asyncua.crypto.uacrypto import load_certificate, load_private_key
 
 from controller.clock import wall_ns, wall_s
 from controller.errors import FileError, JournalError, Problem
@@ -117,7 +116,7 @@ class OpcuaServer:
             await server.stop()
 
     async def _prepare(self, server: Server) -> None:
-        certificate, uri = await self._certificate()
+        certificate, uri = self._certificate()
         self._server.certificate, self._server.private_key = certificate
         server.limits = LIMITS
         server.set_endpoint(f"opc.tcp://{self._settings.host}:{self._settings.port}/ovenctl")
@@ -157,16 +156,14 @@ class OpcuaServer:
         self._server.personal = partial(files.personal, self._files)
         await self._identify(uri)
 
-    async def _certificate(self) -> tuple[tuple[object, object], str]:
-        hint = "`ovenctl pki init` makes it"
-        try:
-            certificate = await load_certificate(self._store.certificate)
-            key = await load_private_key(self._store.key)
-        except (OSError, ValueError) as error:
-            raise FileError(str(self._store.folder), [Problem("own", str(error), f"certificate.der and key.pem; {hint}")]) from error
+    def _certificate(self) -> tuple[tuple[object, object], str]:
+        certificate, key = pki.own(self._store)
         uris = pki.uris_of(certificate)
         if not uris:
-            raise FileError(str(self._store.certificate), [Problem("subjectAltName", "none", f"the application's URI; {hint}")])
+            allowed = "the application's URI; `ovenctl pki init` makes it"
+            raise FileError(str(self._store.certificate), [Problem("subjectAltName", "none", allowed)])
+        if why := pki.untimely(certificate):  # no reason to stay away: the clock may be wrong, and set right later
+            log.warning("certificate", file=str(self._store.certificate), why=f"{why}: clients may refuse it")
         return (certificate, key), uris[0]
 
     async def _identify(self, uri: str) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import secrets
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.roles import Role
-from controller.validation import problems_of
+from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
 
 COST: Final = 2**15  # scrypt n; with r = 8 one try takes 32 MiB and some 80 ms
 _R: Final = 8
@@ -57,7 +58,10 @@ def read(path: Path) -> dict[str, Account]:
         FileError: every mistake in it.
     """
     try:
-        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).user
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(BYTE_ORDER_MARK):
+            raise FileError(str(path), [MARKED])
+        return _File.model_validate(tomllib.loads(text)).user
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -80,24 +84,39 @@ def checked(path: Path, accounts: Mapping[str, object]) -> dict[str, Account]:
 
 
 def write(path: Path, accounts: dict[str, Account]) -> None:
-    """Replace the file at once; only its owner may read it.
+    """Replace the file at once, a link's target for the link; it keeps owner, group and mode. Only its owner may read a new one.
 
     Raises:
-        OSError: the disk does not take it; the old file stands.
+        OSError: the disk does not take it, or the owner cannot be kept; the old file stands.
     """
     text = "# People who may log in over OPC UA. Made by `ovenctl user`; passwords are hashed with scrypt.\n"
     for name, account in sorted(accounts.items()):
         text += f'\n[user."{name}"]\nrole = "{account.role}"\n'
         text += f'password = "{account.password}"\n' if account.password else ""
         text += f"certificates = {list(account.certificates)!r}\n".replace("'", '"') if account.certificates else ""
-    new = path.with_suffix(".new")
+    target = path.resolve()
+    new = target.with_name(f"{target.name}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            _own(descriptor, target)
+            os.fsync(descriptor)
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _own(descriptor: int, target: Path) -> None:
+    """Give an open file owner, group and mode of ``target``; where there is none yet, root's belongs to whom the folder does."""
+    there = target.exists()
+    stands, mine = (target if there else target.parent).stat(), os.fstat(descriptor)
+    if (there or os.geteuid() == 0) and (stands.st_uid, stands.st_gid) != (mine.st_uid, mine.st_gid):
+        os.fchown(descriptor, stands.st_uid, stands.st_gid)
+    if there:
+        os.fchmod(descriptor, stat.S_IMODE(stands.st_mode))
 
 
 def hashed(password: str, cost: int = COST) -> str:
