@@ -1,7 +1,7 @@
 """The gateway process: reads the journal, publishes it, gives a sign of life. It may crash or hang; the core does not notice."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from controller.config import Config
+from controller.errors import FileError
 from controller.journal import samples
 from controller.journal.entry import Stored
 from controller.journal.mailbox import MailboxError, heartbeat
@@ -50,7 +51,21 @@ class JournalSource:
 
 
 async def run(config: Config) -> None:
-    """Publish and give signs of life until cancelled."""
+    """Publish and give signs of life until cancelled.
+
+    Raises:
+        FileError: a file that a person wrote or put there cannot be used.
+    """
+    try:
+        await _run(config)
+    except ExceptionGroup as failed:
+        found = list(_leaves(failed))
+        if not all(isinstance(one, FileError) for one in found):
+            raise
+        raise found[0] from None
+
+
+async def _run(config: Config) -> None:
     folder = Path(config.gateway.state_dir)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     source = JournalSource(Path(config.core.journal))
@@ -61,6 +76,15 @@ async def run(config: Config) -> None:
         if config.gateway.opcua.enabled:
             group.create_task(_opcua(config, folder), name="opcua")
         notify("READY=1")
+
+
+def _leaves(failed: BaseException) -> Iterator[BaseException]:
+    """Yield what is in a group of exceptions and in the groups inside it."""
+    if isinstance(failed, BaseExceptionGroup):
+        for one in failed.exceptions:
+            yield from _leaves(one)
+    else:
+        yield failed
 
 
 async def _opcua(config: Config, folder: Path) -> None:

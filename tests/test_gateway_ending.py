@@ -1,0 +1,54 @@
+"""How the gateway process ends: what it says, and its exit status, by which systemd decides whether to start it again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controller.journal.entry import entry
+from controller.journal.store import Journal
+from controller.northbound import cursor
+from controller.northbound.opcua import pki
+from controller.northbound.opcua.pki import Pki
+from sim.broker import free_port
+
+EX_CONFIG = 78
+ROOT = Path(__file__).parents[1]
+
+
+def journal_in(folder: Path) -> None:
+    with Journal(folder / "journal.sqlite", threaded=False) as journal:
+        journal.append([entry("state", 1.0, {"from": "IDLE", "to": "RUNNING", "cause": "start"})])
+
+
+def started(folder: Path, *, opcua: bool, port: int | None = None) -> subprocess.Popen[str]:
+    """Return the gateway of ``folder``, with the broker at ``port`` (None: there is none)."""
+    config = folder / "controller.toml"
+    config.write_text(
+        '[core]\njournal = "journal.sqlite"\nmailbox = "mailbox.sqlite"\n[gateway]\nstate_dir = "gateway"\n'
+        f"[gateway.mqtt]\nport = {port or free_port()}\n[gateway.opcua]\nenabled = {str(opcua).lower()}\nport = {free_port()}\n"
+    )
+    command = [sys.executable, "-m", "controller", "gateway", "-c", str(config)]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("mistake", ["cursor of another journal", "no pki init", "no key"])
+def test_a_mistake_found_inside_the_gateway_is_told_in_one_line_and_is_not_tried_again(mistake: str, tmp_path: Path) -> None:
+    journal_in(tmp_path)
+    state = tmp_path / "gateway"
+    state.mkdir()
+    named = "pki"
+    if mistake == "cursor of another journal":
+        cursor.save(state / "mqtt-cursor.json", cursor.Cursor(seq=1, boot=1, hash="ff"))
+        named = "mqtt-cursor.json"
+    if mistake == "no key":
+        store = Pki(state / "pki")
+        pki.init(store, "urn:here", "localhost")
+        store.key.unlink()
+    with started(tmp_path, opcua=mistake != "cursor of another journal") as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == EX_CONFIG, said
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith(str(state / named))
