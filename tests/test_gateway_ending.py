@@ -52,3 +52,36 @@ def test_a_mistake_found_inside_the_gateway_is_told_in_one_line_and_is_not_tried
     assert process.returncode == EX_CONFIG, said
     assert "Traceback" not in said
     assert said.splitlines()[-1].startswith(str(state / named))
+
+
+STUBBORN = """
+import asyncio, contextlib, sys
+from controller import __main__
+
+async def work():
+    with contextlib.suppress(asyncio.CancelledError):
+        print("up", flush=True)
+        await asyncio.sleep(60)
+    print("still up", flush=True)
+    await asyncio.sleep(60)
+
+__main__.GRACE_S = float(sys.argv[1])
+__main__._serve(work())
+"""
+
+
+@pytest.mark.parametrize(("grace_s", "ends"), [(0.0, True), (60.0, False)])
+def test_a_second_signal_counts_when_the_first_did_not_end_it_in_time(grace_s: float, ends: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN, str(grace_s)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in ("up\n", "still up\n"):
+                assert process.stdout.readline() == line
+                process.terminate()
+            if ends:
+                assert process.wait(20) == 0
+            else:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(1)
+        finally:
+            process.kill()

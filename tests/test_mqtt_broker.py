@@ -4,6 +4,7 @@ import asyncio
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import pytest
@@ -34,6 +35,28 @@ async def test_the_last_will_tells_when_the_gateway_dies(mosquitto_port: int, tm
                 # a second client of the same name takes the session over: to the broker the first one died
                 async with aiomqtt.Client("127.0.0.1", mosquitto_port, identifier="ovenctl-t-will"):
                     await until(lambda: any(c.get("online") is False for _, _, c in ear.heard))
+
+
+async def test_a_cancellation_that_comes_together_with_an_acknowledgement_ends_the_publisher(
+    mosquitto_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledged = aiomqtt.Client._on_publish
+    cancelled: list[bool] = []
+
+    def together(self: aiomqtt.Client, *given: Any) -> None:
+        acknowledged(self, *given)
+        if not cancelled:
+            cancelled.append(task.cancel())
+
+    monkeypatch.setattr(aiomqtt.Client, "_on_publish", together)
+    task = asyncio.create_task(publisher_of(Journal(5), settings_for(mosquitto_port, "together"), tmp_path).run())
+    try:
+        await asyncio.wait({task}, timeout=5)
+        assert cancelled
+        assert task.done()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 @pytest.mark.parametrize("manner", ["refuses", "tarpit", "hangs up", "garbage"])

@@ -3,10 +3,10 @@
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple, Protocol, Self
+from typing import Annotated, Final, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import aiomqtt
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -18,6 +18,7 @@ from controller.northbound.topics import Entry, Message, SampleView
 
 FIRST_DELAY_S: Final = 0.2  # wall seconds before the second attempt to connect; doubled by each further one
 _PROTOCOL: Final = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
+_T = TypeVar("_T")
 _Level = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 _File = Annotated[str, StringConstraints(pattern=r"^/\P{Cc}{1,500}$")]
 
@@ -190,7 +191,7 @@ class Publisher:
     def _client(self) -> aiomqtt.Client:
         settings = self._settings
         will = self._status(online=False)
-        return aiomqtt.Client(
+        return _Client(
             settings.host,
             settings.port,
             identifier=f"ovenctl-{settings.site}-{settings.oven}",
@@ -205,6 +206,22 @@ class Publisher:
             max_queued_outgoing_messages=4 * settings.window,
             max_inflight_messages=2 * settings.window,  # a sample is two messages
         )
+
+
+class _Client(aiomqtt.Client):
+    """A client whose every wait can be cancelled.
+
+    Up to Python 3.11 ``asyncio.wait_for`` swallows a cancellation that comes together with what it waits for.
+    """
+
+    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:  # noqa: ASYNC109 - as the library has it
+        task = asyncio.current_task()
+        before = task.cancelling() if task is not None else 0
+        try:
+            return await super()._wait_for(fut, timeout)
+        finally:
+            if task is not None and task.cancelling() > before:
+                raise asyncio.CancelledError
 
 
 async def _until_disconnected(client: aiomqtt.Client) -> None:
