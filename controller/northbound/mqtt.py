@@ -109,6 +109,7 @@ class Publisher:
         self._version = version
         self._cursor_file = cursor_file
         self._cursor = cursor.load(cursor_file)
+        self._checked = False  # that the cursor is of this journal
         self._sample_at_s = float("-inf")
         self._password = _password(settings)
         self._tls = _tls(settings)
@@ -121,43 +122,41 @@ class Publisher:
         Raises:
             FileError: the cursor belongs to another journal.
         """
-        checked = False
         while True:
             try:
-                if not checked:
-                    await self._check_journal()
-                    checked = True
+                await self._look_at_journal()
                 await self._session()
             except* (aiomqtt.MqttError, JournalError, OSError) as failed:
                 self.link = self.link._replace(connected=False, failures=self.link.failures + 1, why=_first(failed))
             await asyncio.sleep(self._delay_s)
             self._delay_s = min(2 * self._delay_s, self._settings.longest_delay_s)
 
-    async def _check_journal(self) -> None:
-        if self._cursor.seq:
-            found = await self._source.fetch(self._cursor.seq - 1, 1)
+    async def _look_at_journal(self) -> None:
+        """Read a little before anybody is told that the gateway is online; the first time see whether the cursor is of this journal."""
+        found = await self._source.fetch(max(self._cursor.seq - 1, 0), 1)
+        if not self._checked:
             cursor.check_journal(self._cursor_file, self._cursor, found[0] if found else None)
+            self._checked = True
 
     async def _session(self) -> None:
-        """Publish on one connection until it ends."""
+        """Publish on one connection until it ends; whatever ends it, the last word is that the gateway is offline."""
         async with self._client() as client:
             client.pending_calls_threshold = 2 * self._settings.window  # it would warn of every full window
-            await self._publish(client, self._status(online=True))
-            self._delay_s = FIRST_DELAY_S  # only now: a broker that connects and then says nothing must not be asked for ever
-            self.link = self.link._replace(connected=True)
             try:
+                await self._publish(client, self._status(online=True))
+                self.link = self.link._replace(connected=True)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_until_disconnected(client), name="mqtt watch")
                     tasks.create_task(self._pump(client), name="mqtt publish")
-            except asyncio.CancelledError:
+            finally:  # a clean farewell sends no last will
                 with suppress(aiomqtt.MqttError):
                     await self._publish(client, self._status(online=False))
-                raise
 
     async def _pump(self, client: aiomqtt.Client) -> None:
         while True:
             entries = await self._source.fetch(self._cursor.seq, self._settings.window)
             if not entries:
+                self._delay_s = FIRST_DELAY_S
                 await asyncio.sleep(self._settings.poll_s)
                 continue
             wanted, sample_at_s = self._wanted(entries)
@@ -166,6 +165,7 @@ class Publisher:
                     window.create_task(self._publish(client, message))
             self._sample_at_s = sample_at_s  # like the cursor only now: until here the same entries may have to be sent again
             await self._delivered(entries[-1], len(wanted))
+            self._delay_s = FIRST_DELAY_S  # only now: what fails each time behind a birth must not be tried again and again without a pause
 
     def _wanted(self, entries: Sequence[Entry]) -> tuple[list[Message], float]:
         """Return what to publish of ``entries`` and the time of the last sample in it; one that comes a little early counts as the next."""
@@ -214,7 +214,7 @@ class _Client(aiomqtt.Client):
     Up to Python 3.11 ``asyncio.wait_for`` swallows a cancellation that comes together with what it waits for.
     """
 
-    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:  # noqa: ASYNC109 - as the library has it
+    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:  # noqa: ASYNC109 (the library's own)
         task = asyncio.current_task()
         before = task.cancelling() if task is not None else 0
         try:
