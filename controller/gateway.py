@@ -34,12 +34,20 @@ class JournalSource:
         """Return at most ``limit`` entries behind ``after_seq``. Raises JournalError while the journal cannot be read."""
         return await asyncio.to_thread(self._page, after_seq, limit)
 
+    async def latest(self, kinds: Sequence[str], last_seq: int) -> Sequence[Stored]:
+        """Return the newest entry up to ``last_seq`` of each kind and rule. Raises JournalError while the journal cannot be read."""
+        return await asyncio.to_thread(self._latest, kinds, last_seq)
+
     def unpack(self, entry: Entry) -> SampleView:
         """Return a sample as a view. Raises ValueError when its columns are not known."""
         columns = self._columns.get(entry.boot)
         if columns is None:
             raise ValueError(f"sample {entry.seq}: the columns of boot {entry.boot} are not in the journal")
         return split(samples.unpack(entry.payload, columns), samples.unpack_qualities(entry.payload, columns))
+
+    def _latest(self, kinds: Sequence[str], last_seq: int) -> Sequence[Stored]:
+        with JournalReader(self._path) as reader:
+            return reader.latest(kinds, last_seq)
 
     def _page(self, after_seq: int, limit: int) -> Sequence[Stored]:
         with JournalReader(self._path) as reader:

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, Protocol, Self, TypeVar
@@ -73,6 +73,13 @@ class Source(Protocol):
             JournalError: the journal cannot be read now.
         """
 
+    async def latest(self, kinds: Sequence[str], last_seq: int) -> Sequence[Entry]:
+        """Return the newest entry up to ``last_seq`` of each of ``kinds``, of each rule where the entries name one.
+
+        Raises:
+            JournalError: the journal cannot be read now.
+        """
+
 
 class MqttLink(NamedTuple):
     """How the publisher fares."""
@@ -109,7 +116,8 @@ class Publisher:
         self._version = version
         self._cursor_file = cursor_file
         self._cursor = cursor.load(cursor_file)
-        self._checked = False  # that the cursor is of this journal
+        self._looked = False  # at what stands in the journal at the cursor
+        self._retained: dict[str, Message] = {}  # by topic, as of the cursor
         self._sample_at_s = float("-inf")
         self._password = _password(settings)
         self._tls = _tls(settings)
@@ -132,11 +140,13 @@ class Publisher:
             self._delay_s = min(2 * self._delay_s, self._settings.longest_delay_s)
 
     async def _look_at_journal(self) -> None:
-        """Read a little before anybody is told that the gateway is online; the first time see whether the cursor is of this journal."""
+        """Read a little before anybody is told that the gateway is online; the first time what stands at the cursor, if it is its own."""
         found = await self._source.fetch(max(self._cursor.seq - 1, 0), 1)
-        if not self._checked:
+        if not self._looked:
             cursor.check_journal(self._cursor_file, self._cursor, found[0] if found else None)
-            self._checked = True
+            for entry in await self._source.latest(topics.RETAINED_KINDS, self._cursor.seq):
+                self._keep(topics.messages(entry, self._unpack, with_samples=False))
+            self._looked = True
 
     async def _session(self) -> None:
         """Publish on one connection until it ends; whatever ends it, the last word is that the gateway is offline."""
@@ -153,6 +163,9 @@ class Publisher:
                     await self._publish(client, self._status(online=False))
 
     async def _pump(self, client: aiomqtt.Client) -> None:
+        retained = list(self._retained.values())  # of which a broker may have lost what it acknowledged
+        for first in range(0, len(retained), self._settings.window):
+            await self._publish_together(client, retained[first : first + self._settings.window])
         while True:
             entries = await self._source.fetch(self._cursor.seq, self._settings.window)
             if not entries:
@@ -160,12 +173,15 @@ class Publisher:
                 await asyncio.sleep(self._settings.poll_s)
                 continue
             wanted, sample_at_s = self._wanted(entries)
-            async with asyncio.TaskGroup() as window:  # tasks start in order, and so do the publications
-                for message in wanted:
-                    window.create_task(self._publish(client, message))
+            await self._publish_together(client, wanted)
             self._sample_at_s = sample_at_s  # like the cursor only now: until here the same entries may have to be sent again
+            self._keep(wanted)
             await self._delivered(entries[-1], len(wanted))
             self._delay_s = FIRST_DELAY_S  # only now: what fails each time behind a birth must not be tried again and again without a pause
+
+    def _keep(self, messages: Iterable[Message]) -> None:
+        """Remember what stands on the retained topics."""
+        self._retained.update({message.topic: message for message in messages if message.retain})
 
     def _wanted(self, entries: Sequence[Entry]) -> tuple[list[Message], float]:
         """Return what to publish of ``entries`` and the time of the last sample in it; one that comes a little early counts as the next."""
@@ -180,6 +196,11 @@ class Publisher:
         self._cursor = cursor.at(last)
         await asyncio.to_thread(cursor.save, self._cursor_file, self._cursor)
         self.link = self.link._replace(delivered_seq=last.seq, messages=self.link.messages + count)
+
+    async def _publish_together(self, client: aiomqtt.Client, messages: Iterable[Message]) -> None:
+        async with asyncio.TaskGroup() as window:  # tasks start in order, and so do the publications
+            for message in messages:
+                window.create_task(self._publish(client, message))
 
     async def _publish(self, client: aiomqtt.Client, message: Message) -> None:
         await client.publish(f"{self._settings.prefix}/{message.topic}", message.payload, qos=1, retain=message.retain)
