@@ -38,7 +38,7 @@ def gateway(config: ConfigPath = None) -> None:
     """Run the gateway: OPC UA and MQTT, out of the journal. The core does not need it."""
     from controller import gateway as gateways
 
-    _serve(gateways.run(configured(config)))
+    _serve(gateways.run(configured(config), str(config or "controller.toml")))
 
 
 for name, group in (

@@ -1,7 +1,7 @@
 """The gateway process: reads the journal, publishes it, gives a sign of life. It may crash or hang; the core does not notice."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -58,26 +58,26 @@ class JournalSource:
         return page
 
 
-async def run(config: Config) -> None:
-    """Publish and give signs of life until cancelled.
+async def run(config: Config, file: str = "controller.toml") -> None:
+    """Publish and give signs of life until cancelled. ``file`` is where ``config`` stands, for what is said of a mistake in it.
 
     Raises:
         FileError: a file that a person wrote or put there cannot be used.
     """
+    mistake: FileError | None = None
     try:
-        await _run(config)
-    except ExceptionGroup as failed:
-        found = list(_leaves(failed))
-        if not all(isinstance(one, FileError) for one in found):
-            raise
-        raise found[0] from None
+        await _run(config, file)
+    except* FileError as failed:  # what else failed goes on its way
+        mistake = _first(failed)
+    if mistake is not None:
+        raise mistake
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, file: str) -> None:
     folder = Path(config.gateway.state_dir)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     source = JournalSource(Path(config.core.journal))
-    publisher = Publisher(config.gateway.mqtt, source, source.unpack, folder / "mqtt-cursor.json", version("ovenctl"))
+    publisher = Publisher(config.gateway.mqtt, source, source.unpack, folder / "mqtt-cursor.json", version("ovenctl"), file)
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.run(), name="mqtt")
         group.create_task(_live(publisher, config.core.mailbox), name="sign of life")
@@ -86,13 +86,9 @@ async def _run(config: Config) -> None:
         notify("READY=1")
 
 
-def _leaves(failed: BaseException) -> Iterator[BaseException]:
-    """Yield what is in a group of exceptions and in the groups inside it."""
-    if isinstance(failed, BaseExceptionGroup):
-        for one in failed.exceptions:
-            yield from _leaves(one)
-    else:
-        yield failed
+def _first(failed: BaseExceptionGroup[FileError]) -> FileError:
+    first = failed.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _opcua(config: Config, folder: Path) -> None:

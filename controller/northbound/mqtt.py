@@ -20,7 +20,8 @@ FIRST_DELAY_S: Final = 0.2  # wall seconds before the second attempt to connect;
 _PROTOCOL: Final = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
 _T = TypeVar("_T")
 _Level = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-_File = Annotated[str, StringConstraints(pattern=r"^/\P{Cc}{1,500}$")]
+_File = Annotated[str, StringConstraints(pattern=r"^\P{Cc}{1,400}$")]
+MQTT_FILES: Final = ("password_file", "ca_file", "certificate_file", "key_file")
 
 
 class MqttSettings(BaseModel):
@@ -100,10 +101,17 @@ class Publisher:
         unpack: a ``sample`` entry as a view (see ``topics.split``); ValueError when it cannot be read.
         cursor_file: where the progress is kept; the folder is the gateway's own.
         version: of this software, for the birth message.
+        file: in which the settings stand, for what is said of a mistake in them.
     """
 
     def __init__(
-        self, settings: MqttSettings, source: Source, unpack: Callable[[Entry], SampleView], cursor_file: Path, version: str
+        self,
+        settings: MqttSettings,
+        source: Source,
+        unpack: Callable[[Entry], SampleView],
+        cursor_file: Path,
+        version: str,
+        file: str = "controller.toml",
     ) -> None:
         """Read the cursor, the password and the certificates.
 
@@ -119,8 +127,9 @@ class Publisher:
         self._looked = False  # at what stands in the journal at the cursor
         self._retained: dict[str, Message] = {}  # by topic, as of the cursor
         self._sample_at_s = float("-inf")
+        _check_files(settings, file)
         self._password = _password(settings)
-        self._tls = _tls(settings)
+        self._tls = _tls(settings, file)
         self._delay_s = FIRST_DELAY_S
         self.link = MqttLink(delivered_seq=self._cursor.seq)
 
@@ -267,27 +276,46 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _check_files(settings: MqttSettings, file: str) -> None:
+    """Raise FileError when a file that the settings name cannot be read."""
+    problems = []
+    for name in MQTT_FILES:
+        path = getattr(settings, name)
+        try:
+            if path is not None:
+                Path(path).open("rb").close()
+        except OSError as error:
+            problems.append(Problem(f"gateway.mqtt.{name}", path, f"must be a file that the gateway can read: {error.strerror}"))
+    if problems:
+        raise FileError(file, problems)
+
+
 def _password(settings: MqttSettings) -> str | None:
+    """Return the password, None without one. Raises FileError."""
     if settings.password_file is None:
         return None
+    allowed = "must be one line in UTF-8 that is not empty"
     try:
         lines = Path(settings.password_file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise FileError("mqtt", [Problem("password_file", settings.password_file, str(error))]) from error
+        raise FileError(settings.password_file, [Problem("file", type(error).__name__, allowed)]) from error
     if len(lines) != 1 or not lines[0]:
-        raise FileError(settings.password_file, [Problem("password", f"{len(lines)} lines", "one line that is not empty")])
+        raise FileError(settings.password_file, [Problem("password", f"{len(lines)} lines", allowed)])
     return lines[0]
 
 
-def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
+def _tls(settings: MqttSettings, file: str) -> ssl.SSLContext | None:
+    """Return the TLS context, None without ``ca_file``. Raises FileError."""
     if settings.ca_file is None:
         return None
+    name, allowed = "ca_file", "must be certificates in PEM"
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if settings.certificate_file is not None:
+            name, allowed = "certificate_file", "must be PEM and fit key_file"
             context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except OSError as error:
-        files = (settings.ca_file, settings.certificate_file, settings.key_file)
-        raise FileError("mqtt", [Problem("ca_file, certificate_file, key_file", files, str(error))]) from error
+    except OSError as error:  # ssl.SSLError is one
+        problem = Problem(f"gateway.mqtt.{name}", getattr(settings, name), f"{allowed}: {error}")
+        raise FileError(file, [problem]) from error
     return context
