@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.__main__ import main
 from controller.journal.entry import entry
 from controller.journal.store import Journal
 from controller.northbound import cursor
@@ -52,6 +53,30 @@ def test_a_mistake_found_inside_the_gateway_is_told_in_one_line_and_is_not_tried
     assert process.returncode == EX_CONFIG, said
     assert "Traceback" not in said
     assert said.splitlines()[-1].startswith(str(state / named))
+
+
+@pytest.mark.parametrize("manner", ["mode 000", "a folder", "missing"])
+def test_a_configuration_that_cannot_be_read_is_told_in_one_line_and_is_not_tried_again(
+    manner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "controller.toml"
+    if manner == "a folder":
+        config.mkdir()
+    if manner == "mode 000":  # as everybody but root sees it
+        config.touch()
+        monkeypatch.setattr(os, "access", lambda *given, **named: False)
+        monkeypatch.setattr(Path, "read_text", denied)
+    monkeypatch.setattr(sys, "argv", ["ovenctl", "gateway", "-c", str(config)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("\n")) == (EX_CONFIG, 1), said
+    assert said.startswith(f"{config}: file = ")
+    assert said.endswith("must be readable TOML in UTF-8\n")
+
+
+def denied(self: Path, *given: object, **named: object) -> str:
+    raise PermissionError(13, "Permission denied", str(self))
 
 
 STUBBORN = """
