@@ -196,7 +196,8 @@ lost what it had not saved is right again; who is subscribed sees these topics a
 the others that are not retained) is not told again.
 
 `boot`, `seq` and `at_s` of a `status` are those of the last entry delivered when the gateway connected; the last will was written at that
-moment too, so that its `wall_ns` is the time of connecting and not of dying.
+moment too, so that its `wall_ns` is the time of connecting and not of dying. While the journal cannot be read the gateway is
+not online.
 
 `tags` and `estimate` come at most once per `sample_every_s` of process time (1 s); 0 gives every scan. The journal holds them all. A sample
 that this version cannot read comes as an `event` with `entry.unreadable`.
