@@ -141,7 +141,11 @@ class Publisher:
         """
         while True:
             try:
-                await self._look_at_journal()
+                try:
+                    await self._look_at_journal()
+                except JournalError:
+                    await self._say_offline()
+                    raise
                 await self._session()
             except* (aiomqtt.MqttError, JournalError, OSError) as failed:
                 self.link = self.link._replace(connected=False, failures=self.link.failures + 1, why=_first(failed))
@@ -156,6 +160,11 @@ class Publisher:
             for entry in await self._source.latest(topics.RETAINED_KINDS, self._cursor.seq):
                 self._keep(topics.messages(entry, self._unpack, with_samples=False))
             self._looked = True
+
+    async def _say_offline(self) -> None:
+        """Correct what a broker may have kept from before a power cut, which sends no last will."""
+        async with self._client() as client:
+            await self._publish(client, self._status(online=False))
 
     async def _session(self) -> None:
         """Publish on one connection until it ends; whatever ends it, the last word is that the gateway is offline."""
