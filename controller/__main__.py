@@ -14,6 +14,7 @@ from controller.errors import FileError, OvenctlError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Edge controller of one batch oven.")
 EX_CONFIG = 78  # sysexits.h: a mistake in a file; systemd does not restart after it
+GRACE_S = 10.0  # wall; a second signal within it does not disturb the way to a safe oven
 
 
 @app.command()
@@ -37,7 +38,7 @@ def gateway(config: ConfigPath = None) -> None:
     """Run the gateway: OPC UA and MQTT, out of the journal. The core does not need it."""
     from controller import gateway as gateways
 
-    _serve(gateways.run(configured(config)))
+    _serve(gateways.run(configured(config), str(config or "controller.toml")))
 
 
 for name, group in (
@@ -50,7 +51,7 @@ app.add_typer(engineering.app)
 
 
 def _serve(work: Any) -> None:
-    """Run ``work`` until it ends or a signal cancels it; the first signal cancels once, later ones are ignored."""
+    """Run ``work`` until it ends or a signal cancels it; the first signal cancels, later ones only when ``GRACE_S`` did not suffice."""
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), structlog.processors.LogfmtRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -58,16 +59,16 @@ def _serve(work: Any) -> None:
 
     async def main() -> None:
         task = asyncio.ensure_future(work)
-        asked: list[int] = []
-
-        def stop(number: int) -> None:
-            if not asked:
-                task.cancel()
-            asked.append(number)
-
+        asked: list[float] = []  # when the work was cancelled
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if not asked or loop.time() - asked[-1] >= GRACE_S:
+                task.cancel()
+                asked.append(loop.time())
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop, number)
+            loop.add_signal_handler(number, stop)
         try:
             await task
         except asyncio.CancelledError:

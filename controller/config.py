@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.memory import Settings
-from controller.northbound.mqtt import MqttSettings
+from controller.northbound.mqtt import MQTT_FILES, MqttSettings
 from controller.northbound.opcua.settings import OpcuaSettings
 from controller.southbound.modbus_settings import TLS_FILES, ModbusSettings
 from controller.southbound.opcua_settings import OPCUA_FILES, OpcUaSettings, contradictions
@@ -91,7 +91,9 @@ def anchored(config: Config, folder: Path) -> Config:
                     "opcua": _below(folder, plc.opcua, OPCUA_FILES),
                 }
             ),
-            "gateway": gateway.model_copy(update={"state_dir": str(folder / gateway.state_dir)}),
+            "gateway": gateway.model_copy(
+                update={"state_dir": str(folder / gateway.state_dir), "mqtt": _below(folder, gateway.mqtt, MQTT_FILES)}
+            ),
         }
     )
 

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from controller.config import Config
+from controller.errors import FileError
 from controller.journal import samples
 from controller.journal.entry import Stored
 from controller.journal.mailbox import MailboxError, heartbeat
@@ -33,12 +34,20 @@ class JournalSource:
         """Return at most ``limit`` entries behind ``after_seq``. Raises JournalError while the journal cannot be read."""
         return await asyncio.to_thread(self._page, after_seq, limit)
 
+    async def latest(self, kinds: Sequence[str], last_seq: int) -> Sequence[Stored]:
+        """Return the newest entry up to ``last_seq`` of each kind and rule. Raises JournalError while the journal cannot be read."""
+        return await asyncio.to_thread(self._latest, kinds, last_seq)
+
     def unpack(self, entry: Entry) -> SampleView:
         """Return a sample as a view. Raises ValueError when its columns are not known."""
         columns = self._columns.get(entry.boot)
         if columns is None:
             raise ValueError(f"sample {entry.seq}: the columns of boot {entry.boot} are not in the journal")
         return split(samples.unpack(entry.payload, columns), samples.unpack_qualities(entry.payload, columns))
+
+    def _latest(self, kinds: Sequence[str], last_seq: int) -> Sequence[Stored]:
+        with JournalReader(self._path) as reader:
+            return reader.latest(kinds, last_seq)
 
     def _page(self, after_seq: int, limit: int) -> Sequence[Stored]:
         with JournalReader(self._path) as reader:
@@ -49,18 +58,37 @@ class JournalSource:
         return page
 
 
-async def run(config: Config) -> None:
-    """Publish and give signs of life until cancelled."""
+async def run(config: Config, file: str = "controller.toml") -> None:
+    """Publish and give signs of life until cancelled. ``file`` is where ``config`` stands, for what is said of a mistake in it.
+
+    Raises:
+        FileError: a file that a person wrote or put there cannot be used.
+    """
+    mistake: FileError | None = None
+    try:
+        await _run(config, file)
+    except* FileError as failed:  # what else failed goes on its way
+        mistake = _first(failed)
+    if mistake is not None:
+        raise mistake
+
+
+async def _run(config: Config, file: str) -> None:
     folder = Path(config.gateway.state_dir)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     source = JournalSource(Path(config.core.journal))
-    publisher = Publisher(config.gateway.mqtt, source, source.unpack, folder / "mqtt-cursor.json", version("ovenctl"))
+    publisher = Publisher(config.gateway.mqtt, source, source.unpack, folder / "mqtt-cursor.json", version("ovenctl"), file)
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.run(), name="mqtt")
         group.create_task(_live(publisher, config.core.mailbox), name="sign of life")
         if config.gateway.opcua.enabled:
             group.create_task(_opcua(config, folder), name="opcua")
         notify("READY=1")
+
+
+def _first(failed: BaseExceptionGroup[FileError]) -> FileError:
+    first = failed.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _opcua(config: Config, folder: Path) -> None:

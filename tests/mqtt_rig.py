@@ -46,6 +46,16 @@ class Journal:
             what = kind or KINDS[seq % len(KINDS)]
             self.entries.append(Written(seq, 3, what, float(seq), seq * 10**9, json.dumps({"n": seq}).encode(), bytes([seq % 251])))
 
+    def add(self, kind: str, **fields: object) -> None:
+        self.grow(1, kind)
+        self.entries[-1] = self.entries[-1]._replace(payload=json.dumps(fields).encode())
+
+    async def latest(self, kinds: Sequence[str], last_seq: int) -> Sequence[Written]:
+        if self.broken:
+            raise JournalError("locked")
+        found = {(entry.kind, entry.fields().get("rule")): entry for entry in self.entries[:last_seq] if entry.kind in kinds}
+        return sorted(found.values())
+
     async def fetch(self, after_seq: int, limit: int) -> Sequence[Written]:
         if self.broken:
             raise JournalError("locked")

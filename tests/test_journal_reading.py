@@ -40,6 +40,18 @@ def test_entries_are_found_by_kind_and_page(path: Path) -> None:
     assert last.seq == 148
 
 
+def test_the_latest_entry_of_each_rule_is_found_up_to_a_place(path: Path) -> None:
+    with Journal(path, threaded=False) as journal:
+        for kind, fields in (("alarm", {"rule": "I7"}), ("state", {}), ("alarm", {"rule": "I4"}), ("alarm", {"rule": "I7"}), ("state", {})):
+            journal.append([entry(kind, 0.0, fields)])
+        journal.append([Entry("alarm", 0.0, b"\xff no JSON"), entry("bypass", 0.0, {"rule": "I7"}), entry("alarm", 0.0, {"rule": "I4"})])
+    with JournalReader(path) as reader:
+        kinds = ("state", "alarm", "bypass")
+        assert [one.seq for one in reader.latest(kinds, 8)] == [4, 5, 6, 7, 8]
+        assert [one.seq for one in reader.latest(kinds, 4)] == [2, 3, 4]
+        assert reader.latest(kinds, 0) == []
+
+
 def test_batches_are_listed_with_where_they_stand(path: Path) -> None:
     with Journal(path, threaded=False) as journal:
         for kind, fields in (

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 
+import aiomqtt
 import pytest
 
 from tests.conftest import Mosquitto, serving
-from tests.mqtt_rig import Journal, ear_at, publisher_of, running, settings_for, until
+from tests.mqtt_rig import DEADLINE_S, Journal, ear_at, publisher_of, running, settings_for, until
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -74,8 +76,51 @@ async def test_the_cursor_survives_a_restart_and_only_the_rest_is_sent(mosquitto
     async with ear_at(mosquitto_port, "restart") as ear, running(second := publisher_of(journal, settings, tmp_path)):
         await until(lambda: second.link.delivered_seq == 130)
         await until(lambda: 129 in ear.seqs())
-        fresh = [content["seq"] for topic, retained, content in ear.heard if not retained and not topic.endswith("/status")]
+        again = ("/status", "/state")  # what is retained comes with each connection
+        fresh = [content["seq"] for topic, retained, content in ear.heard if not retained and not topic.endswith(again)]
         assert min(fresh) == 101
+
+
+async def test_a_broker_that_lost_what_it_had_acknowledged_gets_the_retained_topics_again_and_the_stream_is_not_told_twice(
+    own_mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    journal, settings = Journal(), settings_for(own_mosquitto.port, "lost", window=2)
+    journal.add("state", to="IDLE")
+    journal.add("alarm", rule="I7", event="raise", state="UNACK")
+    journal.add("state", to="RUNNING")
+    journal.add("bypass", rule="I9", event="begin")
+    journal.add("alarm", rule="I4", event="raise", state="UNACK")
+    journal.add("alarm", rule="I7", event="clear", state="NORMAL")
+    stand = {"state": 3, "alarm/I7": 6, "alarm/I4": 5, "bypass/I9": 4}
+    async with ear_at(own_mosquitto.port, "lost") as ear:
+        async with running(publisher := publisher_of(journal, settings, tmp_path)):
+            await until(lambda: publisher.link.delivered_seq == 6 and len(ear.seqs()) >= 10)
+            own_mosquitto.kill()
+            await until(lambda: not publisher.link.connected)
+            own_mosquitto.start()
+            await until(lambda: publisher.link.connected)
+            assert await retained_at(own_mosquitto.port, "lost", stand) == stand
+        own_mosquitto.kill()
+        own_mosquitto.start()
+        async with running(publisher_of(journal, settings, tmp_path)):  # which knows what stands by the journal only
+            assert await retained_at(own_mosquitto.port, "lost", stand) == stand
+        streamed = [content["seq"] for topic, _, content in ear.heard if topic.endswith(("/lost/alarm", "/event"))]
+        assert sorted(streamed) == [2, 4, 5, 6]
+
+
+async def retained_at(port: int, oven: str, wanted: dict[str, int]) -> dict[str, int]:
+    """Return the journal's retained topics and their entries, as soon as all that are wanted are there."""
+    found: dict[str, int] = {}
+    async with asyncio.timeout(DEADLINE_S):
+        while not found.keys() >= wanted.keys():
+            async with aiomqtt.Client("127.0.0.1", port) as client:
+                await client.subscribe(f"ovenctl/t/{oven}/#", qos=1)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.3):
+                        async for message in client.messages:
+                            if message.retain and not str(message.topic).endswith("/status"):
+                                found[str(message.topic).split("/", 3)[3]] = json.loads(message.payload)["seq"]  # type: ignore[arg-type]
+    return found
 
 
 async def test_a_journal_that_cannot_be_read_for_a_while_is_waited_for(mosquitto_port: int, tmp_path: Path) -> None:

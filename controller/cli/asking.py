@@ -13,8 +13,9 @@ from controller.recipe.states import Verb
 
 console = Console(emoji=False)  # a recipe or an address says what it says: ":o:" is no picture
 
-ConfigPath = Annotated[
-    Path | None, typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", help="controller.toml; built-in defaults without")
+ConfigPath = Annotated[  # not looked at here (``readable``): what is wrong with it is told as of any file, with the exit status of one
+    Path | None,
+    typer.Option("--config", "-c", envvar="OVENCTL_CONFIG", readable=False, help="controller.toml; built-in defaults without"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on the last line")]
 JournalPath = Annotated[Path | None, typer.Option("--journal", help="journal to read; the configured one without")]

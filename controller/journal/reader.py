@@ -13,6 +13,8 @@ from controller.journal.file import UNREADABLE, open_to_read
 
 _PAGE: Final = 1000
 _COMMANDS_BACK: Final = 1000
+_TEXT: Final = "CAST(payload AS TEXT)"
+_RULE: Final = f"CASE WHEN json_valid({_TEXT}) THEN json_extract({_TEXT}, '$.rule') END"
 
 
 class Batch(NamedTuple):
@@ -70,6 +72,12 @@ class JournalReader:
         indexed = " AND kind <> 'sample'" if kind != "sample" else ""
         found = self._stored(f"WHERE kind = ?{indexed} ORDER BY seq DESC LIMIT 1", (kind,))
         return found[0] if found else None
+
+    def latest(self, kinds: Sequence[str], last_seq: int) -> list[Stored]:
+        """Return, in order, the newest entry up to ``last_seq`` of each of ``kinds`` (not samples), of each rule where they name one."""
+        newest = f"SELECT max(seq) FROM entry WHERE kind = ? AND kind <> 'sample' AND seq <= ? GROUP BY {_RULE}"
+        found = [stored for kind in kinds for stored in self._stored(f"WHERE seq IN ({newest})", (kind, last_seq))]
+        return sorted(found)
 
     def last_seq(self) -> int:
         """Return the number of the newest entry, 0 in a new journal."""

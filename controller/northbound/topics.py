@@ -93,6 +93,7 @@ TOPICS: Final = (
     ),
 )  # fmt: skip
 RETAINED: Final = {topic.name: topic.retain for topic in TOPICS}
+RETAINED_KINDS: Final = tuple(dict.fromkeys(kind for topic in TOPICS if topic.retain for kind in topic.kinds))
 _PER_RULE: Final = {kind: topic.name for topic in TOPICS if topic.name.endswith("/<rule>") for kind in topic.kinds}
 _RULE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")  # what may stand as one level of a topic
 _TOPIC_OF: Final = {kind: topic.name for topic in TOPICS for kind in topic.kinds if kind != "sample" and not topic.name.endswith("/<rule>")}
@@ -188,8 +189,15 @@ Every message is one JSON object and carries, besides its own keys:
 
 **Delivery** is at least once and in order. The gateway moves its cursor only when the broker has acknowledged; after an outage of either
 it goes on behind the cursor, so that a message may come twice. (topic, `boot`, `seq`) names it: drop what you have seen.
+
+**Retained topics** come anew on every connection, as they stand at the cursor: `state`, and `alarm/<rule>` and `bypass/<rule>` of every
+rule that the journal has an entry of, ended ones too (`entry.state` NORMAL, `entry.event` end). So a broker that acknowledged and then
+lost what it had not saved is right again; who is subscribed sees these topics again with the same `seq`. The stream (`alarm`, `event` and
+the others that are not retained) is not told again.
+
 `boot`, `seq` and `at_s` of a `status` are those of the last entry delivered when the gateway connected; the last will was written at that
-moment too, so that its `wall_ns` is the time of connecting and not of dying.
+moment too, so that its `wall_ns` is the time of connecting and not of dying. While the journal cannot be read the gateway is
+not online.
 
 `tags` and `estimate` come at most once per `sample_every_s` of process time (1 s); 0 gives every scan. The journal holds them all. A sample
 that this version cannot read comes as an `event` with `entry.unreadable`.
