@@ -243,7 +243,7 @@ def soaking(limits, estimate, seconds=20, **changed):
     soak = next(phase for phase in SOURCED.recipe.phase if phase.kind == "SOAK")
     zones = {f"z{zone}_tc_{sensor}_c": 120.0 for zone in (1, 2, 3) for sensor in "abc"}
     loads = {"load_outer_c": 121.0, "load_edge_c": 120.0, "load_core_c": 119.0} | changed
-    inputs = image(**zones, **loads, pressure_cap_mbar=60.0, pressure_pirani_mbar=60.0)
+    inputs = image(**zones | loads, pressure_cap_mbar=60.0, pressure_pirani_mbar=60.0)
     look = PhaseScan(
         inputs, condition(limits, inputs), estimate, None, 1.0, 120.0, False, 2.0, 60.0, load_substitute=limits.load_substitute
     )
@@ -273,6 +273,12 @@ SOAKS = [
 @pytest.mark.parametrize(("limits", "estimate", "changed", "counted_s"), SOAKS)
 def test_a_lost_load_thermocouple_is_replaced_only_where_the_site_allows_it_and_the_estimate_is_valid(limits, estimate, changed, counted_s):
     assert soaking(limits, estimate, **changed) == counted_s
+
+
+@pytest.mark.parametrize(("zone_c", "counted_s"), [(114.9, 0.0), (115.0, 20.0), (124.0, 20.0), (BAD, 20.0)])
+def test_no_time_counts_while_a_single_zone_is_far_below_the_target(zone_c, counted_s):
+    # an element is open in zone 2: the mean of the zones and the load hide it, in a band of 12 degC
+    assert soaking(Limits(), WARM, **{f"z2_tc_{sensor}_c": zone_c for sensor in "abc"}) == counted_s
 
 
 def test_a_timeout_that_held_the_batch_can_be_restarted():

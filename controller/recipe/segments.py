@@ -27,7 +27,7 @@ Deviation = Annotated[float, Field(ge=1, le=100)]
 Percent = Annotated[float, Field(gt=0, le=20.9)]
 Counting = Literal["ALL", "CONTROL", "LAGGING", "MEAN"]
 _TARGET: Final = Field(description="set point to reach or hold")
-_BAND: Final = Field(description="half width of the band in which time counts")
+_BAND: Final = Field(description="half width of the band in which time counts; never while a zone is more than 5 degC below the target")
 
 
 class Kind(IntEnum):

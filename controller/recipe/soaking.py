@@ -11,6 +11,7 @@ from controller.recipe.look import PhaseMemory, PhaseScan, Step
 from controller.recipe.model import Cure, Endpoint, PressureRiseTest, Soak
 
 ZONE_LEAD_C: Final = 3.0  # the zones lead the load by a few degrees
+ZONE_BELOW_C: Final = 5.0  # no time counts while a zone is so far below: their mean would hide an element that is open
 
 FALLBACK_AFTER_S: Final = 900.0  # [assume] without a valid estimate; a moment without one ends no cure that was not ripe
 
@@ -67,10 +68,11 @@ def in_band(phase: Soak | Cure, s: PhaseScan) -> bool:
     """Return whether the readings that count are inside the band: by default zones and every load thermocouple.
 
     LAGGING asks for the coldest one; the others may lead it upwards as the zones may. A load without thermocouples counts with its zones.
+    Whatever counts, no single zone may be more than ``ZONE_BELOW_C`` below the target.
     BAD data is not in band, unless the site lets the coldest and the hottest film of a valid estimate stand in for a lost thermocouple.
     """
     target_c, band_c, zones = phase.target_c, phase.band_c, s.process.temp_c
-    if zones is None:
+    if zones is None or any(zone.temp_c is not None and zone.temp_c < target_c - ZONE_BELOW_C for zone in s.process.zones):
         return False
     if phase.sensors == "CONTROL":
         return abs(zones - target_c) <= band_c
@@ -109,6 +111,9 @@ def _counting(phase: Soak | Cure, s: PhaseScan) -> str:
     """Return the readings that count for the band: zones, and with every choice of sensors but CONTROL the load."""
     zones, low, high = s.process.temp_c, s.process.load_min_c, s.process.load_max_c
     shown = f"zones {'not valid' if zones is None else f'{zones:.1f} degC'}"
+    coldest = min((zone.temp_c for zone in s.process.zones if zone.temp_c is not None), default=phase.target_c)
+    if coldest < phase.target_c - ZONE_BELOW_C:
+        shown += f", the coldest {coldest:.1f} degC"
     if phase.sensors == "CONTROL":
         return shown
     return f"{shown}, load {'not valid' if low is None or s.process.load_lost else f'{low:.1f} to {high:.1f} degC'}"
