@@ -87,14 +87,20 @@ USUAL_CELLS: Final = 10
 
 
 @inlined
-def lent(shape: Shape) -> Shape:
-    """Return ``shape`` with arrays that have no owner, see ``borrowed``."""
+def _sized(shape: Shape, positions: int, cells: int) -> Shape:
+    """Return ``shape`` with that size, and with arrays that have no owner, see ``borrowed``."""
     return Shape(
-        shape.positions, shape.cells, borrowed(shape.volume), borrowed(shape.volume_inverse), borrowed(shape.distance_inverse),
+        positions, cells, borrowed(shape.volume), borrowed(shape.volume_inverse), borrowed(shape.distance_inverse),
         borrowed(shape.reach), borrowed(shape.share), borrowed(shape.capacity_inverse), borrowed(shape.rings_m), shape.tube_m,
         shape.tube_k_w, borrowed(shape.ends_m2), shape.fin_m2_k_w, shape.skin_m2, shape.skin_m, shape.half_pressure_pa,
         shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
     )  # fmt: skip
+
+
+@inlined
+def lent(shape: Shape) -> Shape:
+    """Return ``shape`` with arrays that have no owner, see ``borrowed``."""
+    return _sized(shape, shape.positions, shape.cells)
 
 
 @inlined
@@ -106,8 +112,4 @@ def is_usual(shape: Shape) -> bool:
 @inlined
 def usual(shape: Shape) -> Shape:
     """Return ``shape`` with constants for its size, with which the compiler turns the loops over positions and nodes into vector code."""
-    return Shape(
-        USUAL_POSITIONS, USUAL_CELLS, shape.volume, shape.volume_inverse, shape.distance_inverse, shape.reach, shape.share,
-        shape.capacity_inverse, shape.rings_m, shape.tube_m, shape.tube_k_w, shape.ends_m2, shape.fin_m2_k_w, shape.skin_m2,
-        shape.skin_m, shape.half_pressure_pa, shape.convection_half_pa, shape.radiation_share, shape.heat_rate_j,
-    )  # fmt: skip
+    return _sized(shape, USUAL_POSITIONS, USUAL_CELLS)

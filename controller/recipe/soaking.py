@@ -72,7 +72,7 @@ def in_band(phase: Soak | Cure, s: PhaseScan) -> bool:
     BAD data is not in band, unless the site lets the coldest and the hottest film of a valid estimate stand in for a lost thermocouple.
     """
     target_c, band_c, zones = phase.target_c, phase.band_c, s.process.temp_c
-    if zones is None or any(zone.temp_c is not None and zone.temp_c < target_c - ZONE_BELOW_C for zone in s.process.zones):
+    if zones is None or _coldest_zone(s, zones) < target_c - ZONE_BELOW_C:
         return False
     if phase.sensors == "CONTROL":
         return abs(zones - target_c) <= band_c
@@ -89,6 +89,11 @@ def in_band(phase: Soak | Cure, s: PhaseScan) -> bool:
     if phase.sensors == "MEAN":
         return abs(_load_mean(s.inputs, 0.5 * (low + high)) - target_c) <= band_c
     return target_c - band_c <= low and high <= target_c + band_c
+
+
+def _coldest_zone(s: PhaseScan, mean_c: float) -> float:
+    """Return the temperature of the coldest zone that can be trusted, ``mean_c`` without one, degC."""
+    return min((zone.temp_c for zone in s.process.zones if zone.temp_c is not None), default=mean_c)
 
 
 def _load_mean(inputs: Inputs, otherwise: float) -> float:
@@ -111,8 +116,7 @@ def _counting(phase: Soak | Cure, s: PhaseScan) -> str:
     """Return the readings that count for the band: zones, and with every choice of sensors but CONTROL the load."""
     zones, low, high = s.process.temp_c, s.process.load_min_c, s.process.load_max_c
     shown = f"zones {'not valid' if zones is None else f'{zones:.1f} degC'}"
-    coldest = min((zone.temp_c for zone in s.process.zones if zone.temp_c is not None), default=phase.target_c)
-    if coldest < phase.target_c - ZONE_BELOW_C:
+    if zones is not None and (coldest := _coldest_zone(s, zones)) < phase.target_c - ZONE_BELOW_C:
         shown += f", the coldest {coldest:.1f} degC"
     if phase.sensors == "CONTROL":
         return shown
