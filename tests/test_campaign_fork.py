@@ -9,9 +9,10 @@ import pytest
 from controller import wiring as wirings
 from controller.memory import Settings
 from controller.recipe.reading import read_load, read_recipe
-from controller.recipe.states import Verb
+from controller.recipe.states import UnitState, Verb
 from sim import bench
-from sim.campaign import bound
+from sim.campaign import bound, one
+from sim.campaign.watch import Tracer
 from sim.plant import cure
 from sim.plant.parameters import Parameters
 from sim.plant.plant import Plant
@@ -42,6 +43,19 @@ def test_a_forked_rig_goes_on_as_the_one_it_was_forked_from_and_without_touching
     assert rig.trace_sha256() == twin.trace_sha256()
     assert rig.plc.plant.truth() == twin.plc.plant.truth()
     assert rig.notes == twin.notes
+
+
+def test_a_tracer_that_was_forked_goes_on_by_itself():
+    recipe = read_recipe(TRIAL).recipe
+    tracer = Tracer(one.cures(recipe)[0], recipe.endpoint, recipe.material.solvent)
+    rig = bench.rig(Settings(), wirings.load(WIRING), read_load(SAMPLE), 3, 2.0)
+    rig.record = rig.step()._replace(phase_kind="CURE", unit_state=UnitState.RUNNING)
+    tracer.look(rig)
+    twin = tracer.fork()
+    rig.record = rig.record._replace(inputs=rig.record.inputs._replace(at_s=rig.at_s + 60.0), unit_state=UnitState.HELD)
+    twin.look(rig)
+    assert (len(tracer.trace().cure_s), len(twin.trace().cure_s)) == (1, 2)
+    assert (tracer.ended, twin.ended) == ("", "HELD in CURE")
 
 
 def test_the_bound_is_what_a_batch_of_another_rate_would_have_cured_to():

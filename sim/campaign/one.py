@@ -1,7 +1,7 @@
 """One seed of a campaign: a resin lot and a plant drawn anew, the controller calibrated with the lot's coupons, and two batches.
 
-A is the batch as it would run. B is forked from it in the first scan of the CURE and has an endpoint that never comes; until A's endpoint
-it is the same to the last bit, because the rule that is altered is looked at only in the scan that would end the cure.
+A is the batch as it would run. B is forked from it in the CURE, shortly before A's endpoint, and has an endpoint that never comes; until
+A's endpoint it is the same to the last bit, because the rule that is altered is looked at only in the scan that would end the cure.
 """
 
 import copy
@@ -19,9 +19,10 @@ from controller.memory import Settings
 from controller.recipe.check import check_load
 from controller.recipe.model import Cure, LoadRecord, Recipe
 from controller.recipe.reading import SourcedRecipe, read_load, read_recipe
+from controller.recipe.states import Verb
 from sim import bench, lot
 from sim.bench import Rig
-from sim.campaign.outcome import Run, Trace
+from sim.campaign.outcome import Run
 from sim.campaign.strike import Operator, Strike, check_fault
 from sim.campaign.watch import Tracer, Watch
 from sim.virtual import check_scan
@@ -31,6 +32,7 @@ NEVER_MIN: Final = 5999.0  # the longest time in band a recipe can ask for, belo
 TIMEOUT_MIN: Final = 6000.0
 AFTER_S: Final = 1800.0  # for which a unit with a fault is judged beyond its final state
 RARE_FORECAST_S: Final = 3600.0  # nobody looks at the forecasts of B
+FORK_S: Final = 600.0  # between two forks, of which the last becomes B: what both run twice is no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,15 @@ def run(campaign: Campaign, seed: int) -> Run:
     ahead = foretell(campaign, settings)
     strike = Strike(campaign.fault, seed, ahead.duration_s) if campaign.fault else None
     watch, operator = Watch(), Operator(strike)
-    forked: list[tuple[Rig, Operator]] = []
+    tracer = Tracer(campaign.cure, campaign.recipe.recipe.endpoint, campaign.recipe.recipe.material.solvent)
+    forked: list[Fork] = []
 
     def hook(rig: Rig, _: float) -> None:
         watch.look(rig)
-        if strike is None and watch.cured and not forked:
-            forked.append((rig.fork(), copy.copy(operator)))
+        if strike is None and watch.cured and watch.cure_end is None:
+            if not tracer.ended and (not forked or rig.at_s - forked[0].rig.at_s >= FORK_S):
+                forked[:] = [Fork(rig.fork(), copy.copy(operator), tracer.fork())]
+            tracer.look(rig)
         operator.look(rig)
         if strike is not None:
             strike.look(rig)
@@ -113,8 +118,9 @@ def run(campaign: Campaign, seed: int) -> Run:
     result, rig = bench.batch(campaign.recipe, campaign.load, wired, settings, seed, scan_s=campaign.scan_s, hook=hook)
     if strike is not None:
         _go_on(rig, AFTER_S)
-    cured_s = 0.0 if watch.cure_end is None else watch.cure_end.cure_s
-    trace = endless(campaign, *forked[0], cured_s) if forked else None
+    if forked and not tracer.ended:
+        endless(forked[0], 0.0 if watch.cure_end is None else watch.cure_end.cure_s)
+        tracer = forked[0].tracer
     found = Run(
         seed=seed,
         recipe_sha256=campaign.recipe.sha256,
@@ -133,7 +139,7 @@ def run(campaign: Campaign, seed: int) -> Run:
         cure_end=watch.cure_end,
         foreseen=watch.foreseen(result.batch_s) if result.unit_state == "COMPLETE" else [],
         drying=watch.drying,
-        trace=trace,
+        trace=tracer.trace(),
         struck=None if strike is None else strike.struck(),
         wall_s=round(time.perf_counter() - began_s, 2),
     )
@@ -165,22 +171,32 @@ def foretell(campaign: Campaign, settings: Settings) -> Ahead:
     return Ahead(3600 * receipt.duration_h.value, endpoint_s, endpoint_s - began_s)
 
 
-def endless(campaign: Campaign, rig: Rig, operator: Operator, least_s: float) -> Trace | None:
-    """Return the trace of the batch of ``rig``, in CURE, from here on with a cure that does not end by itself, at least to ``least_s``."""
+class Fork(NamedTuple):
+    """A batch in its CURE that goes on by itself, with the people who watch it."""
+
+    rig: Rig
+    operator: Operator
+    tracer: Tracer
+
+
+def endless(fork: Fork, least_s: float) -> None:
+    """Run ``fork`` out with a cure that does not end by itself, at least to ``least_s``; its tracer has the trace."""
+    rig, operator, tracer = fork
     rare = rig.settings.estimator.model_copy(update={"forecast_s": RARE_FORECAST_S})
     rig.settings = rig.settings.model_copy(update={"estimator": rare})
     batch = rig.memory.unit.batch
     assert batch is not None
     batch = batch._replace(recipe=unending(batch.recipe))
     rig.memory = rig.memory._replace(unit=rig.memory.unit._replace(batch=batch))
-    tracer = Tracer(campaign.cure, campaign.recipe.recipe.endpoint, campaign.recipe.recipe.material.solvent, least_s)
+    tracer.least_s = least_s
 
     def hook(rig: Rig, _: float) -> None:
         tracer.look(rig)
+        if tracer.ended:
+            rig.ask(Verb.ABORT)
         operator.look(rig)
 
     rig.run_out(hook, bench.MAX_H)
-    return tracer.trace()
 
 
 def unending(recipe: Recipe) -> Recipe:

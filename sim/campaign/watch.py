@@ -3,12 +3,14 @@
 Each ``look`` is called before a scan and sees what the scan before left.
 """
 
+import copy
+from math import inf
 from typing import Final
 
 from controller.image import Inputs
 from controller.recipe.model import Cure, Endpoint
 from controller.recipe.soaking import FALLBACK_AFTER_S
-from controller.recipe.states import UnitState, Verb
+from controller.recipe.states import UnitState
 from controller.solvents import SOLVENTS, Solvent
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
 from sim.bench import Rig
@@ -105,16 +107,18 @@ def _cure_end(rig: Rig, at_s: float, cure_s: float) -> CureEnd:
 
 
 class Tracer:
-    """Records a CURE that the controller does not end, and ends the batch when there is nothing more to learn.
+    """Records a CURE, and says when there is nothing more to learn from it.
 
     ``cure`` and ``endpoint`` are the recipe's: its own rule is read off the phase's memory in each scan, as the phase itself does.
-    The trace ends when some film has left the window at its high end, after ``ENOUGH`` times what rule and truth took, or at the recipe's
-    timeout, but not before ``least_s`` in CURE.
+    The trace has ``ended`` when the unit left CURE or RUNNING; but for that not before ``least_s`` in CURE: when some film has left the
+    window at its high end, after ``ENOUGH`` times what rule and truth took, or at the recipe's timeout.
     """
 
-    def __init__(self, cure: Cure, endpoint: Endpoint, solvent: str, least_s: float = 0.0) -> None:
+    def __init__(self, cure: Cure, endpoint: Endpoint, solvent: str) -> None:
         """Wait for the CURE."""
-        self._cure, self._end, self._solvent, self._least_s = cure, endpoint, SOLVENTS[solvent], least_s
+        self._cure, self._end, self._solvent = cure, endpoint, SOLVENTS[solvent]
+        self.least_s = inf
+        self.ended = ""  # why
         self._began_s: float | None = None
         self._start_s = 0.0
         self._due_s = 0.0
@@ -122,13 +126,19 @@ class Tracer:
         self._empty_kg: float | None = None
         self._own_s: float | None = None
         self._ready_s: float | None = None  # when the truth was dry enough and at the aim
-        self._own_why = self._ended = ""
+        self._own_why = ""
         self._rows: list[tuple[object, ...]] = []
+
+    def fork(self) -> "Tracer":
+        """Return a tracer that goes on from here by itself."""
+        twin = copy.copy(self)
+        twin._rows = [*self._rows]
+        return twin
 
     def look(self, rig: Rig) -> None:
         """Look at what the last scan left."""
         record = rig.record
-        if record is None or self._ended:
+        if record is None or self.ended:
             return
         inputs = record.inputs
         if self._began_s is None:
@@ -143,9 +153,7 @@ class Tracer:
         if truth_due:
             self._due_s += EVERY_S
             self._write(rig, cure_s)
-        self._ended = self._over(rig, cure_s) if truth_due or record.unit_state is not UnitState.RUNNING else ""
-        if self._ended:
-            rig.ask(Verb.ABORT)
+        self.ended = self._over(rig, cure_s) if truth_due or record.unit_state is not UnitState.RUNNING else ""
 
     def trace(self) -> Trace | None:
         """Return what was recorded, None when no CURE began."""
@@ -155,7 +163,7 @@ class Tracer:
         names = ("cure_s", "residual", "insoluble", "insoluble_min", "insoluble_max", "believed_residual", "believed_insoluble",
                  "p_solvent_ok", "p_insoluble_in_window", "valid", "seen_kg")  # fmt: skip
         return Trace.model_validate(
-            {"began_s": self._began_s - self._start_s, "own_s": self._own_s, "own_why": self._own_why, "ended": self._ended or "not ended"}
+            {"began_s": self._began_s - self._start_s, "own_s": self._own_s, "own_why": self._own_why, "ended": self.ended or "not ended"}
             | dict(zip(names, columns, strict=True))
         )
 
@@ -181,7 +189,7 @@ class Tracer:
         assert record is not None
         if record.unit_state is not UnitState.RUNNING or record.phase_kind != "CURE":
             return f"{record.unit_state.name} in {record.phase_kind}"
-        if cure_s < self._least_s:
+        if cure_s < self.least_s:
             return ""
         if 100 * rig.plc.plant.truth().insoluble_max > self._end.insoluble_high_pct:
             return "left the window"
