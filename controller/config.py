@@ -1,7 +1,6 @@
 """``controller.toml``: everything a site sets, with embedded defaults so that a demo needs no file."""
 
 import hashlib
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,13 +8,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from controller.equipment import Strict
-from controller.errors import FileError, Problem
+from controller.errors import FileError
 from controller.memory import Settings
 from controller.northbound.mqtt import MQTT_FILES, MqttSettings
 from controller.northbound.opcua.settings import OpcuaSettings
 from controller.southbound.modbus_settings import TLS_FILES, ModbusSettings
 from controller.southbound.opcua_settings import OPCUA_FILES, OpcUaSettings, contradictions
-from controller.validation import problems_of
+from controller.validation import problems_of, read_toml
 
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 
@@ -68,9 +67,7 @@ def load(path: Path) -> Config:
         FileError: every mistake, with file, key, value and what is allowed.
     """
     try:
-        config = Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FileError(str(path), [Problem("file", str(error), "must be readable TOML in UTF-8")]) from error
+        config = Config.model_validate(read_toml(path))
     except ValidationError as error:
         raise FileError(str(path), problems_of(error, _keys(Config))) from error
     if config.plc.wire == "opcua" and (problems := list(contradictions(config.plc.opcua))):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -17,6 +17,9 @@ from controller.journal.reader import JournalReader
 from controller.northbound.mqtt import MqttLink, Publisher
 from controller.northbound.topics import Entry, SampleView, split
 from controller.notify import notify
+
+if TYPE_CHECKING:
+    from controller.northbound.opcua.server import OpcuaServer
 
 HEARTBEAT_S: Final = 5.0  # wall
 log = structlog.get_logger("gateway")
@@ -78,11 +81,12 @@ async def _run(config: Config, file: str) -> None:
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     source = JournalSource(Path(config.core.journal))
     publisher = Publisher(config.gateway.mqtt, source, source.unpack, folder / "mqtt-cursor.json", version("ovenctl"), file)
+    opcua = await asyncio.to_thread(_opcua, config, folder) if config.gateway.opcua.enabled else None
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.run(), name="mqtt")
         group.create_task(_live(publisher, config.core.mailbox), name="sign of life")
-        if config.gateway.opcua.enabled:
-            group.create_task(_opcua(config, folder), name="opcua")
+        if opcua is not None:
+            group.create_task(opcua.run(), name="opcua")
         notify("READY=1")
 
 
@@ -91,13 +95,15 @@ def _first(failed: BaseExceptionGroup[FileError]) -> FileError:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-async def _opcua(config: Config, folder: Path) -> None:
-    """Serve OPC UA; its stack is loaded only where it is wanted."""
+def _opcua(config: Config, folder: Path) -> "OpcuaServer":
+    """Return the OPC UA server, its files looked at before anybody is told that the gateway is there. Its stack is loaded only here."""
     from controller.northbound.opcua.server import OpcuaServer
     from controller.oven_port import JournalOven
 
     oven = JournalOven(Path(config.core.journal), config.core.mailbox)
-    await OpcuaServer(config.gateway.opcua, folder, oven, config.settings, version("ovenctl")).run()
+    server = OpcuaServer(config.gateway.opcua, folder, oven, config.settings, version("ovenctl"))
+    server.check()
+    return server
 
 
 async def _live(publisher: Publisher, mailbox: str) -> None:

@@ -1,20 +1,43 @@
-"""What people wrote, checked: pydantic's findings as problems that name key, value and what is allowed."""
+"""What people wrote, read and checked: a file's tables, and pydantic's findings as problems that name key, value and what is allowed."""
 
+import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from inspect import get_annotations
+from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from controller.errors import Problem
+from controller.errors import FileError, Problem
 
 MOST_PROBLEMS: Final = 50  # told of one file; a hostile one has tens of thousands
 BYTE_ORDER_MARK: Final = "\ufeff"
+READABLE: Final = "must be readable TOML in UTF-8"
 MARKED: Final = Problem("file", BYTE_ORDER_MARK, "begins with a byte order mark; save as UTF-8 without")
 _KEY_SHOWN: Final = 120  # characters
 _MOST_TAKEN: Final = 8  # keys shown of those that a table takes
 _OWN: Final = ("kind", "at", "turn")  # of a phase: never the right key for a wrong one
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables in the file at ``path``. Raises FileError when it cannot be read or is no TOML in UTF-8."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise FileError(str(path), [Problem("file", str(error), READABLE)]) from error
+    return toml_of(raw, str(path))
+
+
+def toml_of(raw: bytes, file: str) -> dict[str, Any]:
+    """Return the tables in ``raw``, the content of ``file``. Raises FileError when it is no TOML in UTF-8."""
+    try:
+        text = raw.decode("utf-8")
+        if text.startswith(BYTE_ORDER_MARK):
+            raise FileError(file, [MARKED])
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(file, [Problem("file", str(error)[:200], READABLE)]) from error
 
 
 def problems_of(error: ValidationError, known: tuple[str, ...] | type[BaseModel] = ()) -> list[Problem]:

@@ -5,7 +5,6 @@ instead: ``Wiring.nodes`` says which.
 """
 
 import struct
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import repeat
@@ -19,7 +18,7 @@ from controller import block
 from controller.errors import FileError, Problem
 from controller.image import OWN_SIGNALS, SIGNALS, Inputs
 from controller.tags import Quality, Sample
-from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
+from controller.validation import problems_of, read_toml
 
 Kind = Literal["bool", "u16", "i16", "u32", "f32"]
 _CODE: Final = {"u16": "H", "i16": "h", "u32": "I", "f32": "f"}
@@ -197,12 +196,7 @@ def load(path: Path) -> Wiring:
         FileError: it is not TOML, a signal is unknown, missing or misplaced, or two overlap.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        if text.startswith(BYTE_ORDER_MARK):
-            raise FileError(str(path), [MARKED])
-        file = WiringFile.model_validate(tomllib.loads(text))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FileError(str(path), [Problem("file", str(error), "must be readable TOML in UTF-8")]) from error
+        file = WiringFile.model_validate(read_toml(path))
     except ValidationError as error:
         raise FileError(str(path), problems_of(error)) from error
     if problems := list(_check(file)):

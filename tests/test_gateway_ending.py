@@ -1,5 +1,6 @@
 """How the gateway process ends: what it says, and its exit status, by which systemd decides whether to start it again."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from controller import gateway
 from controller.__main__ import main
+from controller.config import Config, anchored
+from controller.errors import FileError
 from controller.journal.entry import entry
 from controller.journal.store import Journal
 from controller.northbound import cursor
+from controller.northbound.mqtt import Publisher
 from controller.northbound.opcua import pki
 from controller.northbound.opcua.pki import Pki
 from sim.broker import free_port
@@ -55,6 +60,23 @@ def test_a_mistake_found_inside_the_gateway_is_told_in_one_line_and_is_not_tried
     assert said.splitlines()[-1].startswith(str(state / named))
 
 
+def test_the_files_for_opcua_are_looked_at_before_the_broker_hears_of_the_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = []
+
+    async def run(self: Publisher) -> None:
+        began.append(self)
+
+    monkeypatch.setattr(Publisher, "run", run)
+    config = Config.model_validate({"gateway": {"opcua": {"enabled": True, "port": free_port()}}})
+    config = anchored(config, tmp_path)
+    store = Pki(Path(config.gateway.state_dir) / "pki")
+    pki.init(store, "urn:here", "localhost")
+    store.certificate.unlink()
+    with pytest.raises(FileError, match=store.certificate.name):
+        asyncio.run(gateway.run(config))
+    assert not began
+
+
 @pytest.mark.parametrize("manner", ["mode 000", "a folder", "missing"])
 def test_a_configuration_that_cannot_be_read_is_told_in_one_line_and_is_not_tried_again(
     manner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -65,7 +87,7 @@ def test_a_configuration_that_cannot_be_read_is_told_in_one_line_and_is_not_trie
     if manner == "mode 000":  # as everybody but root sees it
         config.touch()
         monkeypatch.setattr(os, "access", lambda *given, **named: False)
-        monkeypatch.setattr(Path, "read_text", denied)
+        monkeypatch.setattr(Path, "read_bytes", denied)
     monkeypatch.setattr(sys, "argv", ["ovenctl", "gateway", "-c", str(config)])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -75,7 +97,7 @@ def test_a_configuration_that_cannot_be_read_is_told_in_one_line_and_is_not_trie
     assert said.endswith("must be readable TOML in UTF-8\n")
 
 
-def denied(self: Path, *given: object, **named: object) -> str:
+def denied(self: Path, *given: object, **named: object) -> bytes:
     raise PermissionError(13, "Permission denied", str(self))
 
 

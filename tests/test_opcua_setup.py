@@ -277,13 +277,6 @@ def test_a_wrong_users_file_lets_nobody_in_and_names_the_key(tmp_path: Path) -> 
     assert "did you mean password?" in str(found.value)
 
 
-def test_a_users_file_with_a_byte_order_mark_is_told_as_such(tmp_path: Path) -> None:
-    file = tmp_path / "users.toml"
-    file.write_text('[user.emma]\nrole = "engineer"\n', encoding="utf-8-sig")
-    with pytest.raises(FileError, match="begins with a byte order mark"):
-        users.read(file)
-
-
 async def test_the_gateway_says_what_is_missing_before_it_serves(config: Path) -> None:
     with pytest.raises((FileError, ExceptionGroup)) as found:
         await gateway.run(configs.load(config))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import FileError
 from controller.image import OWN_SIGNALS, SIGNALS
 from controller.tags import Quality, Sample
 from controller.wiring import Wiring, WiringFile, load
@@ -64,10 +63,3 @@ def test_every_register_pattern_is_read_as_the_wiring_file_says(change):
             assert getattr(inputs, name) == expected, name
             seen.add(expected.quality)
     assert seen >= {Quality.GOOD, Quality.BAD_SENSOR, Quality.BAD_RANGE}
-
-
-def test_a_byte_order_mark_is_told_as_such(tmp_path):
-    file = tmp_path / "wiring.toml"
-    file.write_text(WIRING.read_text("utf-8"), encoding="utf-8-sig")
-    with pytest.raises(FileError, match="begins with a byte order mark"):
-        load(file)

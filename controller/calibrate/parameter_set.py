@@ -6,7 +6,6 @@ version number, names its parent by SHA-256 and goes into a new file.
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -21,7 +20,7 @@ from controller.estimator import drying
 from controller.estimator.calibration import ENERGY, NAMES, OFFSET, ORDER, TIME, WIDTH, Posterior, Prior, literature, uncut
 from controller.estimator.model import EstimatorSettings
 from controller.journal.product import Day, Word
-from controller.validation import problems_of
+from controller.validation import READABLE, problems_of, toml_of
 
 MAX_BYTES: Final = 1_000_000
 KEYS: Final = (
@@ -162,7 +161,7 @@ def read(path: Path) -> tuple[ParameterSet, str]:
         if path.stat().st_size > MAX_BYTES:
             raise FileError(str(path), [Problem("size", path.stat().st_size, f"at most {MAX_BYTES} bytes")])
         raw = path.read_bytes()
-        found = ParameterSet.model_validate(tomllib.loads(raw.decode("utf-8")))
+        found = ParameterSet.model_validate(toml_of(raw, str(path)))
     except ValidationError as error:
         known = (
             *ParameterSet.model_fields,
@@ -173,8 +172,8 @@ def read(path: Path) -> tuple[ParameterSet, str]:
             *KEYS,
         )
         raise FileError(str(path), problems_of(error, known)) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise FileError(str(path), [Problem("file", str(error)[:200], "must be readable TOML in UTF-8")]) from error
+    except OSError as error:
+        raise FileError(str(path), [Problem("file", str(error), READABLE)]) from error
     if problems := list(_disagreements(found)):
         raise FileError(str(path), problems)
     return found, hashlib.sha256(raw).hexdigest()

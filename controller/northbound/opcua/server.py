@@ -92,6 +92,11 @@ class OpcuaServer:
         self._sample_s = float("-inf")
         self.port = 0
 
+    def check(self) -> None:
+        """Raise FileError when certificate, key or users cannot be used."""
+        users.read(self._users)
+        self._certificate()
+
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled.
 
@@ -100,7 +105,7 @@ class OpcuaServer:
             OSError: the port cannot be had.
         """
         quiet()
-        users.read(self._users)
+        self.check()
         server = _OvenUa(iserver=self._server)
         await self._prepare(server)
         try:

@@ -5,7 +5,6 @@ import hashlib
 import os
 import secrets
 import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
@@ -15,7 +14,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.roles import Role
-from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
+from controller.validation import problems_of, read_toml
 
 COST: Final = 2**15  # scrypt n; with r = 8 one try takes 32 MiB and some 80 ms
 _R: Final = 8
@@ -57,15 +56,10 @@ def read(path: Path) -> dict[str, Account]:
     Raises:
         FileError: every mistake in it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        if text.startswith(BYTE_ORDER_MARK):
-            raise FileError(str(path), [MARKED])
-        return _File.model_validate(tomllib.loads(text)).user
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FileError(str(path), [Problem("file", str(error), "must be readable TOML in UTF-8")]) from error
+    try:
+        return _File.model_validate(read_toml(path)).user
     except ValidationError as error:
         raise FileError(str(path), problems_of(error, tuple(Account.model_fields))) from error
 
