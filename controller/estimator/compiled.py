@@ -48,8 +48,16 @@ def cache_folder(files: tuple[Path, ...]) -> Path | None:
 
 
 def _writable(folder: Path) -> bool:
-    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
-    return os.access(there, os.W_OK)
+    """Return whether this user may write to ``folder``, or make it; where he may not even look, he may not."""
+    for there in (folder, *folder.parents):
+        try:
+            there.stat()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        return os.access(there, os.W_OK)
+    return False
 
 
 _FOLDER: Final = cache_folder(sources())
