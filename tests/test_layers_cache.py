@@ -87,7 +87,7 @@ def test_the_compilers_setting_is_left_as_it_was():
 @pytest.mark.parametrize("home", ["closed", "not to be looked into"])
 def test_who_may_write_nowhere_compiles_without_a_cache(package, tmp_path, home):
     (package / "callee.py").write_text(CALLEE.format("1.0"))
-    refused = "True" if home == "closed" else "'__pycache__' in str(path)"  # root may write everywhere
+    refused = "True" if home == "closed" else "'estimator' in str(path)"  # root may write everywhere
     (package.parents[1] / "sitecustomize.py").write_text(f"import os\nos.access = lambda path, mode: not {refused}\n")
     (tmp_path / "file").touch()
     environment = {"NUMBA_CACHE_DIR": "", "PYTHONPATH": str(package.parents[1]), "HOME": str(tmp_path / "file" / "home")}
