@@ -90,6 +90,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, bool, dict[str, Any]]] = []
+        self.emptied: list[str] = []
         self.listening = asyncio.Event()
 
     def seqs(self) -> list[int]:
@@ -102,7 +103,11 @@ class Ear:
                     await client.subscribe(f"ovenctl/t/{oven}/#", qos=1)
                     self.listening.set()
                     async for message in client.messages:
-                        self.heard.append((str(message.topic), message.retain, json.loads(message.payload)))  # type: ignore[arg-type]
+                        topic, payload = str(message.topic), message.payload
+                        if payload:
+                            self.heard.append((topic, message.retain, json.loads(payload)))  # type: ignore[arg-type]
+                        else:
+                            self.emptied.append(topic)
             self.listening.clear()
             await asyncio.sleep(0.02)
 

@@ -108,6 +108,20 @@ async def test_a_broker_that_lost_what_it_had_acknowledged_gets_the_retained_top
         assert sorted(streamed) == [2, 4, 5, 6]
 
 
+async def test_with_a_new_journal_nothing_that_another_one_said_stays_at_the_broker(mosquitto_port: int, tmp_path: Path) -> None:
+    for name, rule in (("old", "I7"), ("new", "I4")):
+        journal, folder = Journal(), tmp_path / name
+        folder.mkdir()
+        journal.add("alarm", rule=rule, event="raise", state="UNACK")
+        async with (
+            ear_at(mosquitto_port, "anew") as ear,
+            running(publisher := publisher_of(journal, settings_for(mosquitto_port, "anew"), folder)),
+        ):
+            await until(lambda: publisher.link.delivered_seq == 1)
+            assert await retained_at(mosquitto_port, "anew", {f"alarm/{rule}": 1}) == {f"alarm/{rule}": 1}
+            assert {f"ovenctl/t/anew/{topic}" for topic in ("state", "alarm/I7", "bypass/I7")} <= set(ear.emptied)
+
+
 async def retained_at(port: int, oven: str, wanted: dict[str, int]) -> dict[str, int]:
     """Return the journal's retained topics and their entries, as soon as all that are wanted are there."""
     found: dict[str, int] = {}
@@ -168,7 +182,7 @@ class HalfDeaf:
 
     def _publication(self, body: bytes, writer: asyncio.StreamWriter | None) -> None:
         end = 2 + int.from_bytes(body[:2], "big")
-        content = json.loads(body[end + 2 :])
+        content = json.loads(body[end + 2 :] or '{"kind": "status"}')
         if content["kind"] != "status":
             self.seqs.append(content["seq"])
         if writer is not None:

@@ -126,6 +126,7 @@ class Publisher:
         self._cursor = cursor.load(cursor_file)
         self._looked = False  # at what stands in the journal at the cursor
         self._retained: dict[str, Message] = {}  # by topic, as of the cursor
+        self._other = [] if self._cursor.seq else list(topics.cleared())  # what a broker may have kept of another journal, emptied
         self._sample_at_s = float("-inf")
         _check_files(settings, file)
         self._password = _password(settings)
@@ -181,6 +182,9 @@ class Publisher:
                     await self._publish(client, self._status(online=False))
 
     async def _pump(self, client: aiomqtt.Client) -> None:
+        while self._other:
+            await self._publish_together(client, self._other[: self._settings.window])
+            del self._other[: self._settings.window]
         retained = list(self._retained.values())  # of which a broker may have lost what it acknowledged
         for first in range(0, len(retained), self._settings.window):
             await self._publish_together(client, retained[first : first + self._settings.window])

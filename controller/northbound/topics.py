@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from controller.alarms.states import EVENTS
+from controller.interlocks.table import RULES
 from controller.tags import Quality
 
 NOT_PUBLISHED: Final = frozenset({"checkpoint"})  # of use to the core only
@@ -122,6 +123,14 @@ def messages(entry: Entry, unpack: Callable[[Entry], SampleView], *, with_sample
             yield _message(_PER_RULE[entry.kind], entry, {"entry": fields}, rule)
 
 
+def cleared() -> Iterator[Message]:
+    """Yield what empties the retained topics that come from a journal, of every rule there is."""
+    for topic in TOPICS:
+        if topic.retain and topic.kinds:
+            for rule in [row.id for row in RULES] if topic.name in _PER_RULE.values() else [""]:
+                yield Message(topic.name.replace("<rule>", rule), b"", RETAINED[topic.name])
+
+
 def status(*, online: bool, version: str, boot: int, seq: int, at_s: float, wall_ns: int) -> Message:
     """Return the birth (``online``) or death message; ``boot``, ``seq`` and ``at_s`` are those of the last entry delivered before."""
     stamp = {"boot": boot, "seq": seq, "at_s": at_s, "wall_ns": wall_ns, "kind": "status"}
@@ -193,7 +202,8 @@ it goes on behind the cursor, so that a message may come twice. (topic, `boot`, 
 **Retained topics** come anew on every connection, as they stand at the cursor: `state`, and `alarm/<rule>` and `bypass/<rule>` of every
 rule that the journal has an entry of, ended ones too (`entry.state` NORMAL, `entry.event` end). So a broker that acknowledged and then
 lost what it had not saved is right again; who is subscribed sees these topics again with the same `seq`. The stream (`alarm`, `event` and
-the others that are not retained) is not told again.
+the others that are not retained) is not told again. Where the cursor begins, with a new journal, the gateway first empties these topics,
+of every rule there is (a retained message of 0 bytes, the only ones that are no JSON): nothing of another journal stays.
 
 `boot`, `seq` and `at_s` of a `status` are those of the last entry delivered when the gateway connected; the last will was written at that
 moment too, so that its `wall_ns` is the time of connecting and not of dying. While the journal cannot be read the gateway is
