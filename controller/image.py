@@ -245,6 +245,7 @@ class Setpoints(NamedTuple):
     pid_set: str = "default"  # of the loops' tunings, by name
     output_limit_pct: float = 100.0  # heaters
     control_sensor: str = "LOAD_MIN"  # the PV that the cascade drives to temp_c: CONTROL (zones), LOAD_MIN, LOAD_MEAN, LOAD_MAX
+    leads: bool = True  # the cascade may let the zones be hotter than temp_c
 
 
 class Mode(IntEnum):

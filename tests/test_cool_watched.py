@@ -5,10 +5,10 @@ import pytest
 from controller.image import PhaseView
 from controller.recipe.states import UnitState, Verb
 from controller.scan import _phase_view
-from tests.causes import shows
-from tests.rigs import prepared
+from tests.causes import exotherm, shows
+from tests.rigs import prepared, rig_at
 from tests.test_boundaries_table import HOT, on, says
-from tests.test_interlocks import HOT_N2, HOT_VACUUM
+from tests.test_interlocks import HEATING, HOT_N2, HOT_VACUUM, at_c
 from tests.test_recovery import ask
 
 COOL_VACUUM = PhaseView(running=True, solvent=True, cooling=True, vacuum=True, temp_sp_c=200.0)
@@ -34,9 +34,48 @@ def test_a_vacuum_lost_in_a_cooling_phase_stays_so_until_n2_has_filled_the_chamb
     assert says("I6", HOT | {"pressure_cap_mbar": 900.0}, phase=held, **on("I6")) is False
 
 
-@pytest.mark.parametrize("rule", ["I9", "I9T", "I23", "I23L"])
+@pytest.mark.parametrize("rule", ["I9", "I9T", "I23W", "I23L"])
 def test_what_only_heat_needs_is_not_asked_of_a_cooling_phase(rule):
     assert not says(rule, HOT | {"o2_ready": False}, phase=COOL_N2)
+
+
+@pytest.mark.parametrize(("heats", "tripped"), [(True, True), (False, False)])
+def test_a_zone_far_above_its_set_point_aborts_a_cooling_that_heat_breaks(heats, tripped):
+    assert says("I23", at_c(221.0), phase=COOL_N2, last=HEATING._replace(heat_enable=heats)) is tripped
+
+
+def test_a_cooling_begins_at_the_zones_and_never_heats_a_load_that_lags():
+    """From the middle of a heating: the load is 40 degC behind the zones, which lead the set point."""
+    rig = prepared("vacuum")
+    while rig.record.phase_kind != "COOL":
+        ask(rig, Verb.SKIP, phase=rig.record.phase_index)
+        rig.step()
+    hottest, lag = rig.record.process.temp_c, rig.record.process.temp_c - rig.record.process.load_min_c
+    assert lag > 20.0
+    before = rig.memory.unit.setpoints.temp_c
+    assert before <= hottest
+    for _ in range(3600):
+        rig.step()
+        now = rig.memory.unit.setpoints.temp_c
+        assert now <= before
+        assert max(rig.record.outputs.zone_sp_c) <= now + 1e-9
+        assert rig.record.process.temp_c < hottest + 1.0
+        before = now
+    assert rig.record.process.temp_c < hottest - 30.0
+
+
+def test_one_zone_that_heats_by_itself_lifts_no_set_point_and_aborts():
+    rig = rig_at("COOL", hours=14.0)
+    runaway, before = exotherm(0.035, 48.0), rig.memory.unit.setpoints.temp_c
+    for second in range(900):
+        runaway.every(rig, float(second))
+        rig.step()
+        if rig.record.unit_state is not UnitState.RUNNING:
+            break
+        assert rig.memory.unit.setpoints.temp_c <= before
+        before = rig.memory.unit.setpoints.temp_c
+    assert rig.memory.interlocks.first_out == "I23"
+    assert not rig.record.outputs.heat_enable
 
 
 @pytest.mark.parametrize("rule", ["I9", "I9T"])

@@ -112,6 +112,13 @@ def test_a_manual_set_point_is_gone_to_at_its_rate_and_not_far_below_the_zones(m
     assert (memory.temp_sp_c, waiting) == (next_c, WAITS)
 
 
+@pytest.mark.parametrize(("blister", "next_c"), [(0.8, 201.0), (0.9, 200.5), (1.0, 200.0)])
+def test_a_manual_set_point_goes_up_no_faster_than_the_guard_lets_a_ramp(blister, next_c):
+    before = unit("SOAK", S.HELD, manual=Manual(210.0, 6.0))
+    memory, _, _ = holding.held(before, look(200.0, dt_s=10.0, estimate=BELIEF._replace(blister=blister)))
+    assert memory.setpoints.temp_c == pytest.approx(next_c)
+
+
 def test_a_manual_set_point_does_nothing_without_heat():
     before = unit("SOAK", S.HELD, setpoints=COLD, manual=Manual(210.0, 6.0))
     assert holding.held(before, look(dt_s=10.0))[0].setpoints == COLD

@@ -110,7 +110,16 @@ REFUSED = [
     (running(RAMP), command(Verb.EDIT, 2, phase="endpoint", key="insoluble_high_pct", value=99.5), "% (claim: 1-99 %)"),
     (running(RAMP), command(Verb.EDIT, 2, phase=END, key="action", value="OFF"), "nothing to edit"),
     (running(RAMP), command(Verb.SETPOINT, 2, temp_c=100.0), "must be HELD"),
-    (running(RAMP, UnitState.HELD), command(Verb.SETPOINT, 2, temp_c=261.0), "temp_c = 261.0: allowed 20 to 260 degC"),
+    (
+        running(RAMP, UnitState.HELD),
+        command(Verb.SETPOINT, 2, temp_c=261.0),
+        "261.0: allowed 20 to 255 degC (the recipe's hottest target)",
+    ),
+    (
+        running(COOL, UnitState.HELD),
+        command(Verb.SETPOINT, 2, temp_c=121.0),
+        "to 120 degC (a COOL goes no higher than it stands)",
+    ),
     (running(RAMP, UnitState.HELD), command(Verb.SETPOINT, 2, temp_c=float("inf")), "temp_c = inf"),
     (running(RAMP, UnitState.HELD), command(Verb.SETPOINT, 2, temp_c=100.0, rate_c_per_min=5.1), "allowed 0.01 to 5 degC/min"),
     (running(RAMP, UnitState.HELD, Proof(boot_id=7)), command(Verb.SETPOINT, 2, temp_c=100.0), "not proven (I5)"),

@@ -2,11 +2,11 @@
 
 import pytest
 
-from controller.image import Atmosphere, Estimate, Interval
+from controller.image import Atmosphere, Estimate, Interval, ZoneEstimate
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
 from controller.recipe.look import PhaseMemory, PhaseScan
-from controller.recipe.model import Backfill, Cool, Cure, CyclePurge, Evacuate, Kind, LeakTest, Operator, Ramp, Soak, Step, Wait
+from controller.recipe.model import Backfill, Cool, Cure, CyclePurge, Endpoint, Evacuate, Kind, LeakTest, Operator, Ramp, Soak, Step, Wait
 from controller.recipe.pausing import TAGS, wrong_answer
 from controller.recipe.phases import run
 from tests.images import BAD, image
@@ -153,6 +153,29 @@ def test_a_moment_without_an_estimate_ends_no_cure_that_was_not_ripe():
     assert not early[-1].done
 
 
+WINDOW = Endpoint(max_residual_wt_pct=1.0, insoluble_low_pct=30.0, insoluble_aim_pct=50.0, insoluble_high_pct=70.0)
+
+
+def cured(*shares, **belief):
+    """Return a belief with these insoluble fractions in as many positions."""
+    return BELIEF._replace(zones=tuple(ZoneEstimate(f"z{n}", 100.0, ZERO, Interval(x, x, x)) for n, x in enumerate(shares)), **belief)
+
+
+@pytest.mark.parametrize(("beliefs", "says"), [
+    ([cured(0.4, 0.71)] * 121, "insoluble content 71.0 % in one position, allowed 70 %"),
+    ([cured(0.4, 0.71)] * 100 + [cured(0.4, 0.69)] + [cured(0.4, 0.71)] * 100, ""),  # one look that is off ends nothing
+    ([cured(0.4, 0.70)] * 300, ""),
+    ([cured(0.4, 0.71, valid=False)] * 300, ""),
+])  # fmt: skip
+def test_a_cure_whose_window_is_passed_says_so_when_it_has_stood(beliefs, says):
+    phase = Cure(kind="CURE", target_c=100.0, min_min=10.0, fallback_min=30.0, **VACUUM)
+    m = PhaseMemory(stage=1)
+    for belief in beliefs:
+        step = run(phase, m, look(belief=belief)._replace(endpoint=WINDOW))
+        m = step.memory
+    assert (step.passed, step.done) == (says, False)
+
+
 @pytest.mark.parametrize(("outside", "counted_s"), [("STOP", 8.0), ("RESET", 3.0)])
 def test_outside_the_band_the_time_stands_still_or_begins_anew(outside, counted_s):
     phase = Soak(kind="SOAK", target_c=100.0, soak_min=30.0, outside=outside, **VACUUM)
@@ -181,7 +204,7 @@ IN_N2 = {"timeout_min": 60.0, "atmosphere": "N2_FLOW", "n2_flow_nm3_h": 40.0}
 COLD_BANDS = [  # phases that are watched without heat: what cools, and what waits shut in
     (Cool(kind="COOL", target_c=50.0, alarm_high_c=90.0, **IN_N2), 95.0, "hottest 95.0 degC, above 90 degC"),
     (Cool(kind="COOL", target_c=50.0, alarm_high_c=90.0, **IN_N2), 85.0, ""),
-    (Cool(kind="COOL", target_c=50.0, alarm_dev_high_c=4.0, **IN_N2), 95.0, "more than 4 degC above the set point 90.0 degC"),
+    (Cool(kind="COOL", target_c=50.0, alarm_dev_high_c=4.0, **IN_N2), 95.0, "more than 4 degC above the set point 60.0 degC"),
     (Wait(kind="WAIT", timeout_min=60.0, tag="pump_run", equals=True, alarm_high_c=60.0), 61.0, "hottest 61.0 degC, above 60 degC"),
     (Operator(kind="OPERATOR", timeout_min=60.0, text="Go on?", alarm_low_c=20.0), 19.0, "coldest 19.0 degC, below 20 degC"),
     (Operator(kind="OPERATOR", timeout_min=60.0, text="Go on?", alarm_dev_high_c=5.0), 90.0, ""),

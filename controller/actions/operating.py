@@ -234,12 +234,16 @@ def _refuse_set_point(moment: Moment, command: Command) -> str:
     if refused := _common(moment, command):
         return refused
     temp_c, rate = command.args.get("temp_c"), command.args.get("rate_c_per_min", equipment.max_rate_c_per_min)
-    if _number(temp_c, LOWEST_C, equipment.max_c) is None:
-        return str(Problem("temp_c", temp_c, f"allowed {LOWEST_C:g} to {equipment.max_c:g} degC (this oven)"))
+    phase = standing.current(unit)
+    if not isinstance(phase, ThermalPhase) or unit.batch is None:
+        return "the phase that is held has no set point"
+    cools = phase.kind == "COOL"
+    most_c = max(LOWEST_C, unit.setpoints.temp_c) if cools else _hottest_c(unit.batch.recipe)
+    if _number(temp_c, LOWEST_C, most_c) is None:
+        whose = "a COOL goes no higher than it stands" if cools else "the recipe's hottest target"
+        return str(Problem("temp_c", temp_c, f"allowed {LOWEST_C:g} to {most_c:g} degC ({whose})"))
     if _number(rate, 0.01, equipment.max_rate_c_per_min) is None:
         return str(Problem("rate_c_per_min", rate, f"allowed 0.01 to {equipment.max_rate_c_per_min:g} degC/min (this oven)"))
-    if not isinstance(standing.current(unit), ThermalPhase):
-        return "the phase that is held has no set point"
     if not memory.proof.proven:
         return "the atmosphere is not proven (I5); RESTART proves it"
     if not moment.verdict.heat or not unit.setpoints.heat:
@@ -247,6 +251,11 @@ def _refuse_set_point(moment: Moment, command: Command) -> str:
     if unit.state_s > HOLD_HEAT_S:
         return f"the batch has been held for more than {HOLD_HEAT_S / 60:.0f} min"
     return ""
+
+
+def _hottest_c(recipe: Recipe) -> float:
+    """Return the highest target of the recipe's phases, degC."""
+    return max((target_c for phase in recipe.phase if (target_c := getattr(phase, "target_c", None)) is not None), default=LOWEST_C)
 
 
 def _set_point(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:

@@ -55,7 +55,7 @@ def cascade(memory: HeatingMemory, tuning: pid.Tuning, equipment: Equipment, wan
     lead, zone_sp_c = memory.lead, sp_c
     if pv_c is not None:
         hottest_c = pv_c if process.load_max_c is None else process.load_max_c
-        high_c = min(equipment.cascade_lead_c, top_c - sp_c, sp_c + MAX_AHEAD_C - hottest_c)
+        high_c = min(equipment.cascade_lead_c, top_c - sp_c, sp_c + MAX_AHEAD_C - hottest_c) if wanted.leads else 0.0
         lead, lead_c = pid.step(lead, tuning, sp_c, pv_c, dt_s, high_c if high_c > 0.0 else 0.0)
         zone_sp_c += lead_c
     zone_sp_c = min(zone_sp_c, top_c)

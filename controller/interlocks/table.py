@@ -71,7 +71,8 @@ def _no_n2_flows(v: View) -> bool | None:
 
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:
     """Return whether a zone is hotter than the higher of its set point and the load's, which it may follow down only slowly."""
-    if not v.phase.heating or v.process.zone_max_c is None:
+    heats = v.phase.heating or (v.phase.cooling and rule == "I23" and v.last.heat_enable)  # what cools slowly needs no warning
+    if not heats or v.process.zone_max_c is None:
         return False
     top = max(*v.last.zone_sp_c, v.phase.temp_sp_c) - (2.0 if rule in v.active else 0.0)
     return v.process.zone_max_c > top + gap_c
@@ -377,7 +378,7 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.inputs.clock_step_s.value, without_plc=True),
     Rule("I31", "model outside its validity: the time recipe rules", W, AUTO, 60, False,
          lambda v: v.phase.running and not v.estimate.valid, lambda v: v.estimate.why_invalid, without_plc=True),
-    Rule("I31T", "endpoint not reached in the recipe's time: somebody must decide", HOLD, OPERATOR, 0, False,
+    Rule("I31T", "endpoint not reached in the recipe's time, or passed: somebody must decide", HOLD, OPERATOR, 0, False,
          lambda v: v.phase.timeout == "I31T", without_plc=True),
     Rule("I32", "gateway does not report: no effect on the batch", W, AUTO, 10, False,
          lambda v: _off(v.inputs.gateway_ok.value), without_plc=True),

@@ -33,7 +33,7 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
         memory = memory._replace(setpoints=before._replace(heat=False))
         return memory, why, (Note("decision", {"what": "hold limit", "why": why}),)
     if memory.manual is not None and before.heat:
-        sp_c = _toward(memory.manual, before.temp_c, zones, scan.dt_s)
+        sp_c = _toward(memory.manual, before.temp_c, zones, scan)
         memory = memory._replace(setpoints=before._replace(temp_c=sp_c, rate_c_per_min=memory.manual.rate_c_per_min), temp_sp_c=sp_c)
     elif before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.OFF):
         memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED)._replace(temp_c=before.temp_c))
@@ -44,11 +44,11 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     return memory, "RESTART, STOP or ABORT", ()
 
 
-def _toward(manual: Manual, sp_c: float, zones_c: float | None, dt_s: float) -> float:
-    """Return the next manual set point, degC: at its rate, and downwards never further below the zones than they can follow."""
-    step_c = manual.rate_c_per_min / 60.0 * dt_s
+def _toward(manual: Manual, sp_c: float, zones_c: float | None, scan: PhaseScan) -> float:
+    """Return the next manual set point, degC: at its rate; upwards as the guard lets a ramp, downwards as the zones can follow."""
+    step_c = manual.rate_c_per_min / 60.0 * scan.dt_s
     if sp_c < manual.temp_c:
-        return min(sp_c + step_c, manual.temp_c)
+        return min(sp_c + guard.rate_share(scan) * step_c, manual.temp_c)
     lowest_c = manual.temp_c if zones_c is None else max(manual.temp_c, zones_c - MANUAL_LAG_C)
     return min(sp_c, max(sp_c - step_c, lowest_c))
 

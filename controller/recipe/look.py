@@ -22,6 +22,7 @@ class PhaseMemory(NamedTuple):
     volumes: float = 0.0
     mark: float = 0.0  # pressure at the start of a leak test's rise, mbar
     ripe_s: float = 0.0  # how long the endpoint has been met
+    passed_s: float = 0.0  # how long a position has been above the window
     blind_s: float = 0.0  # how long in one go a cure has had no valid estimate
     gauge: str = ""  # signal whose reading is the mark: a leak test begins and ends on one gauge
     since_s: float = 0.0  # time since the last pressure-rise test
@@ -71,6 +72,7 @@ class Step(NamedTuple):
     leak_ok: bool | None = None
     leak_mbar_h: float | None = None  # what the leak test measured
     late: str = ""  # why the longest holdback is over
+    passed: str = ""  # why the endpoint can be met no more
 
 
 def gas_only(atmosphere: Atmosphere, pressure_mbar: float = 0.0, n2_flow_nm3_h: float = 0.0) -> Setpoints:

@@ -81,16 +81,22 @@ def step(phase: Step, m: PhaseMemory, s: PhaseScan) -> Done:
 
 
 def cool(phase: Cool, m: PhaseMemory, s: PhaseScan) -> Done:
-    """Cool at the phase's rate, or without any heat, until the hottest reading is below the target."""
+    """Cool at the phase's rate, or without any heat, until the hottest reading is below the target.
+
+    The set point begins at the zones at the highest and never rises, and the zones do not lead it: a load that was colder is not heated.
+    """
     hottest, zones = s.process.hottest_c, s.process.temp_c
-    rate = phase.rate_c_per_min
-    sp = phase.target_c if rate is None else max(s.temp_sp_c - rate / 60.0 * s.dt_s, phase.target_c)
+    rate, was = phase.rate_c_per_min, heating.start_sp(s)
+    if not m.begun:
+        m, was = m._replace(begun=True), was if zones is None else min(was, zones)
+    sp = phase.target_c if rate is None else max(was - rate / 60.0 * s.dt_s, phase.target_c)
     if zones is not None:
         sp = max(sp, zones - COOL_LAG_C)  # the oven cools as slowly as it must; the set point waits for it
+    sp = min(was, sp)
     m, gas = heating.gas(phase, m, s)
-    # Heat only breaks the fall; below the last 20 K, and while the gas is changed, it stays off.
-    heat = rate is not None and sp > phase.target_c + NATURAL_C and not gas
-    m, wanted = guard.vacuum(heating.thermal(phase, heat, sp, rate or 0.0), m, s)
+    # Heat only breaks the fall: not in the last 20 K, not while the gas is changed, and not where something else heats.
+    breaks = rate is not None and sp > phase.target_c + NATURAL_C and zones is not None and zones <= sp + 2 * COOL_LAG_C
+    m, wanted = guard.vacuum(heating.thermal(phase, breaks and not gas, sp, rate or 0.0)._replace(leads=False), m, s)
     if hottest is None:
         return Done(m, wanted, waiting="a valid temperature")
     return Done(m, wanted, hottest <= phase.target_c, f"{hottest:.1f} <= {phase.target_c:g} degC", why=f"hottest {hottest:.1f} degC")

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from controller.image import Estimate
 from controller.recipe.guard import FULL
 from controller.recipe.model import Phase, Recipe, ThermalPhase
+from controller.recipe.soaking import passed
 
 BAND_C: Final = 10.0  # CONTINUE, in a phase that has no band of its own [assume]
 DECIDE_S: Final = 8.0  # for a valid temperature after core and PLC are back; the decision falls within 10 s
@@ -173,9 +174,7 @@ def _invalid(c: Case) -> str:
 
 
 def _passed(c: Case) -> str:
-    estimate, high_pct = c.found.estimate, c.recipe.endpoint.insoluble_high_pct
-    most_pct = 100.0 * max((zone.insoluble.value for zone in estimate.zones), default=estimate.insoluble.value)
-    return f"insoluble content {most_pct:.1f} % in one position, allowed {high_pct:g} %" if c.heats and most_pct > high_pct else ""
+    return passed(c.recipe.endpoint, c.found.estimate) if c.heats else ""
 
 
 def _blisters(c: Case) -> str:

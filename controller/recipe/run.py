@@ -65,6 +65,8 @@ def _running(memory: UnitMemory, state_s: float, scan: PhaseScan, suspended: str
     timeout_s = getattr(phase, "timeout_min", 0.0) * 60.0
     if timeout_s and memory.phase.elapsed_s >= timeout_s:
         return _with(seen, _timed_out(memory, phase, done, scan))
+    if done.passed:
+        return _with(seen, _limited(memory, phase, done, scan, "timeout", done.passed, getattr(phase, "on_timeout", "HOLD")))
     if done.late:
         return _with(seen, _limited(memory, phase, done, scan, "holdback", done.late, getattr(phase, "on_holdback", "HOLD")))
     return memory, done.waiting, seen
@@ -148,7 +150,7 @@ def _timed_out(memory: UnitMemory, phase: Phase, done: Step, scan: PhaseScan) ->
 
 def _limited(memory: UnitMemory, phase: Phase, done: Step, scan: PhaseScan, limit: str, why: str, action: str
              ) -> tuple[UnitMemory, str, tuple[Note, ...]]:  # fmt: skip
-    """Do what the recipe says for a phase that has come to a ``limit`` (timeout, holdback)."""
+    """Do what the recipe says for a phase that has come to a ``limit`` (timeout, holdback), or can come to no end before it."""
     why = f"{phase.kind} {why}; on_{limit} = {action}"
     note = Note("decision", {"what": limit, "why": why})
     if action == "CONTINUE":
@@ -158,5 +160,5 @@ def _limited(memory: UnitMemory, phase: Phase, done: Step, scan: PhaseScan, limi
         memory, told = move(memory, Trigger(action), why)
         return memory, "", (note, *told)
     # HOLD through the interlock table, so that it is an alarm too; a restart gives the phase its time again.
-    rested = memory.phase._replace(elapsed_s=0.0, held_s=0.0)
+    rested = memory.phase._replace(elapsed_s=0.0, held_s=0.0, passed_s=0.0)
     return memory._replace(timeout=timeout_rule(phase), phase=rested), done.waiting, (note,)

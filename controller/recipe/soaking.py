@@ -13,6 +13,7 @@ from controller.recipe.model import Cure, Endpoint, PressureRiseTest, Soak
 ZONE_LEAD_C: Final = 3.0  # the zones lead the load by a few degrees
 ZONE_BELOW_C: Final = 5.0  # no time counts while a zone is so far below: their mean would hide an element that is open
 
+PASSED_AFTER_S: Final = 120.0  # [assume] above the window: one look that is off ends no cure
 FALLBACK_AFTER_S: Final = 900.0  # [assume] without a valid estimate; a moment without one ends no cure that was not ripe
 
 
@@ -24,16 +25,25 @@ def soak(phase: Soak, m: PhaseMemory, s: PhaseScan) -> Step:
 
 
 def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
-    """Hold the target until the endpoint is met and has stood, or for the recipe's time while there is no valid estimate."""
+    """Hold the target until the endpoint is met and has stood, or for the recipe's time while there is no valid estimate.
+
+    Where a position is believed above the window it can be met no more, and the phase does what its timeout would: what is cured stays so.
+    """
     m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
-    met = ripe(s.endpoint, s.estimate)
-    m = m._replace(ripe_s=m.ripe_s + s.dt_s if met else 0.0, blind_s=0.0 if s.estimate.valid else m.blind_s + s.dt_s)
+    met, above = ripe(s.endpoint, s.estimate), passed(s.endpoint, s.estimate) if s.estimate.valid else ""
+    m = m._replace(
+        ripe_s=m.ripe_s + s.dt_s if met else 0.0,
+        blind_s=0.0 if s.estimate.valid else m.blind_s + s.dt_s,
+        passed_s=m.passed_s + s.dt_s if above else 0.0,
+    )
     if met and m.counted_s >= phase.min_min * 60 and m.ripe_s >= _persist_s(s.endpoint):
         return Step(m, wanted, done=True, why="endpoint")
     if m.blind_s >= FALLBACK_AFTER_S and m.counted_s >= phase.fallback_min * 60:
         return Step(
             m, wanted, done=True, why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid})"
         )
+    if m.passed_s >= PASSED_AFTER_S:
+        return Step(m, wanted, waiting=above, passed=above)
     e = s.estimate
     waiting = waiting or f"endpoint: P(solvent) {e.p_solvent_ok:.2f}, P(insoluble in window) {e.p_insoluble_in_window:.2f}"
     return Step(m, wanted, waiting=waiting, late=late)
@@ -58,6 +68,15 @@ def ripe(endpoint: Endpoint | None, estimate: Estimate) -> bool:
         and estimate.p_insoluble_in_window >= endpoint.probability
         and estimate.insoluble.value * 100 >= endpoint.insoluble_aim_pct
     )
+
+
+def passed(endpoint: Endpoint | None, estimate: Estimate) -> str:
+    """Return why the insoluble content of one position has more likely than not passed its window, "" when none has."""
+    if endpoint is None:
+        return ""
+    most_pct = 100 * max((zone.insoluble.value for zone in estimate.zones), default=estimate.insoluble.value)
+    allowed_pct = endpoint.insoluble_high_pct
+    return f"insoluble content {most_pct:.1f} % in one position, allowed {allowed_pct:g} %" if most_pct > allowed_pct else ""
 
 
 def _persist_s(endpoint: Endpoint | None) -> float:
