@@ -58,6 +58,7 @@ class Receipt(NamedTuple):
     members: int
     unsolved: int
     duration_h: Interval
+    cures: bool  # whether the recipe has a CURE, which the endpoint is for
     endpoint_h: Interval | None
     p_endpoint: float
     p_in_window: float
@@ -109,6 +110,7 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
         members=MEMBERS,
         unsolved=seen.unsolved,
         duration_h=_hours(seen.duration_s),
+        cures=cures(recipe),
         endpoint_h=None if seen.endpoint_s is None else _hours(seen.endpoint_s),
         p_endpoint=seen.p_endpoint,
         p_in_window=seen.p_in_window,
@@ -215,9 +217,12 @@ def lines(receipt: Receipt) -> Iterator[str]:
     """Yield the receipt as text, one fact a line; ranges are 5-95 % of the members."""
     yield f"{receipt.recipe}: {receipt.verdict}, {receipt.members} members of the prior, recipe sha256 {receipt.recipe_sha256[:16]}"
     yield f"duration               {_said(receipt.duration_h)} h"
-    yield f"endpoint               {'not before the timeout' if receipt.endpoint_h is None else _said(receipt.endpoint_h) + ' h'}"
-    yield f"P(endpoint reached)    {receipt.p_endpoint:.2f}"
-    yield f"P(insoluble in window) {receipt.p_in_window:.2f}"
+    if receipt.cures:
+        yield f"endpoint               {'not before the timeout' if receipt.endpoint_h is None else _said(receipt.endpoint_h) + ' h'}"
+        yield f"P(endpoint reached)    {receipt.p_endpoint:.2f}"
+        yield f"P(insoluble in window) {receipt.p_in_window:.2f}"
+    else:
+        yield "endpoint               none: the recipe has no CURE"
     yield f"residual solvent then  {_said(receipt.residual_wt_pct)} wt%"
     yield f"insoluble content then {_said(receipt.insoluble_pct)} %"
     for figure in receipt.figures:

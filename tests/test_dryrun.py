@@ -122,11 +122,19 @@ def test_members_that_never_end_together_end_where_they_do_by_themselves() -> No
     assert seen.endpoint_h is not None
     assert seen.insoluble_pct.value == pytest.approx(recipe.endpoint.insoluble_aim_pct, abs=10)
     assert not any("not before the timeout" in line for line in dryrun.lines(seen))
-    narrow = dryrun.dry_run(SITE, changed(recipe, insoluble_low_pct=49.0, insoluble_high_pct=51.0), "0" * 64, load_of("sample-roll"))
-    assert narrow.p_in_window < 0.2
-    assert narrow.endpoint_h is not None
-    assert narrow.endpoint_h.low < narrow.endpoint_h.value < narrow.endpoint_h.high
-    assert narrow.verdict == "DOUBTFUL"
+
+
+def test_a_window_that_no_roll_fits_into_has_no_endpoint() -> None:
+    narrow = changed(recipe_of("trial-short"), insoluble_low_pct=49.0, insoluble_high_pct=51.0)
+    seen = dryrun.dry_run(SITE, narrow, "0" * 64, load_of("sample-roll"))
+    assert (seen.p_in_window < 0.2, seen.p_endpoint < 0.1, seen.endpoint_h, seen.verdict) == (True, True, None, "DOUBTFUL")
+    assert "I31T" in {acting.rule for acting in seen.interlocks}
+
+
+def test_a_recipe_without_a_cure_is_told_no_endpoint() -> None:
+    told = list(dryrun.lines(receipt_of("tuning", "production-roll")))
+    assert "endpoint               none: the recipe has no CURE" in told
+    assert not any("timeout" in line or "P(" in line for line in told)
 
 
 def test_more_solvent_than_the_trap_holds_is_told_before_the_batch() -> None:

@@ -164,8 +164,10 @@ def ends_at(course: Course, target: Target, earliest_s: float, solved: NDArray[n
 
 
 def own_ends(course: Course, target: Target, earliest_s: float) -> Array:
-    """Return when each member by itself would be dry enough and at the aim, infinite when never, (members,)."""
-    ready = np.minimum(np.log(target.residual_max / np.maximum(course.worst, 1e-12)), course.mean_gel - target.insoluble_aim)
+    """Return when each member by itself would be dry enough, at the aim and inside the window, infinite when never, (members,)."""
+    dry = np.log(target.residual_max / np.maximum(course.worst, 1e-12))
+    inside = np.minimum(course.low_gel - target.insoluble_low, target.insoluble_high - course.high_gel)
+    ready = np.minimum(np.minimum(dry, course.mean_gel - target.insoluble_aim), inside)
     times = [_crossing(course.at_s, row, earliest_s, target.persist_s) for row in ready]
     return np.array([np.inf if at_s is None else at_s for at_s in times])
 
