@@ -78,8 +78,8 @@ def test_key_figures_come_from_every_sample(page: str) -> None:
 
 def test_coupons_stand_beside_the_estimate_and_products_are_judged(page: str) -> None:
     text = Text(page).text
-    assert "outer turn, 12 m 68.5 70.0 60.2 to 78.4 yes 0.61" in text
-    assert "core, 490 m 41 70.0 60.2 to 78.4 NO – " in text
+    assert "outer turn, 12 m – 68.5 70.0 60.2 to 78.4 yes 0.61 ± 0.08" in text
+    assert "core, 490 m – 41 70.0 60.2 to 78.4 NO – " in text
     assert "tear initiation (20 µm film) 17.2 kg ≥ 15 kg within" in text
     assert "adhesion 78 g/mm ≥ 80 g/mm OUTSIDE" in text
 

@@ -40,6 +40,9 @@ Made by `ovenctl print lab`; a test keeps it fresh. TOML, or JSON with the same 
 **For a calibration** the file or every coupon has `lot`, and a coupon that is learnt from has `insoluble_pct`, `insoluble_sd_pct`, a
 name of its own, `batch` and `zone` or `history`, and in `assay` the keys `solvent` (text), `extraction_c` and `extraction_h` (numbers),
 the same in all coupons of a lot; `concentration_wt_pct` (film in the solvent) should be there too.
+
+**In a batch report** a coupon is held against the estimate of its `zone`, without one against the roll's mean and, of the solvent, the
+worst zone; one with another `batch` or a `history` is shown as not of this batch.
 """
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from controller.image import PressureRise
-from controller.journal.belief import Acting
+from controller.journal.belief import NINETY, Acting
 from controller.journal.drawing import (
     BAND,
     BESIDE,
@@ -38,7 +38,6 @@ _HEIGHT_IN: Final = 4.9
 _LEAST_B: Final = 0.01
 _LEAST_MBAR: Final = 0.1
 _LEAST_KG_H: Final = 1e-4
-_NINETY: Final = 1.645  # standard deviations from the middle of a normal distribution to 5 and 95 %
 _ACTS: Final = {"guard": "guard acts", "isolation": "chamber isolated"}
 _COLOURS: Final = {"guard": ORANGE, "isolation": SKY}
 
@@ -114,7 +113,7 @@ def _tests(ax: "Axes", rises: Sequence[PressureRise], start_s: float, fill: str,
         return
     at_h = [(rise.at_s - start_s) / 3600 for rise in rises]
     value = np.array([rise.solvent_kg_h for rise in rises])
-    half = _NINETY * np.array([rise.solvent_sd_kg_h for rise in rises])
+    half = NINETY * np.array([rise.solvent_sd_kg_h for rise in rises])
     low, high = positive(value - half, _LEAST_KG_H), positive(value + half, _LEAST_KG_H)
     middle = positive(value, _LEAST_KG_H)
     ax.errorbar(

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from controller.clock import wall_ns
 from controller.errors import FileError, Problem
@@ -10,14 +10,15 @@ from controller.journal import batch as facts
 from controller.journal.batch import Record
 from controller.journal.chain import verify
 from controller.journal.charts import trends
+from controller.journal.coupons import beside, called, judged
 from controller.journal.estimate_page import Believed
-from controller.journal.figures import belief_at_end, figures
-from controller.journal.product import Coupon, Lab
+from controller.journal.figures import figures
+from controller.journal.product import Lab
 from controller.journal.reader import JournalReader
 from controller.journal.reference import Reference, read_reference
 from controller.journal.table import thin
 from controller.journal.tracking import tracking
-from controller.journal.words import elapsed, interval, label, lateness, moments, number, percent, shown, signed, terse, utc
+from controller.journal.words import elapsed, label, lateness, moments, number, shown, signed, terse, utc
 
 NO_RESULTS: Final = Lab((), ())
 _POINTS: Final = 1400  # per trend: two for each tenth of a millimetre on paper
@@ -84,28 +85,18 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
         lstrip_blocks=True,
     )
     environment.filters |= {"clock": utc, "elapsed": elapsed, "label": label, "shown": shown, "terse": terse, "number": number,
-                            "moments": moments, "lateness": lateness, "signed": signed}  # fmt: skip
+                            "moments": moments, "lateness": lateness, "signed": signed, "called": called}  # fmt: skip
     started = record.start.fields()
     drawing = trends(thin(record.table, _POINTS), record.start.at_s, facts.marks_of(record)) if len(record.table.at_s) > 1 else ""
     intents = facts.intents(record)
+    held = beside(record, lab.coupons, Path(journal_path).name)
     verdict, mark, sentence = _VERDICTS.get(record.result, ("stopped", "?", ""))
     return environment.get_template("report.html").render(
         record=record, batch_mark=Markup(_mark(record)), start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence,
-        figures=figures(record), lab=lab,
+        figures=figures(record),
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
         rates=facts.alarm_figures(record), intents=intents, failed=[one for one in intents if one.ok is not True],
-        beside=[_beside(record, one) for one in lab.coupons], drawing=Markup(drawing), believed=Believed.of(record, reference),
+        beside=held, judged=[*lab.properties, *judged(record, held)], drawing=Markup(drawing), believed=Believed.of(record, reference),
         followed=tracking(record), edits=facts.edits(record), chain=verify(journal_path), journal=Path(journal_path).name,
         printed=wall_ns(),
     )  # fmt: skip
-
-
-def _beside(record: Record, coupon: Coupon) -> dict[str, Any]:
-    """Return a coupon beside the belief: whether the 90 % interval holds what the laboratory found."""
-    pairs = (("insoluble", coupon.insoluble_pct, 1), ("residual_solvent", coupon.residual_wt_pct, 2))
-    found: dict[str, Any] = {"coupon": coupon}
-    for name, measured, digits in pairs:
-        belief = belief_at_end(record, name)
-        holds = None if belief is None or measured is None else belief.low * 100 <= measured <= belief.high * 100
-        found[name] = {"estimate": percent(belief, "", digits), "interval": interval(belief, "", digits), "holds": holds}
-    return found
