@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from controller.journal.product import LIMITS, Coupon, LabFile
-from controller.recipe.printing import section
+from controller.journal.product import LIMITS, Coupon, LabFile, Properties
+from controller.recipe.printing import allowed, section
 
 EXAMPLE: Final = """lot = "R-2207"
 resin = "PAI"
@@ -54,9 +54,9 @@ def laboratory_file() -> str:
         section("[[coupons]]", (Coupon.__doc__ or "").replace("``", "`"), Coupon, ()),
     ]
     parts.append(
-        "\n## [lab]\n\nProperties of the product, each judged by its limit.\n\n| key | unit | meaning | passes |\n|---|---|---|---|\n"
+        "\n## [lab]\n\nProperties of the product, each judged by its limit.\n\n| key | unit | allowed | meaning | passes |\n|---|---|---|---|---|\n"
     )
     for key, what in LIMITS.items():
         limit = f"at most {what.high:g}" if what.low == float("-inf") else f"at least {what.low:g}"
-        parts.append(f"| `{key}` | {what.unit} | {what.text} | {limit} |\n")
+        parts.append(f"| `{key}` | {what.unit} | {allowed(Properties.model_fields[key])} | {what.text} | {limit} |\n")
     return "".join([*parts, f"\n## Example\n\n```toml\n{EXAMPLE}```\n"])

@@ -40,9 +40,8 @@ def beside(record: Record, coupons: Iterable[Coupon], journal: str) -> list[Besi
 def judged(record: Record, held: Iterable[Beside]) -> list[Judged]:
     """Return the coupons of this batch beside the claims and beside what its recipe wanted, as it was edited last."""
     limits, found = limits_of(record), list[Judged]()
-    window = Property(
-        "insoluble content, the recipe's window", "%", *(limits.get(f"insoluble_{end}_pct", math.nan) for end in ("low", "high"))
-    )
+    low, high = (limits.get(f"insoluble_{end}_pct", math.nan) for end in ("low", "high"))
+    window = Property("insoluble content, the recipe's window", "%", low, high)
     dry = Property("residual solvent, the recipe's limit", "wt%", -math.inf, limits.get("max_residual_wt_pct", math.nan))
     for coupon in (one.coupon for one in held if one.of_batch):
         where = called(coupon)
@@ -63,9 +62,8 @@ def _of_batch(coupon: Coupon, batch_id: str, journal: str) -> bool:
 
 
 def _beside(record: Record, coupon: Coupon, of_batch: bool) -> Beside:
-    gel, wet = (
-        ("insoluble", "residual_solvent") if coupon.zone in (None, "roll") else (f"insoluble_{coupon.zone}", f"residual_{coupon.zone}")
-    )
+    place = coupon.zone
+    gel, wet = ("insoluble", "residual_solvent") if place in (None, "roll") else (f"insoluble_{place}", f"residual_{place}")
     return Beside(
         coupon,
         of_batch,

@@ -141,19 +141,20 @@ class Lab(NamedTuple):
     date: str | None = None
 
 
-Result = Annotated[float, Field(ge=-1e6, le=1e6)] | None
+Amount = Annotated[float, Field(ge=0, le=1e6)] | None
+Change = Annotated[float, Field(ge=-1e6, le=1e6)] | None
 
 
-class _Properties(Strict):
+class Properties(Strict):
     """The keys of ``LIMITS``."""
 
-    tear_initiation_kg: Result = None
-    dimensional_change_pct: Result = None
-    solder_resistance_c: Result = None
-    adhesion_g_per_mm: Result = None
-    curvature_radius_cm: Result = None
-    roughness_um: Result = None
-    modulus_retention_pct: Result = None
+    tear_initiation_kg: Amount = None
+    dimensional_change_pct: Change = None
+    solder_resistance_c: Amount = None
+    adhesion_g_per_mm: Amount = None
+    curvature_radius_cm: Amount = None
+    roughness_um: Amount = None
+    modulus_retention_pct: Amount = None
 
 
 class LabFile(Strict):
@@ -166,7 +167,7 @@ class LabFile(Strict):
     ] = "NMP"
     date: Annotated[Day | None, Field(description="YYYY-MM-DD; of the parameter set")] = None
     coupons: Annotated[tuple[Coupon, ...], Field(strict=False, max_length=200)] = ()
-    lab: _Properties = _Properties()
+    lab: Properties = Properties()
 
 
 def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
