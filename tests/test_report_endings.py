@@ -1,5 +1,6 @@
 """Reports of batches that ended early, still run, are not the last ones, or of which the journal is thin or broken."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_broken_chain_is_told(tmp_path: Path) -> None:
     connection.close()
     text = Text(report(journal, tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "CHAIN BROKEN entry 20 does not match its hash" in text
+
+
+def test_the_sentence_that_an_alarm_has_for_a_value_wraps(tmp_path: Path) -> None:
+    said = "hottest 23.3 degC, 0 N2 cycles and 0.0 volumes since heat, 1013.4 mbar"
+    with Journal(tmp_path / "journal.db", threaded=False) as journal:
+        journal.append([entry("batch_start", 0.0, {}), entry("alarm", 0.0, {"event": "raise", "rule": "I19", "value": said})])
+    page = report(tmp_path / "journal.db", tmp_path / "report.html").read_text(encoding="utf-8")
+    cell = re.search(rf'<td class="(\w+)">{re.escape(said)}</td>', page)
+    assert cell is not None
+    style = re.findall(rf"td\.{cell[1]}\b[^{{]*{{([^}}]*)}}", page)
+    assert [rule for rule in style if "nowrap" in rule] == []
 
 
 def test_an_endpoint_reached_in_a_batch_that_still_runs_is_told(tmp_path: Path) -> None:

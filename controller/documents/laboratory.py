@@ -53,9 +53,8 @@ def laboratory_file() -> str:
         section("At the head", "", LabFile, ("coupons", "lab")),
         section("[[coupons]]", (Coupon.__doc__ or "").replace("``", "`"), Coupon, ()),
     ]
-    parts.append(
-        "\n## [lab]\n\nProperties of the product, each judged by its limit.\n\n| key | unit | allowed | meaning | passes |\n|---|---|---|---|---|\n"
-    )
+    parts.append("\n## [lab]\n\nProperties of the product, each judged by its limit.\n\n")
+    parts.append("| key | unit | allowed | meaning | passes |\n|---|---|---|---|---|\n")
     for key, what in LIMITS.items():
         limit = f"at most {what.high:g}" if what.low == float("-inf") else f"at least {what.low:g}"
         parts.append(f"| `{key}` | {what.unit} | {allowed(Properties.model_fields[key])} | {what.text} | {limit} |\n")
