@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Final
 
 from controller.clock import wall_ns
-from controller.errors import FileError, Problem
+from controller.errors import FileError, JournalError, Problem
 from controller.journal import batch as facts
 from controller.journal.batch import Record
-from controller.journal.chain import verify
+from controller.journal.chain import Verified, verify
 from controller.journal.charts import trends
 from controller.journal.coupons import beside, called, judged
+from controller.journal.entry import VIRTUAL
 from controller.journal.estimate_page import Believed
 from controller.journal.figures import figures
 from controller.journal.product import Lab
@@ -43,7 +44,7 @@ def report(
     beside the estimate as ``reference.read_reference`` reads it. The core may run meanwhile.
 
     Raises:
-        JournalError: the journal cannot be read or holds no such batch.
+        JournalError: the journal cannot be read or holds no such batch; or its chain is broken, and then the record is written and says so.
         FileError: the reference is wrong, or ``out_path`` may not be written.
     """
     reference = None if reference_path is None else read_reference(reference_path)
@@ -51,10 +52,13 @@ def report(
         record = facts.gather(reader, batch_id)
     out = Path(f"batch-report-{record.batch.batch_id}.html" if out_path is None else out_path)
     _check_out(out, record)
-    page = _page(record, lab, journal_path, reference)
+    chain = verify(journal_path)
+    page = _page(record, lab, journal_path, reference, chain)
     partial = out.with_name(f"{out.name}.part")
     partial.write_text(page, encoding="utf-8")
     os.replace(partial, out)
+    if chain.first_bad_seq is not None:
+        raise JournalError(f"{out} is written, but the chain of {journal_path} is broken: {chain.text}")
     return out
 
 
@@ -73,7 +77,7 @@ def _check_out(out: Path, record: Record) -> None:
         raise FileError(str(out), [Problem("--out", str(out), "must be a new file or an earlier record of the same batch")])
 
 
-def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Reference | None) -> str:
+def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Reference | None, chain: Verified) -> str:
     import jinja2
     from markupsafe import Markup
 
@@ -97,6 +101,6 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
         rates=facts.alarm_figures(record), intents=intents, failed=[one for one in intents if one.ok is not True],
         beside=held, judged=[*lab.properties, *judged(record, held)], drawing=Markup(drawing), believed=Believed.of(record, reference),
-        followed=tracking(record), edits=facts.edits(record), chain=verify(journal_path), journal=Path(journal_path).name,
-        printed=wall_ns(),
+        followed=tracking(record), edits=facts.edits(record), chain=chain, journal=Path(journal_path).name,
+        simulated=record.boot.get("version") == VIRTUAL, printed=wall_ns(),
     )  # fmt: skip
