@@ -71,6 +71,30 @@ def test_a_batch_of_the_simulator_says_so(tmp_path: Path, version: str, said: bo
     assert ("Simulation: no oven was there" in text) is said
 
 
+@pytest.mark.parametrize(
+    ("whys", "cell"),
+    [
+        (("asked otherwise before it had followed",), "superseded"),
+        (("no feedback",), "failed"),
+        (("no feedback", ""), "failed"),  # one of two outputs
+        (("", "asked otherwise before it had followed"), "superseded"),
+        (("no feedback", "asked otherwise before it had followed"), "failed"),
+        ((), "none recorded"),
+    ],
+)
+def test_a_superseded_request_is_no_failure_and_the_worst_outcome_of_a_request_counts(
+    tmp_path: Path, whys: tuple[str, ...], cell: str
+) -> None:
+    outcomes = [entry("outcome", 2.0, {"number": 1, "ok": why == "", "after_s": 1.0, "why": why}) for why in whys]
+    with Journal(tmp_path / "journal.db", threaded=False) as journal:
+        journal.append([entry("batch_start", 0.0, {}), entry("intent", 1.0, {"number": 1, "changes": {"roots": [False, True]}}), *outcomes])
+    page = report(tmp_path / "journal.db", tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ('<b class="bad">' + cell in page) is (cell != "superseded")
+    assert f"Superseded before they had followed: {int(cell == 'superseded')}. " in page
+    assert f"Failed or without outcome: {int(cell != 'superseded')}." in page
+    assert re.search(rf"roots: no → yes\s+{cell}", Text(page).text)
+
+
 def test_the_sentence_that_an_alarm_has_for_a_value_wraps(tmp_path: Path) -> None:
     said = "hottest 23.3 degC, 0 N2 cycles and 0.0 volumes since heat, 1013.4 mbar"
     with Journal(tmp_path / "journal.db", threaded=False) as journal:

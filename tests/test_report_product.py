@@ -8,6 +8,7 @@ import pytest
 
 from controller.errors import FileError
 from controller.journal.charts import valid_o2
+from controller.journal.drawing import asked
 from controller.journal.product import LIMITS, judge, read_lab, read_lab_file
 
 
@@ -55,6 +56,10 @@ def test_a_film_may_shrink() -> None:
 def test_a_product_on_its_limit_is_within(key: str, limit: float, outside: float) -> None:
     assert judge(LIMITS[key], limit).passed
     assert not judge(LIMITS[key], outside).passed
+
+
+def test_an_absent_set_point_is_no_line() -> None:
+    assert np.isfinite(asked(np.array([0.0, 240.0, np.nan, 0.4]))).tolist() == [False, True, False, True]
 
 
 def test_an_o2_reading_counts_once_its_sample_has_flowed() -> None:

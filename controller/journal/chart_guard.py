@@ -20,6 +20,7 @@ from controller.journal.drawing import (
     SKY,
     VERMILLION,
     Marks,
+    asked,
     decades,
     frame,
     label_phases,
@@ -85,8 +86,7 @@ def _blister(ax: "Axes", hours: Column, of: dict[str, Column], reference: Refere
 
 def _floor(ax: "Axes", hours: Column, of: dict[str, Column]) -> None:
     ax.plot(hours, positive(of["pressure_cap_mbar"], _LEAST_MBAR), color=BLUE, label="chamber")
-    wanted = np.where(of["sp_pressure_mbar"] > 0, of["sp_pressure_mbar"], np.nan)  # 0: none
-    ax.plot(hours, wanted, color=BLACK, label="set point", **DASHED)
+    ax.plot(hours, asked(of["sp_pressure_mbar"]), color=BLACK, label="set point", **DASHED)
     floor = np.where(of["floor_mbar"] > 0, of["floor_mbar"], np.nan)
     ax.plot(hours, positive(floor, _LEAST_MBAR), color=VERMILLION, label=f"floor (B = {BEGIN:g})")
     decades(ax, _LEAST_MBAR, 2000.0)
@@ -99,7 +99,7 @@ def _evolution(ax: "Axes", hours: Column, of: dict[str, Column], start_s: float,
     ax.plot(hours, value, color=VERMILLION, label="estimate, median")
     if reference is not None and (known := reference.get("evolution_kg_h")) is not None:
         ax.plot(reference.at_s / 3600, positive(known, _LEAST_KG_H), color=BLACK, label="reference", **DASHED)
-    for valid, fill, label in ((True, BLACK, "pressure-rise test,\n90 %"), (False, "none", "the same, not valid")):
+    for valid, fill, label in ((True, BLACK, "pressure-rise test, with\ngases of curing, 90 %"), (False, "none", "the same, not valid")):
         _tests(ax, [rise for rise in rises if rise.valid is valid], start_s, fill, label)
     tops = [float(np.nanmax(high, initial=0.01)), *((limit,) if limit else ())]
     if limit is not None:

@@ -16,7 +16,7 @@ from controller.journal.estimate_page import Believed
 from controller.journal.figures import figures
 from controller.journal.product import Lab
 from controller.journal.reader import JournalReader
-from controller.journal.reference import Reference, read_reference
+from controller.journal.reference import Reference, read_reference, within
 from controller.journal.table import thin
 from controller.journal.tracking import tracking
 from controller.journal.words import elapsed, label, lateness, moments, number, shown, signed, terse, utc
@@ -45,11 +45,12 @@ def report(
 
     Raises:
         JournalError: the journal cannot be read or holds no such batch; or its chain is broken, and then the record is written and says so.
-        FileError: the reference is wrong, or ``out_path`` may not be written.
+        FileError: the reference is wrong or of another time, or ``out_path`` may not be written.
     """
-    reference = None if reference_path is None else read_reference(reference_path)
     with JournalReader(journal_path) as reader:
         record = facts.gather(reader, batch_id)
+    batch_s = record.end_s - record.start.at_s
+    reference = None if reference_path is None else within(read_reference(reference_path), reference_path, batch_s)
     out = Path(f"batch-report-{record.batch.batch_id}.html" if out_path is None else out_path)
     _check_out(out, record)
     chain = verify(journal_path)
@@ -99,7 +100,7 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
         record=record, batch_mark=Markup(_mark(record)), start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence,
         figures=figures(record),
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
-        rates=facts.alarm_figures(record), intents=intents, failed=[one for one in intents if one.ok is not True],
+        rates=facts.alarm_figures(record), intents=intents, unsettled=[one for one in intents if one.ok is not True],
         beside=held, judged=[*lab.properties, *judged(record, held)], drawing=Markup(drawing), believed=Believed.of(record, reference),
         followed=tracking(record), edits=facts.edits(record), chain=chain, journal=Path(journal_path).name,
         simulated=record.boot.get("version") == VIRTUAL, printed=wall_ns(),
