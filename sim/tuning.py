@@ -12,6 +12,7 @@ from controller.command import Command
 from controller.errors import FileError, Problem
 from controller.image import Atmosphere
 from controller.journal import batch as facts
+from controller.journal.entry import VIRTUAL
 from controller.journal.reader import JournalReader
 from controller.journal.store import Journal
 from controller.journal.tracking import Figures, tracking
@@ -110,7 +111,7 @@ def measure(recipe: SourcedRecipe, load: LoadRecord, wiring: Wiring, settings: S
         path = Path(folder) / "journal.sqlite"
         store = Journal(path, threaded=False)
         try:
-            store.append([boot_entry(0.0, store.boot, "virtual", 1.0, None, "", settings.equipment.solvent_kg_h)])
+            store.append([boot_entry(0.0, store.boot, VIRTUAL, 1.0, None, "", settings.equipment.solvent_kg_h)])
             bench.batch(recipe, load, wiring, settings, seed, journal=store)
         finally:
             store.close()

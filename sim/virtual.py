@@ -10,6 +10,7 @@ from rich.table import Table
 from controller import wiring as wirings
 from controller.errors import FileError, Problem
 from controller.fitness import problems_of
+from controller.journal.entry import VIRTUAL
 from controller.journal.store import Journal
 from controller.memory import Settings
 from controller.recipe.check import check_load
@@ -48,7 +49,7 @@ def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, 
         if journal is not None:
             store = Journal(journal, threaded=False)
             opened.callback(store.close)
-            store.append([boot_entry(0.0, store.boot, "virtual", 1.0, None, "", settings.equipment.solvent_kg_h)])
+            store.append([boot_entry(0.0, store.boot, VIRTUAL, 1.0, None, "", settings.equipment.solvent_kg_h)])
             look = _truth_hook(opened.enter_context(TruthFile(beside(journal))))
         result, rig = bench.batch(sourced, rolls, wired, settings, seed, scan_s=scan_s, max_h=max_h, journal=store, hook=look)
         if journal is not None:

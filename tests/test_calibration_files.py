@@ -17,7 +17,7 @@ from controller.errors import FileError
 from controller.estimator.calibration import LAW_LN_SD, insoluble
 from controller.estimator.curing import WIDTH_K
 from controller.estimator.exposure import exposure_of
-from controller.journal.product import LIMITS, Coupon, _Properties, read_lab_file
+from controller.journal.product import LIMITS, Coupon, Properties, read_lab_file
 from tests.test_calibration import held
 from tests.written_batch import a_batch
 
@@ -341,4 +341,4 @@ def test_the_table_for_people_shows_every_coupon_and_says_that_nothing_was_writt
 
 def test_the_laws_error_is_in_the_set_and_every_product_limit_is_a_key_of_the_file(tmp_path: Path) -> None:
     assert calibrate(written(tmp_path / "lab.toml", ladder()), [], "2026-11-22").parameters.posterior.law_ln_sd == LAW_LN_SD
-    assert tuple(_Properties.model_fields) == tuple(LIMITS)
+    assert tuple(Properties.model_fields) == tuple(LIMITS)

@@ -30,7 +30,7 @@ def test_the_example_of_a_laboratory_file_is_one_and_every_key_has_a_meaning(tmp
     text = (DEPLOY / "LAB.md").read_text("utf-8")
     (tmp_path / "lab.toml").write_text(text.split("```toml\n")[1].split("```")[0])
     lab, _ = read_lab_file(tmp_path / "lab.toml")
-    assert ([coupon.name for coupon in lab.coupons], len(lab.properties)) == (["A1", "B7"], 3)
+    assert ([coupon.name for coupon in lab.coupons], len(lab.properties)) == (["A1", "B7"], 1)
     assert [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.errors import FileError
 from controller.journal.product import read_lab
 from controller.journal.report import report
+from controller.journal.samples import POSITIONS
 from tests.written_batch import COUPONS, Text, a_batch
 
 
@@ -52,7 +54,8 @@ def test_it_says_what_was_made_from_what_by_whom_and_how_it_ended(page: str) -> 
         "7:06:00 bert VENT refused the load is at 198 °C; venting is allowed below 60 °C reason: curious",
         "11:30:00 CURE ended endpoint p insoluble in window: 0.934; p solvent ok: 0.951; persisted (s): 120",
         "state IDLE → RUNNING START by anna",
-        "Intents recorded before the PLC was written: 2. With a good outcome: 1. Failed or without outcome: 1.",
+        "Intents recorded before the PLC was written: 2. With a good outcome: 1. Superseded before they had followed: 0. "
+        "Failed or without outcome: 1.",
         "roots: no → yes failed 5 no run feedback",
         "samples missing 6:54:00 to 7:03:00; cause: the core was not running; count: 540",
         "clock moved step (s): 3600",
@@ -78,8 +81,8 @@ def test_key_figures_come_from_every_sample(page: str) -> None:
 
 def test_coupons_stand_beside_the_estimate_and_products_are_judged(page: str) -> None:
     text = Text(page).text
-    assert "outer turn, 12 m 68.5 70.0 60.2 to 78.4 yes 0.61" in text
-    assert "core, 490 m 41 70.0 60.2 to 78.4 NO – " in text
+    assert "outer turn, 12 m – 68.5 70.0 60.2 to 78.4 yes 0.61 ± 0.08" in text
+    assert "core, 490 m – 41 70.0 60.2 to 78.4 NO – " in text
     assert "tear initiation (20 µm film) 17.2 kg ≥ 15 kg within" in text
     assert "adhesion 78 g/mm ≥ 80 g/mm OUTSIDE" in text
 
@@ -133,6 +136,26 @@ def test_a_reference_is_drawn_and_named_with_its_hash(complete: Path, page: str,
     assert [beside.count(word) for word in drawn] == [2, 1]
     assert [page.count(word) for word in drawn] == [0, 0]
     assert len(beside) < 2_000_000
+
+
+@pytest.mark.parametrize("times", [(500_000, 600_000), (-7200, -60)])
+def test_a_reference_of_another_time_is_refused(complete: Path, tmp_path: Path, times: tuple[int, int]) -> None:
+    curves = tmp_path / "lab.csv"
+    curves.write_text("at_s,insoluble_mean\n" + "".join(f"{at_s},0.5\n" for at_s in times), encoding="utf-8")
+    with pytest.raises(FileError) as refused:
+        report(complete, tmp_path / "report.html", 7, reference_path=curves)
+    told = f"at_s = '{times[0]} to {times[1]}': must reach into the batch, which lasts from 0 to 49320 s"
+    assert str(refused.value) == f"{curves}: {told}"
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_every_position_of_the_estimate_is_drawn(page: str) -> None:
+    assert [page.count(f">{position}<") for position in POSITIONS] == [1] * len(POSITIONS)
+
+
+def test_a_pressure_rise_test_names_the_gases_of_curing(page: str) -> None:
+    assert "Solvent and gases of curing ± sd (kg/h)" in Text(page).text
+    assert ">gases of curing, 90 %<" in page
 
 
 def test_no_picture_uses_a_name_of_another(page: str) -> None:

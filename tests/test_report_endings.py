@@ -1,13 +1,17 @@
 """Reports of batches that ended early, still run, are not the last ones, or of which the journal is thin or broken."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from controller.__main__ import main
 from controller.errors import FileError, JournalError
-from controller.journal.entry import entry
+from controller.journal.entry import VIRTUAL, entry
 from controller.journal.report import report
 from controller.journal.store import Journal
+from controller.recorder import boot_entry
 from tests.written_batch import Text, a_batch
 
 
@@ -38,7 +42,9 @@ def test_a_batch_of_which_hardly_anything_is_known_still_has_a_report(tmp_path: 
     assert "no samples of this batch" in text
 
 
-def test_a_broken_chain_is_told(tmp_path: Path) -> None:
+def test_a_broken_chain_is_told_at_the_head_and_to_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import sqlite3
 
     journal = a_batch(tmp_path / "journal.db", "STOPPED", 0.5)
@@ -46,8 +52,58 @@ def test_a_broken_chain_is_told(tmp_path: Path) -> None:
         connection.execute("DROP TRIGGER entry_is_never_changed")
         connection.execute("UPDATE entry SET at_s = at_s + 1 WHERE seq = 20")
     connection.close()
-    text = Text(report(journal, tmp_path / "report.html").read_text(encoding="utf-8")).text
-    assert "CHAIN BROKEN entry 20 does not match its hash" in text
+    monkeypatch.setattr(sys, "argv", ["ovenctl", "report", "--journal", str(journal), "--out", str(tmp_path / "report.html")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "report.html is written, but the chain of" in (said := capsys.readouterr().err)
+    assert said.endswith("is broken: entry 20 does not match its hash\n")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Chain broken: entry 20 does not match its hash" in Text(page[: page.index("</header>")]).text
+    assert "CHAIN BROKEN entry 20 does not match its hash" in Text(page).text
+
+
+@pytest.mark.parametrize(("version", "said"), [(VIRTUAL, True), ("0.1.0", False)])
+def test_a_batch_of_the_simulator_says_so(tmp_path: Path, version: str, said: bool) -> None:
+    with Journal(tmp_path / "journal.db", threaded=False) as journal:
+        journal.append([boot_entry(0.0, journal.boot, version, 1.0, None, ""), entry("batch_start", 0.0, {})])
+    text = Text(report(tmp_path / "journal.db", tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert ("Simulation: no oven was there" in text) is said
+
+
+@pytest.mark.parametrize(
+    ("whys", "cell"),
+    [
+        (("asked otherwise before it had followed",), "superseded"),
+        (("no feedback",), "failed"),
+        (("no feedback", ""), "failed"),  # one of two outputs
+        (("", "asked otherwise before it had followed"), "superseded"),
+        (("no feedback", "asked otherwise before it had followed"), "failed"),
+        ((), "none recorded"),
+    ],
+)
+def test_a_superseded_request_is_no_failure_and_the_worst_outcome_of_a_request_counts(
+    tmp_path: Path, whys: tuple[str, ...], cell: str
+) -> None:
+    outcomes = [entry("outcome", 2.0, {"number": 1, "ok": why == "", "after_s": 1.0, "why": why}) for why in whys]
+    with Journal(tmp_path / "journal.db", threaded=False) as journal:
+        journal.append([entry("batch_start", 0.0, {}), entry("intent", 1.0, {"number": 1, "changes": {"roots": [False, True]}}), *outcomes])
+    page = report(tmp_path / "journal.db", tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ('<b class="bad">' + cell in page) is (cell != "superseded")
+    assert f"Superseded before they had followed: {int(cell == 'superseded')}. " in page
+    assert f"Failed or without outcome: {int(cell != 'superseded')}." in page
+    assert re.search(rf"roots: no → yes\s+{cell}", Text(page).text)
+
+
+def test_the_sentence_that_an_alarm_has_for_a_value_wraps(tmp_path: Path) -> None:
+    said = "hottest 23.3 degC, 0 N2 cycles and 0.0 volumes since heat, 1013.4 mbar"
+    with Journal(tmp_path / "journal.db", threaded=False) as journal:
+        journal.append([entry("batch_start", 0.0, {}), entry("alarm", 0.0, {"event": "raise", "rule": "I19", "value": said})])
+    page = report(tmp_path / "journal.db", tmp_path / "report.html").read_text(encoding="utf-8")
+    cell = re.search(rf'<td class="(\w+)">{re.escape(said)}</td>', page)
+    assert cell is not None
+    style = re.findall(rf"td\.{cell[1]}\b[^{{]*{{([^}}]*)}}", page)
+    assert [rule for rule in style if "nowrap" in rule] == []
 
 
 def test_an_endpoint_reached_in_a_batch_that_still_runs_is_told(tmp_path: Path) -> None:

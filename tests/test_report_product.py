@@ -1,13 +1,15 @@
 """Laboratory results: a wrong one is refused with its key, a right one judged against the product's limits."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from controller.errors import FileError
 from controller.journal.charts import valid_o2
-from controller.journal.product import LIMITS, judge, read_lab
+from controller.journal.drawing import asked
+from controller.journal.product import LIMITS, judge, read_lab, read_lab_file
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,19 @@ def test_a_wrong_laboratory_result_is_refused_with_its_key(given: dict, key: str
     assert key in [problem.key for problem in refused.value.problems]
 
 
+@pytest.mark.parametrize("key", [key for key in LIMITS if key != "dimensional_change_pct"])
+def test_a_quantity_that_cannot_be_negative_is_refused_when_it_is(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text(f"[lab]\n{key} = -4.0\n", "utf-8")
+    with pytest.raises(FileError) as refused:
+        read_lab_file(file)
+    assert str(refused.value) == f"{file}: lab.{key} = -4.0: Input should be greater than or equal to 0"
+
+
+def test_a_film_may_shrink() -> None:
+    assert read_lab({"lab": {"dimensional_change_pct": -0.05}}).properties[0].passed
+
+
 @pytest.mark.parametrize(
     ("key", "limit", "outside"),
     [
@@ -41,6 +56,10 @@ def test_a_wrong_laboratory_result_is_refused_with_its_key(given: dict, key: str
 def test_a_product_on_its_limit_is_within(key: str, limit: float, outside: float) -> None:
     assert judge(LIMITS[key], limit).passed
     assert not judge(LIMITS[key], outside).passed
+
+
+def test_an_absent_set_point_is_no_line() -> None:
+    assert np.isfinite(asked(np.array([0.0, 240.0, np.nan, 0.4]))).tolist() == [False, True, False, True]
 
 
 def test_an_o2_reading_counts_once_its_sample_has_flowed() -> None:

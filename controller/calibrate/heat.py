@@ -16,7 +16,7 @@ from controller.estimator.curing import arrhenius
 from controller.estimator.exposure import ENERGY_K, History
 from controller.estimator.parameters import spread
 from controller.journal.chain import verify
-from controller.journal.product import Coupon
+from controller.journal.product import Coupon, file_and_number
 from controller.journal.reader import Batch, JournalReader
 from controller.journal.table import Table, read
 from controller.units import kelvin
@@ -106,7 +106,7 @@ def _written(coupon: Coupon, key: str, file: str) -> Heat:
 
 
 def _find(wanted: str, key: str, journals: tuple[JournalUsed, ...], file: str) -> tuple[JournalUsed, str]:
-    name, _, number = wanted.rpartition(":")
+    name, number = file_and_number(wanted)
     found = [one for one in journals if number in one.batches and name in ("", one.path.name)]
     held = "; ".join(f"{one.path.name} holds {', '.join(one.batches[-10:]) or 'none'}" for one in journals) or "no journal was given"
     if not found:

@@ -15,8 +15,6 @@ from controller.estimator.drying import Belief, Learnt, Weighed
 from controller.journal.product import Coupon, Lab
 from controller.solvents import SOLVENTS
 
-READING_SD_WT_PCT: Final = 0.05  # [assume] 20 mg of film weighed to 0.01 mg
-READING_SHARE_SD: Final = 0.05  # [assume] of the value: solvent taken up or lost between oven and scale
 LIMIT_SDS: Final = 1.645  # Currie, Anal. Chem. 40 (1968) 586: above, 5 % of the blanks are taken for solvent
 PREDRY_WT_PCT: Final = (20.0, 5.0)  # [assume] inside the 10-40 wt% of the process, and its standard deviation
 PREDRY_SD_WT_PCT: Final = 1.0  # [assume] of a value that is given without one
@@ -74,7 +72,7 @@ def weighed_of(piece: Piece) -> Weighed:
     """Return a coupon as ``drying`` wants it."""
     coupon = piece.coupon
     found = coupon.residual_wt_pct or 0.0
-    sd = READING_SD_WT_PCT + READING_SHARE_SD * found if coupon.residual_sd_wt_pct is None else coupon.residual_sd_wt_pct
+    sd = coupon.weighed_sd_wt_pct
     start, start_sd = PREDRY_WT_PCT
     if coupon.predry_residual_wt_pct is not None:
         start, start_sd = coupon.predry_residual_wt_pct, PREDRY_SD_WT_PCT

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from controller.image import Inputs, Outputs
 
 GIVE_UP_S: Final = 15.0  # longer than the slowest actuator takes; contradicting valves are an alarm of their own (C1)
+SUPERSEDED: Final = "asked otherwise before it had followed"
 
 # output -> its feedback in the inputs; None where the signal cannot be used
 FEEDBACK: Final[dict[str, Callable[[Inputs], bool | None]]] = {
@@ -82,7 +83,7 @@ def _outcome(item: Pending, changes: dict[str, list[bool]], inputs: Inputs) -> O
     if seen is item.wanted:
         return Outcome(item.number, item.output, True, item.age_s, "")
     if item.output in changes:
-        return Outcome(item.number, item.output, False, item.age_s, "asked otherwise before it had followed")
+        return Outcome(item.number, item.output, False, item.age_s, SUPERSEDED)
     if item.age_s >= GIVE_UP_S:
         return Outcome(item.number, item.output, False, item.age_s, "no feedback" if seen is None else "feedback contradicts")
     return None

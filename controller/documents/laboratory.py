@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from controller.journal.product import LIMITS, Coupon, LabFile
-from controller.recipe.printing import section
+from controller.journal.product import LIMITS, Coupon, LabFile, Properties
+from controller.recipe.printing import allowed, section
 
 EXAMPLE: Final = """lot = "R-2207"
 resin = "PAI"
@@ -40,6 +40,9 @@ Made by `ovenctl print lab`; a test keeps it fresh. TOML, or JSON with the same 
 **For a calibration** the file or every coupon has `lot`, and a coupon that is learnt from has `insoluble_pct`, `insoluble_sd_pct`, a
 name of its own, `batch` and `zone` or `history`, and in `assay` the keys `solvent` (text), `extraction_c` and `extraction_h` (numbers),
 the same in all coupons of a lot; `concentration_wt_pct` (film in the solvent) should be there too.
+
+**In a batch report** a coupon is held against the estimate of its `zone`, without one against the roll's mean and, of the solvent, the
+worst zone; one with another `batch` or a `history` is shown as not of this batch.
 """
 
 
@@ -50,10 +53,9 @@ def laboratory_file() -> str:
         section("At the head", "", LabFile, ("coupons", "lab")),
         section("[[coupons]]", (Coupon.__doc__ or "").replace("``", "`"), Coupon, ()),
     ]
-    parts.append(
-        "\n## [lab]\n\nProperties of the product, each judged by its limit.\n\n| key | unit | meaning | passes |\n|---|---|---|---|\n"
-    )
+    parts.append("\n## [lab]\n\nProperties of the product, each judged by its limit.\n\n")
+    parts.append("| key | unit | allowed | meaning | passes |\n|---|---|---|---|---|\n")
     for key, what in LIMITS.items():
         limit = f"at most {what.high:g}" if what.low == float("-inf") else f"at least {what.low:g}"
-        parts.append(f"| `{key}` | {what.unit} | {what.text} | {limit} |\n")
+        parts.append(f"| `{key}` | {what.unit} | {allowed(Properties.model_fields[key])} | {what.text} | {limit} |\n")
     return "".join([*parts, f"\n## Example\n\n```toml\n{EXAMPLE}```\n"])

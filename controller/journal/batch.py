@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from controller.alarms.statistics import Statistics, statistics
+from controller.control.actuation import SUPERSEDED
 from controller.errors import JournalError
 from controller.journal.alarms import stood
 from controller.journal.charts import COLUMNS as DRAWN
@@ -58,7 +59,7 @@ class Alarm(NamedTuple):
 
 
 class Intent(NamedTuple):
-    """Something the core set out to do; ``ok`` is None when no outcome was recorded."""
+    """Something the core set out to do; of the outcomes of several outputs the worst. ``ok`` is None when none was recorded."""
 
     number: int
     at_s: float
@@ -66,6 +67,16 @@ class Intent(NamedTuple):
     ok: bool | None
     after_s: float | None
     why: str
+
+    @property
+    def superseded(self) -> bool:
+        """Return whether the core asked otherwise before it had followed: no failure of the plant."""
+        return self.ok is False and self.why == SUPERSEDED
+
+    @property
+    def severity(self) -> int:
+        """Return the order in which one outcome counts over another: none, good, superseded, failed."""
+        return 0 if self.ok is None else 1 if self.ok else 2 if self.superseded else 3
 
 
 class Record(NamedTuple):
@@ -185,7 +196,8 @@ def intents(record: Record) -> list[Intent]:
             changes = fields.get("changes")
             found[key] = Intent(int(fields.get("number", 0)), stored.at_s, changes if isinstance(changes, dict) else {}, None, None, "")
         elif key in found:
-            found[key] = found[key]._replace(ok=fields.get("ok") is True, after_s=fields.get("after_s"), why=str(fields.get("why", "")))
+            outcome = found[key]._replace(ok=fields.get("ok") is True, after_s=fields.get("after_s"), why=str(fields.get("why", "")))
+            found[key] = max(outcome, found[key], key=lambda one: one.severity)
     return list(found.values())
 
 

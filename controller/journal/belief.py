@@ -13,6 +13,7 @@ from controller.journal.table import Column
 from controller.recipe.guard import BEGIN, FULL
 
 T = TypeVar("T")
+NINETY: Final = 1.645  # standard deviations from the middle of a normal distribution to 5 and 95 %
 MARKS: Final = (0.25, 0.5, 0.75)
 WATCHED: Final = ("guard", "pressure-rise test")  # how the decisions of guard and isolation begin
 _RISE: Final = TypeAdapter(PressureRise)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from controller.image import PressureRise
-from controller.journal.belief import Acting
+from controller.journal.belief import NINETY, Acting
 from controller.journal.drawing import (
     BAND,
     BESIDE,
@@ -20,6 +20,7 @@ from controller.journal.drawing import (
     SKY,
     VERMILLION,
     Marks,
+    asked,
     decades,
     frame,
     label_phases,
@@ -38,7 +39,6 @@ _HEIGHT_IN: Final = 4.9
 _LEAST_B: Final = 0.01
 _LEAST_MBAR: Final = 0.1
 _LEAST_KG_H: Final = 1e-4
-_NINETY: Final = 1.645  # standard deviations from the middle of a normal distribution to 5 and 95 %
 _ACTS: Final = {"guard": "guard acts", "isolation": "chamber isolated"}
 _COLOURS: Final = {"guard": ORANGE, "isolation": SKY}
 
@@ -86,8 +86,7 @@ def _blister(ax: "Axes", hours: Column, of: dict[str, Column], reference: Refere
 
 def _floor(ax: "Axes", hours: Column, of: dict[str, Column]) -> None:
     ax.plot(hours, positive(of["pressure_cap_mbar"], _LEAST_MBAR), color=BLUE, label="chamber")
-    wanted = np.where(of["sp_pressure_mbar"] > 0, of["sp_pressure_mbar"], np.nan)  # 0: none
-    ax.plot(hours, wanted, color=BLACK, label="set point", **DASHED)
+    ax.plot(hours, asked(of["sp_pressure_mbar"]), color=BLACK, label="set point", **DASHED)
     floor = np.where(of["floor_mbar"] > 0, of["floor_mbar"], np.nan)
     ax.plot(hours, positive(floor, _LEAST_MBAR), color=VERMILLION, label=f"floor (B = {BEGIN:g})")
     decades(ax, _LEAST_MBAR, 2000.0)
@@ -100,7 +99,7 @@ def _evolution(ax: "Axes", hours: Column, of: dict[str, Column], start_s: float,
     ax.plot(hours, value, color=VERMILLION, label="estimate, median")
     if reference is not None and (known := reference.get("evolution_kg_h")) is not None:
         ax.plot(reference.at_s / 3600, positive(known, _LEAST_KG_H), color=BLACK, label="reference", **DASHED)
-    for valid, fill, label in ((True, BLACK, "pressure-rise test,\n90 %"), (False, "none", "the same, not valid")):
+    for valid, fill, label in ((True, BLACK, "pressure-rise test, with\ngases of curing, 90 %"), (False, "none", "the same, not valid")):
         _tests(ax, [rise for rise in rises if rise.valid is valid], start_s, fill, label)
     tops = [float(np.nanmax(high, initial=0.01)), *((limit,) if limit else ())]
     if limit is not None:
@@ -114,7 +113,7 @@ def _tests(ax: "Axes", rises: Sequence[PressureRise], start_s: float, fill: str,
         return
     at_h = [(rise.at_s - start_s) / 3600 for rise in rises]
     value = np.array([rise.solvent_kg_h for rise in rises])
-    half = _NINETY * np.array([rise.solvent_sd_kg_h for rise in rises])
+    half = NINETY * np.array([rise.solvent_sd_kg_h for rise in rises])
     low, high = positive(value - half, _LEAST_KG_H), positive(value + half, _LEAST_KG_H)
     middle = positive(value, _LEAST_KG_H)
     ax.errorbar(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN: Final = ("outer", "middle", "core", "edge")
+SHOWN: Final = ("outer", "upper", "middle", "core", "edge")  # from outside inwards, and beside
 LEAST_WT_PCT: Final = 0.01  # what lies below is drawn there
 _HEIGHT_IN: Final = 6.4
 
@@ -38,8 +38,8 @@ def product(table: Table, start_s: float, marks: Marks, reference: Reference | N
     hours, of = (table.at_s - start_s) / 3600.0, table.columns
 
     def draw(figure: "Figure") -> None:
-        axes = figure.subplots(3, len(SHOWN), sharex=True, sharey="row", gridspec_kw={"hspace": 0.16, "wspace": 0.08})
-        figure.subplots_adjust(left=0.075, right=0.995, top=0.92, bottom=0.07)
+        axes = figure.subplots(3, len(SHOWN), sharex=True, sharey="row", gridspec_kw={"hspace": 0.16, "wspace": 0.16})
+        figure.subplots_adjust(left=0.075, right=0.985, top=0.92, bottom=0.07)
         for place, column in zip(SHOWN, axes.T, strict=True):
             for ax, title in zip(column, (place, "", ""), strict=True):
                 frame(ax, title, float(hours[-1]) if len(hours) else 0.0, marks)

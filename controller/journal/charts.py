@@ -18,6 +18,7 @@ from controller.journal.drawing import (
     SKY,
     VERMILLION,
     Marks,
+    asked,
     decades,
     frame,
     label_phases,
@@ -70,13 +71,13 @@ def _temperatures(ax: "Axes", hours: Column, of: dict[str, Column], marks: Marks
         ax.plot(hours, middle(of, zone), color=colour, label=f"zone {zone}, median")
     for name, label, colour in _LOAD:
         ax.plot(hours, of[name], color=colour, label=label)
-    ax.plot(hours, of["sp_temp_c"], color=BLACK, label="set point", **DASHED)
+    ax.plot(hours, asked(of["sp_temp_c"]), color=BLACK, label="set point", **DASHED)
     ax.set_ylim(bottom=0)
 
 
 def _pressure(ax: "Axes", hours: Column, of: dict[str, Column], marks: Marks) -> None:
     ax.plot(hours, positive(of["pressure_cap_mbar"]), color=BLUE, label="chamber")
-    ax.plot(hours, positive(of["sp_pressure_mbar"]), color=BLACK, label="set point", **DASHED)
+    ax.plot(hours, asked(of["sp_pressure_mbar"]), color=BLACK, label="set point", **DASHED)
     decades(ax)
 
 

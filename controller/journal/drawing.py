@@ -132,6 +132,11 @@ def positive(values: Column, least: float = 1e-3) -> Column:
     return np.where(values < least, least, values)
 
 
+def asked(setpoints: Column) -> Column:
+    """Return set points, NaN where there was none: the controller says so with 0."""
+    return np.where(setpoints > 0.0, setpoints, np.nan)
+
+
 def decades(ax: "Axes", low: float | None = None, high: float | None = None) -> None:
     """Make the vertical axis logarithmic, from ``low`` to ``high`` where given, with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator

@@ -29,6 +29,7 @@ KINDS: Final[dict[str, str]] = {
     "checkpoint": "the scan's memory, from which a restart goes on",
     "sample": "one scan's inputs, estimate, set points and outputs (packed)",
 }
+VIRTUAL: Final = "virtual"  # the version in a boot entry that a simulator wrote, on virtual time and without an oven
 
 
 class Entry(NamedTuple):

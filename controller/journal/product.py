@@ -40,6 +40,8 @@ LIMITS: Final[dict[str, Property]] = {
 }
 INSOLUBLE: Final = Property("solvent-insoluble content of the film", "%", 1.0, 99.0)
 
+READING_SD_WT_PCT: Final = 0.05  # [assume] 20 mg of film weighed to 0.01 mg
+READING_SHARE_SD: Final = 0.05  # [assume] of the value: solvent taken up or lost between oven and scale
 
 MAX_BYTES: Final = 1_000_000
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -106,6 +108,18 @@ class Coupon(Strict):
         Field(description="how it was measured: a value means nothing without it"),
     ]
 
+    @property
+    def weighed_sd_wt_pct(self) -> float:
+        """Return the standard deviation of ``residual_wt_pct``, as given or as assumed."""
+        assumed = READING_SD_WT_PCT + READING_SHARE_SD * (self.residual_wt_pct or 0.0)
+        return assumed if self.residual_sd_wt_pct is None else self.residual_sd_wt_pct
+
+
+def file_and_number(batch: str | int) -> tuple[str, str]:
+    """Return the journal that a coupon's ``batch`` names, empty when none, and the batch's number in it."""
+    name, _, number = str(batch).rpartition(":")
+    return name, number
+
 
 class Judged(NamedTuple):
     """A laboratory value beside its limit, and where on the roll it was found."""
@@ -127,19 +141,20 @@ class Lab(NamedTuple):
     date: str | None = None
 
 
-Result = Annotated[float, Field(ge=-1e6, le=1e6)] | None
+Amount = Annotated[float, Field(ge=0, le=1e6)] | None
+Change = Annotated[float, Field(ge=-1e6, le=1e6)] | None
 
 
-class _Properties(Strict):
+class Properties(Strict):
     """The keys of ``LIMITS``."""
 
-    tear_initiation_kg: Result = None
-    dimensional_change_pct: Result = None
-    solder_resistance_c: Result = None
-    adhesion_g_per_mm: Result = None
-    curvature_radius_cm: Result = None
-    roughness_um: Result = None
-    modulus_retention_pct: Result = None
+    tear_initiation_kg: Amount = None
+    dimensional_change_pct: Change = None
+    solder_resistance_c: Amount = None
+    adhesion_g_per_mm: Amount = None
+    curvature_radius_cm: Amount = None
+    roughness_um: Amount = None
+    modulus_retention_pct: Amount = None
 
 
 class LabFile(Strict):
@@ -152,7 +167,7 @@ class LabFile(Strict):
     ] = "NMP"
     date: Annotated[Day | None, Field(description="YYYY-MM-DD; of the parameter set")] = None
     coupons: Annotated[tuple[Coupon, ...], Field(strict=False, max_length=200)] = ()
-    lab: _Properties = _Properties()
+    lab: Properties = Properties()
 
 
 def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
@@ -167,9 +182,8 @@ def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
         raise FileError(name, problems_of(error, LabFile)) from error
     except RecursionError:
         raise FileError(name, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
-    judged = [judge(LIMITS[key], value) for key, value in found.lab.model_dump(exclude_none=True).items()]
-    judged += [judge(INSOLUBLE, coupon.insoluble_pct, coupon.position) for coupon in found.coupons if coupon.insoluble_pct is not None]
-    return Lab(found.coupons, tuple(judged), found.lot, found.resin, found.solvent, found.date)
+    judged = tuple(judge(LIMITS[key], value) for key, value in found.lab.model_dump(exclude_none=True).items())
+    return Lab(found.coupons, judged, found.lot, found.resin, found.solvent, found.date)
 
 
 def read_lab_file(path: Path) -> tuple[Lab, str]:

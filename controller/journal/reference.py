@@ -95,6 +95,15 @@ def read_reference(path: Path) -> Reference:
     return Reference(path.name, hashlib.sha256(raw).hexdigest(), columns.pop(AT), columns)
 
 
+def within(reference: Reference, file: Path, batch_s: float) -> Reference:
+    """Return ``reference``, read from ``file``. Raises FileError when it has no time in common with a batch of ``batch_s``."""
+    from_s, to_s = float(reference.at_s[0]), float(reference.at_s[-1])
+    if to_s < 0.0 or from_s > batch_s:
+        allowed = f"must reach into the batch, which lasts from 0 to {batch_s:.0f} s"
+        raise FileError(str(file), [Problem(AT, f"{from_s:.0f} to {to_s:.0f}", allowed)])
+    return reference
+
+
 def write_header(columns: Sequence[str]) -> str:
     """Return the first line of a reference file with ``columns`` besides the time.
 

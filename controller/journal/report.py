@@ -2,22 +2,24 @@
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from controller.clock import wall_ns
-from controller.errors import FileError, Problem
+from controller.errors import FileError, JournalError, Problem
 from controller.journal import batch as facts
 from controller.journal.batch import Record
-from controller.journal.chain import verify
+from controller.journal.chain import Verified, verify
 from controller.journal.charts import trends
+from controller.journal.coupons import beside, called, judged
+from controller.journal.entry import VIRTUAL
 from controller.journal.estimate_page import Believed
-from controller.journal.figures import belief_at_end, figures
-from controller.journal.product import Coupon, Lab
+from controller.journal.figures import figures
+from controller.journal.product import Lab
 from controller.journal.reader import JournalReader
-from controller.journal.reference import Reference, read_reference
+from controller.journal.reference import Reference, read_reference, within
 from controller.journal.table import thin
 from controller.journal.tracking import tracking
-from controller.journal.words import elapsed, interval, label, lateness, moments, number, percent, shown, signed, terse, utc
+from controller.journal.words import elapsed, label, lateness, moments, number, shown, signed, terse, utc
 
 NO_RESULTS: Final = Lab((), ())
 _POINTS: Final = 1400  # per trend: two for each tenth of a millimetre on paper
@@ -42,18 +44,22 @@ def report(
     beside the estimate as ``reference.read_reference`` reads it. The core may run meanwhile.
 
     Raises:
-        JournalError: the journal cannot be read or holds no such batch.
-        FileError: the reference is wrong, or ``out_path`` may not be written.
+        JournalError: the journal cannot be read or holds no such batch; or its chain is broken, and then the record is written and says so.
+        FileError: the reference is wrong or of another time, or ``out_path`` may not be written.
     """
-    reference = None if reference_path is None else read_reference(reference_path)
     with JournalReader(journal_path) as reader:
         record = facts.gather(reader, batch_id)
+    batch_s = record.end_s - record.start.at_s
+    reference = None if reference_path is None else within(read_reference(reference_path), reference_path, batch_s)
     out = Path(f"batch-report-{record.batch.batch_id}.html" if out_path is None else out_path)
     _check_out(out, record)
-    page = _page(record, lab, journal_path, reference)
+    chain = verify(journal_path)
+    page = _page(record, lab, journal_path, reference, chain)
     partial = out.with_name(f"{out.name}.part")
     partial.write_text(page, encoding="utf-8")
     os.replace(partial, out)
+    if chain.first_bad_seq is not None:
+        raise JournalError(f"{out} is written, but the chain of {journal_path} is broken: {chain.text}")
     return out
 
 
@@ -72,7 +78,7 @@ def _check_out(out: Path, record: Record) -> None:
         raise FileError(str(out), [Problem("--out", str(out), "must be a new file or an earlier record of the same batch")])
 
 
-def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Reference | None) -> str:
+def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Reference | None, chain: Verified) -> str:
     import jinja2
     from markupsafe import Markup
 
@@ -84,28 +90,18 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
         lstrip_blocks=True,
     )
     environment.filters |= {"clock": utc, "elapsed": elapsed, "label": label, "shown": shown, "terse": terse, "number": number,
-                            "moments": moments, "lateness": lateness, "signed": signed}  # fmt: skip
+                            "moments": moments, "lateness": lateness, "signed": signed, "called": called}  # fmt: skip
     started = record.start.fields()
     drawing = trends(thin(record.table, _POINTS), record.start.at_s, facts.marks_of(record)) if len(record.table.at_s) > 1 else ""
     intents = facts.intents(record)
+    held = beside(record, lab.coupons, Path(journal_path).name)
     verdict, mark, sentence = _VERDICTS.get(record.result, ("stopped", "?", ""))
     return environment.get_template("report.html").render(
         record=record, batch_mark=Markup(_mark(record)), start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence,
-        figures=figures(record), lab=lab,
+        figures=figures(record),
         started=started, ended=record.end.fields() if record.end else {}, phases=facts.phases(record), alarms=facts.alarms(record),
-        rates=facts.alarm_figures(record), intents=intents, failed=[one for one in intents if one.ok is not True],
-        beside=[_beside(record, one) for one in lab.coupons], drawing=Markup(drawing), believed=Believed.of(record, reference),
-        followed=tracking(record), edits=facts.edits(record), chain=verify(journal_path), journal=Path(journal_path).name,
-        printed=wall_ns(),
+        rates=facts.alarm_figures(record), intents=intents, unsettled=[one for one in intents if one.ok is not True],
+        beside=held, judged=[*lab.properties, *judged(record, held)], drawing=Markup(drawing), believed=Believed.of(record, reference),
+        followed=tracking(record), edits=facts.edits(record), chain=chain, journal=Path(journal_path).name,
+        simulated=record.boot.get("version") == VIRTUAL, printed=wall_ns(),
     )  # fmt: skip
-
-
-def _beside(record: Record, coupon: Coupon) -> dict[str, Any]:
-    """Return a coupon beside the belief: whether the 90 % interval holds what the laboratory found."""
-    pairs = (("insoluble", coupon.insoluble_pct, 1), ("residual_solvent", coupon.residual_wt_pct, 2))
-    found: dict[str, Any] = {"coupon": coupon}
-    for name, measured, digits in pairs:
-        belief = belief_at_end(record, name)
-        holds = None if belief is None or measured is None else belief.low * 100 <= measured <= belief.high * 100
-        found[name] = {"estimate": percent(belief, "", digits), "interval": interval(belief, "", digits), "holds": holds}
-    return found

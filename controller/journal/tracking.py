@@ -12,6 +12,7 @@ from controller.errors import FileError
 from controller.image import ZONES
 from controller.journal.batch import Phase, Record, phases
 from controller.journal.charts import middle
+from controller.journal.drawing import asked
 from controller.journal.table import Column
 from controller.recipe.model import Phase as Planned
 from controller.recipe.reading import parse_recipe
@@ -78,7 +79,7 @@ def _figures(record: Record, phase: Phase, written: tuple[Planned, ...]) -> Figu
     end_s = record.end_s if phase.end_s is None else phase.end_s
     keep = slice(int(np.searchsorted(at_s, phase.start_s, "right")), int(np.searchsorted(at_s, end_s, "right")))
     of = {name: values[keep] for name, values in record.table.columns.items()}
-    moments_s, sp = at_s[keep], np.where(of["sp_temp_c"] > 0.0, of["sp_temp_c"], np.nan)  # 0: none, as after an ABORT
+    moments_s, sp = at_s[keep], asked(of["sp_temp_c"])  # none after an ABORT
     load = np.array([of[name] for name in LOAD])
     with np.errstate(invalid="ignore"):
         coldest, hottest = np.fmin.reduce(load), np.fmax.reduce(load)

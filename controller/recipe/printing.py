@@ -66,7 +66,7 @@ def _rows(model: type[Strict], without: tuple[str, ...]) -> Iterator[str]:
         if name in _HIDDEN or (name in without and not _changed(model, name)):
             continue
         default = "" if field.is_required() else f"`{_shown(_default(field))}`"
-        yield f"| `{name}` | {_unit(name)} | {_allowed(field)} | {default} | {field.description or ''} |\n"
+        yield f"| `{name}` | {_unit(name)} | {allowed(field)} | {default} | {field.description or ''} |\n"
 
 
 def _changed(model: type[Strict], name: str) -> bool:
@@ -93,7 +93,8 @@ def _unit(name: str) -> str:
     return _UNIT_OF_SUFFIX.get(suffix, "")
 
 
-def _allowed(field: FieldInfo) -> str:
+def allowed(field: FieldInfo) -> str:
+    """Return what a key may hold, in words."""
     ranges = list(_ranges(field.annotation, tuple(field.metadata)))
     return ", ".join(dict.fromkeys(ranges))
 
