@@ -301,6 +301,8 @@ AGREED = {
     "I4": (A | HEAT | N2, Reset.MANUAL, 0, False, True, False),
     "I4G": (H | HEAT, Reset.OPERATOR, 20, False, False, False),
     "I4F": (H | HEAT, Reset.OPERATOR, 0, False, False, False),
+    "I4L": (W, Reset.AUTO, 10, False, False, False),
+    "I4T": (H | HEAT, Reset.OPERATOR, 120, False, False, False),
     "I4N": (N2, Reset.AUTO, 0, False, False, False),
     "I5": (HEAT, Reset.AUTO, 0, True, False, False),
     "I10": (HEAT, Reset.AUTO, 0, True, False, False),

@@ -1,5 +1,6 @@
 """The two pressure gauges: what they make of each other, of N2 and of the pump; frozen ones are found before the relief lifts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,20 @@ from controller.interlocks import gauges
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition, gauges_believed
+from controller.interlocks.evaluate import BY_ID
 from controller.interlocks.gauges import Watch, contradict
 from controller.interlocks.limits import Limits
 from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.model import LeakTest
 from controller.recipe.phases import run
 from controller.recipe.states import UnitState
+from controller.tags import Quality, Sample
 from sim.faults import inject
+from tests.causes import runs
 from tests.images import BAD, image
-from tests.rigs import rig_at
+from tests.rigs import prepared, rig_at
 from tests.test_guard import BELIEF
+from tests.test_interlocks import view
 
 LIMITS = Limits()
 ROOT = Path(__file__).parents[1]
@@ -216,3 +221,28 @@ def test_a_gauge_frozen_in_flowing_nitrogen_never_lifts_the_relief(phase):
         lifted = lifted or rig.plc.plant.chamber.relief_lifted
     assert not lifted
     assert rig.unsafe == []
+
+
+@pytest.mark.parametrize("lost", ["pirani_open", "gauge_open"])
+def test_a_hot_vacuum_that_one_gauge_watches_is_told_at_once_and_held_without_heat_before_the_other_can_fail_unseen(lost):
+    rig = prepared("vacuum")
+    rig.notes.clear()
+    inject(rig.plc, lost)
+    assert runs(rig, None, 15, until="I4L") is not None
+    assert rig.record.unit_state is UnitState.RUNNING
+    assert runs(rig, None, 150, until="I4T") is not None
+    if lost == "pirani_open":  # the second fault: the gauge that is left freezes, and then air comes in
+        inject(rig.plc, "gauge_frozen")
+        rig.plc.plant.chamber.leak_factor = 3e5
+    for _ in range(1200):
+        rig.step()
+    assert rig.record.unit_state is UnitState.HELD
+    assert not rig.plc.plant.field.main_closed
+    assert rig.unsafe == []
+
+
+def test_a_gauge_that_an_oven_does_not_have_is_not_lost():
+    known = view({})
+    absent, lost = (Sample[float](None, quality, 0.0) for quality in (Quality.ABSENT, Quality.BAD_SENSOR))
+    assert BY_ID["I4L"].when(replace(known, inputs=known.inputs._replace(pressure_pirani_mbar=absent))) is False
+    assert BY_ID["I4L"].when(replace(known, inputs=known.inputs._replace(pressure_pirani_mbar=lost))) is True

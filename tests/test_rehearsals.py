@@ -85,6 +85,8 @@ CASES = [
     Case("I4", "nitrogen", shows(pressure_cap_mbar=1101.0), shows(pressure_cap_mbar=1099.0)),
     Case("I4G", "vacuum", shows(pressure_pirani_mbar=15.0), shows(pressure_pirani_mbar=35.0)),
     Case("I4F", "leak test", fault("gauge_frozen"), lag_s=100.0, first="I4F I4G", recover_s=100.0),
+    Case("I4L", "vacuum", fault("pirani_open"), lag_s=5.0),
+    Case("I4T", "vacuum", fault("gauge_open"), lag_s=5.0),
     Case("I4N", "idle", fault("gauge_open")),
     Case("I5", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
     Case("I10", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),

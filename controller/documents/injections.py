@@ -31,6 +31,8 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I4": Injection("N2", f"raise the pressure signal above the abort limit {_SIM}; repeat with the relief's switch"),
     "I4G": Injection("vacuum", f"set one gauge to ten times the other {_SIM}"),
     "I4F": Injection("running", f"hold the gauge's signal still while the recipe pumps or fills {_SIM}"),
+    "I4L": Injection("idle", "unplug one gauge; repeat with the other"),
+    "I4T": Injection("vacuum", "as I4L, and leave it unplugged"),
     "I4N": Injection("idle", "take both gauges off and shut the exhaust valve"),
     "I5": Injection("idle", "none needed: active from power-on until the first proof; see heat refused"),
     "I10": Injection("idle", "none needed: active until the purge has counted its cycles or volumes"),

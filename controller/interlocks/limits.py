@@ -26,6 +26,9 @@ class Limits(Strict):
     gauge_still_s: Annotated[
         float, Field(ge=20, le=600, description="pumping at open throttle in which the gauge must have moved, s (I4F)")
     ] = 60.0
+    gauge_lost_s: Annotated[
+        float, Field(ge=10, le=600, description="a hot vacuum with one of the two gauges lost for so long: hold, s (I4T)")
+    ] = 120.0
     proof_mbar: Annotated[float, Field(ge=1, le=100, description="highest pressure that counts as vacuum (I5, I6)")] = 100.0
     proof_s: Annotated[float, Field(ge=0, le=7200, description="how long it must stand, s (I5)")] = 60.0
     proof_cycles: Annotated[int, Field(ge=1, le=20, description="vacuum and N2 cycles before heat (I5)")] = 2

@@ -11,6 +11,7 @@ from controller.block import HeatBlock, PlcState
 from controller.interlocks.gauges import contradict
 from controller.interlocks.rule import Effect, Reset, Rule, View
 from controller.interlocks.sensors import ECHO_LOOKS, unsettled
+from controller.tags import Quality
 from controller.units import ATMOSPHERE_MBAR
 
 
@@ -170,6 +171,12 @@ def _blisters(v: View) -> bool:
     return v.estimate.valid and bool(_over(v, "I18B", v.estimate.blister, v.limits.blister_warn, 0.05))
 
 
+def _gauge_lost(v: View) -> bool:
+    """Return whether one of the gauges that this oven has gives no reading."""
+    gauges = (v.inputs.pressure_cap_mbar, v.inputs.pressure_pirani_mbar)
+    return any(gauge.value is None and gauge.quality is not Quality.ABSENT for gauge in gauges)
+
+
 def _gauges_shown(v: View) -> str:
     return f"PT-301 {_shown(v.inputs.pressure_cap_mbar.value)}, PT-302 {_shown(v.inputs.pressure_pirani_mbar.value)} mbar"
 
@@ -248,6 +255,9 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: contradict(v.limits, v.inputs), _gauges_shown),
     Rule("I4F", "pressure gauge does not follow N2 or pump: frozen, or the gas goes elsewhere", HOLD | P_HEAT, OPERATOR, 0, False,
          lambda v: v.proof.gauges.frozen, _gauges_shown),
+    Rule("I4L", "a pressure gauge gives no reading: nothing contradicts the other", W, AUTO, 10, False, _gauge_lost, _gauges_shown),
+    Rule("I4T", "a hot vacuum has been watched by one pressure gauge for too long", HOLD | P_HEAT, OPERATOR,
+         lambda x: x.gauge_lost_s, False, lambda v: v.phase.vacuum and v.phase.vapour and _gauge_lost(v), _gauges_shown),
     Rule("I4N", "pressure not known and the exhaust not open: no N2, the relief could lift", Effect.NO_N2, AUTO, 0, False,
          lambda v: v.process.pressure_mbar is None and v.inputs.exhaust_valve_open.value is not True),
     Rule("I5", "atmosphere not proven", P_HEAT, AUTO, 0, True, lambda v: not v.proof.proven),
