@@ -50,6 +50,8 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I11": Injection("N2", "shut the header valve"),
     "I11R": Injection("N2", f"lower the reserve signal to the warning limit {_SIM}"),
     "I11T": Injection("N2", f"lower the reserve signal below one emergency purge {_SIM}"),
+    "I11F": Injection("N2", "shut the hand valve behind the flow controller; the header's pressure stays"),
+    "I11S": Injection("N2", "as I11F, and leave it shut"),
     "I12": Injection("running", "leave a small leak open during EVACUATE until its time is over"),
     "I12T": Injection("running", "as I12, and leave the held batch alone; the time may be shortened for the test"),
     "I13": Injection("running", "open a calibrated leak during LEAK_TEST"),

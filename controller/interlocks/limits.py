@@ -56,6 +56,10 @@ class Limits(Strict):
     n2_low_bar: Annotated[float, Field(ge=0, le=16, description="suspend (I11)")] = 3.0
     n2_none_bar: Annotated[float, Field(ge=0, le=16, description="below it no purge is possible: abort (I11T)")] = 1.0
     n2_reserve_warn: Annotated[float, Field(ge=1, le=20, description="reserve in emergency purges, warning (I11R)")] = 2.0
+    n2_flow_share: Annotated[
+        float, Field(ge=0.1, le=0.9, description="N2 flow below this share of its set point in a hot phase: suspend (I11F)")
+    ] = 0.5
+    n2_flow_hold_s: Annotated[float, Field(ge=30, le=3600, description="hold after so long (I11S)")] = 300.0
     unattended_s: Annotated[
         float, Field(ge=60, le=86400, description="nobody has dealt with a vacuum that was not reached for so long: abort, s (I12T)")
     ] = 3600.0

@@ -70,6 +70,18 @@ def _no_n2_flows(v: View) -> bool | None:
     return _below(flow, FLOWS * v.equipment.max_n2_flow_nm3_h)
 
 
+def _n2_stays_away(v: View) -> bool | None:
+    """Return whether the N2 that a hot phase asks for hardly comes; for a shut valve, C1N speaks too."""
+    asked = v.last.n2_flow_sp_nm3_h
+    if not (v.phase.inert and v.phase.vapour and asked > 0.0):
+        return False
+    return _under(v, "I11F", v.inputs.n2_flow_nm3_h.value, v.limits.n2_flow_share * asked, 0.1 * asked)
+
+
+def _n2_shown(v: View) -> str:
+    return f"{_shown(v.inputs.n2_flow_nm3_h.value)} of {v.last.n2_flow_sp_nm3_h:.1f} Nm3/h"
+
+
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:
     """Return whether a zone is hotter than the higher of its set point and the load's, which it may follow down only slowly."""
     if not v.phase.heating or v.process.zone_max_c is None:
@@ -294,6 +306,9 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.inputs.n2_reserve_nm3.value),
     Rule("I11T", "no N2 for an emergency purge", ABORT | P_HEAT, OPERATOR, 60, False, _no_purge_possible,
          lambda v: f"header {_shown(v.inputs.n2_header_bar.value)} bar, reserve {_shown(v.inputs.n2_reserve_nm3.value)} Nm3"),
+    Rule("I11F", "N2 flow far below its set point while hot", SUSPEND | P_HEAT, AUTO, 30, True, _n2_stays_away, _n2_shown),
+    Rule("I11S", "N2 flow stays far below its set point while hot", HOLD | P_HEAT, OPERATOR, lambda x: x.n2_flow_hold_s, True,
+         _n2_stays_away, _n2_shown),
     Rule("I12", "vacuum not reached in time", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I12", without_plc=True),
     Rule("I12T", "vacuum not reached, and nobody has dealt with it", ABORT, OPERATOR, lambda x: x.unattended_s, False,
          lambda v: v.phase.running and "I12" in v.active, without_plc=True),
