@@ -339,6 +339,7 @@ class Process(NamedTuple):
     zone_max_c: float | None  # hottest trusted zone
     limit_gap_c: float | None  # widest gap between a zone's voted temperature and its limit thermocouple
     load_missing: bool = False  # any load thermocouple that this oven has gives no reading, required or not
+    pirani_alone: bool = False  # pressure_mbar is the Pirani gauge's alone: in a filling chamber it will soon be unknown
 
 
 class PhaseView(NamedTuple):

@@ -54,6 +54,7 @@ def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH, believed:
         zone_max_c=max(temps) if temps else None,
         limit_gap_c=max(gaps) if gaps else None,
         load_missing=missing,
+        pirani_alone=pressure is not None and (watch.frozen or inputs.pressure_cap_mbar.value is None),
     )
 
 
