@@ -322,6 +322,17 @@ def test_a_lost_vacuum_is_reset_while_held_once_n2_has_filled_the_chamber_and_th
     assert rig.unsafe == []
 
 
+def test_a_zero_that_has_drifted_a_little_below_nothing_takes_no_heat_and_holds_nobody():
+    rig = prepared("nitrogen")
+    rig.notes.clear()
+    shifted(o2_pct=-0.02, exhaust_lel_pct=-1.2).begin(rig)
+    for _ in range(60):
+        assert rig.step().outputs.heat_enable
+    assert rig.record.inputs.o2_pct.value < 0.0
+    assert rig.record.inputs.exhaust_lel_pct.value < 0.0
+    assert not any(raised(rig, rule) for rule in ("I9", "I16", "I5", "C3"))
+
+
 def _without_n2(rig, seconds):
     """Let no N2 through while the header's pressure is as ever."""
     rig.plc.plant.instruments.distortions["n2_header_bar"] = lambda _value, _at_s: 6.0
