@@ -126,16 +126,16 @@ def test_an_ended_unit_waits_for_reset_and_stays(state):
 
 
 ENDS = [  # the recipe's end, temperature, pressure, heated -> set points, kept inert
-    ("COOL_GAS", 200.0, 1013.0, True, COOLING._replace(door_release=True), False),
+    ("COOL_GAS", 200.0, 1013.0, True, COOLING, False),
     ("COOL_GAS", 59.9, 1013.0, True, NOTHING._replace(door_release=True), False),
-    ("COOL_GAS", 20.0, 20.0, True, FILLING._replace(door_release=True), False),
+    ("COOL_GAS", 20.0, 20.0, True, FILLING, False),
     ("INERT", 59.9, 1013.0, True, KEPT, True),
-    ("INERT", 60.0, 1013.0, True, COOLING._replace(door_release=True), False),
-    ("INERT", 20.0, 20.0, True, FILLING._replace(door_release=True), False),
+    ("INERT", 60.0, 1013.0, True, COOLING, False),
+    ("INERT", 20.0, 20.0, True, FILLING, False),
     ("OFF", 59.9, 20.0, True, NOTHING, False),  # the vacuum is kept
     ("OFF", 200.0, 20.0, False, NOTHING, False),  # never heated
-    ("OFF", 60.0, 20.0, True, FILLING._replace(door_release=True), False),
-    ("OFF", None, 1013.0, True, COOLING._replace(door_release=True), False),
+    ("OFF", 60.0, 20.0, True, FILLING, False),
+    ("OFF", None, 1013.0, True, COOLING, False),
 ]
 
 
@@ -148,7 +148,7 @@ def test_a_complete_batch_ends_as_its_recipe_says(action, temp_c, pressure, heat
 
 def test_a_complete_unit_without_a_batch_cools_with_gas():
     memory, _, _ = resting.step(UnitMemory(state=UnitState.COMPLETE, was_heated=True, setpoints=HOT), look(200.0))
-    assert memory.setpoints == COOLING._replace(door_release=True)
+    assert memory.setpoints == COOLING
 
 
 def test_at_rest_is_off_or_kept_inert():

@@ -65,7 +65,7 @@ def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
     if action == "INERT" and safe.atmosphere is Atmosphere.OFF:
         kept = gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, INERT_FLOW_SHARE * scan.max_n2_flow_nm3_h)
         return memory._replace(setpoints=kept, kept_inert=True)
-    return memory._replace(setpoints=safe._replace(door_release=True))
+    return memory._replace(setpoints=safe._replace(door_release=safe.atmosphere is Atmosphere.OFF))  # not while N2 flows in
 
 
 def at_rest(memory: UnitMemory) -> bool:
