@@ -19,6 +19,8 @@ N = Sample[int]
 class Inputs(NamedTuple):
     """PV: everything one scan may look at.
 
+    A range that begins a little below zero leaves room for an instrument's zero to drift: 1.25 % of the span, the 3.8 mA of NAMUR NE 43.
+
     A NamedTuple and not a dataclass because one is made in every scan; ``at_s`` is process time and ``dt_s`` the time since the last scan.
     """
 
@@ -50,7 +52,7 @@ class Inputs(NamedTuple):
     load_core_c: A[F, Tag("TT-203", "degC", -20, 400, "load thermocouple, winding core")]
     coldest_wall_c: A[F, Tag("TT-204", "degC", -20, 400, "coldest wall of the chamber")]
 
-    pressure_cap_mbar: A[F, Tag("PT-301", "mbar", 0, 1200, "chamber pressure, capacitance gauge")]
+    pressure_cap_mbar: A[F, Tag("PT-301", "mbar", -15, 1200, "chamber pressure, capacitance gauge")]
     pressure_pirani_mbar: A[F, Tag("PT-302", "mbar", 0, 1200, "chamber pressure, Pirani gauge (gas dependent)")]
     pump_run: A[B, bit("PS-303", "backing pump runs")]
     roots_run: A[B, bit("PS-304", "Roots pump runs")]
@@ -66,13 +68,13 @@ class Inputs(NamedTuple):
     n2_header_bar: A[F, Tag("PT-401", "bar", 0, 16, "N2 header pressure, gauge")]
     n2_flow_nm3_h: A[F, Tag("FT-402", "Nm3/h", 0, 200, "N2 flow into the chamber")]
     n2_reserve_nm3: A[F, Tag("LT-403", "Nm3", 0, 5000, "N2 reserve in the tank")]
-    o2_pct: A[F, Tag("AT-501", "vol%", 0, 25, "O2 in the chamber gas")]
+    o2_pct: A[F, Tag("AT-501", "vol%", -0.3, 25, "O2 in the chamber gas")]
     o2_sample_flow_l_min: A[F, Tag("FT-502", "l/min", 0, 5, "sample flow through the O2 analyser")]
     o2_ready: A[B, bit("AS-503", "O2 analyser warm and without fault")]
     o2_cal_ok: A[B, bit("AS-504", "O2 analyser inside its calibration interval")]
     room_o2_pct: A[F, Tag("AT-505", "vol%", 0, 25, "O2 in the room")]
 
-    exhaust_lel_pct: A[F, Tag("AT-601", "%", 0, 100, "solvent vapour in the exhaust, percent of LEL")]
+    exhaust_lel_pct: A[F, Tag("AT-601", "%", -1.25, 100, "solvent vapour in the exhaust, percent of LEL")]
     exhaust_flow_m3_h: A[F, Tag("FT-602", "m3/h", 0, 2000, "exhaust duct flow")]
     exhaust_run: A[B, bit("PS-603", "exhaust fan runs")]
     condenser_c: A[F, Tag("TT-604", "degC", -40, 150, "condenser temperature")]
@@ -340,6 +342,7 @@ class Process(NamedTuple):
     zone_max_c: float | None  # hottest trusted zone
     limit_gap_c: float | None  # widest gap between a zone's voted temperature and its limit thermocouple
     load_missing: bool = False  # any load thermocouple that this oven has gives no reading, required or not
+    pirani_alone: bool = False  # pressure_mbar is the Pirani gauge's alone: in a filling chamber it will soon be unknown
 
 
 class PhaseView(NamedTuple):

@@ -145,7 +145,7 @@ def _open(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocke
     if memory.proof_test.stage:
         yield Blocker("", "the proof test keeps the door locked", action="wait for its end, or ovenctl prooftest cancel")
     elif not unit.setpoints.door_release:
-        text = f"the door is released in IDLE and COMPLETE and by VENT; the unit is {unit.state.name}"
+        text = f"the door is released in IDLE, in COMPLETE once the gas is off, and by VENT; the unit is {unit.state.name}"
         yield Blocker("", text, action=f"possible now: {', '.join(allowed(unit.state))}")
     band = settings.limits.ambient_band_mbar
     if pressure is not None and pressure < ATMOSPHERE_MBAR - band:

@@ -163,7 +163,7 @@ class Guards:
     def _gas_block(self, v: Readings, p: float, heating: bool, dt_s: float) -> int:
         """Return the permissives of atmosphere, exhaust and circulation; each has its delay while heat is on, none before."""
         s, blocked = self.settings, 0
-        o2_valid = v.o2_sample_flow_l_min > 0.3 and v.o2_ready and v.o2_pct >= 0.0
+        o2_valid = v.o2_sample_flow_l_min > 0.3 and v.o2_ready and v.o2_pct >= -0.3  # 3.8 mA: a zero may drift
         air = p > s.gas_mbar and not (o2_valid and v.o2_pct <= s.o2_pct)
         undecided = not p <= s.vacuum_mbar and not p > s.gas_mbar and not v.n2_valve_open
         still = p > s.circulation_mbar and not v.circulation_run

@@ -194,6 +194,8 @@ def test_services_matter_in_a_batch_from_the_temperature_on_at_which_the_door_ma
 def test_what_a_row_shows_is_what_a_person_needs():
     shown = {rule.id: rule.shown for rule in RULES}
     assert shown["I4G"](view({"pressure_cap_mbar": 20.04, "pressure_pirani_mbar": BAD})) == "PT-301 20.0, PT-302 - mbar"
+    asks = OFF._replace(n2_flow_sp_nm3_h=30.0)
+    assert shown["I11F"](view({"n2_flow_nm3_h": 2.04}, last=asks)) == "2.0 of 30.0 Nm3/h"
     assert shown["C3"](view({"plc_heat_block": int(HeatBlock.PURGE)})) == "PURGE"
     assert shown["C3"](view({"plc_heat_block": 0})) == 0
     assert shown["C3"](view({"plc_heat_block": BAD})) is None
@@ -235,6 +237,20 @@ def test_a_pump_that_starts_has_more_time_than_one_that_ran():
 def test_after_a_lost_vacuum_n2_must_flow_until_the_chamber_is_filled(changed, stands):
     assert says("I6N", {"pressure_cap_mbar": 200.0} | changed, phase=HOT_VACUUM, **on("I6")) is stands
     assert says("I6N", {"pressure_cap_mbar": 200.0} | changed, phase=HOT_VACUUM) is False
+
+
+@pytest.mark.parametrize(
+    ("flow", "stands", "stays"),
+    [(14.9, True, True), (15.0, False, True), (17.9, False, True), (18.0, False, False), (30.0, False, False), (BAD, None, None)],
+)
+def test_a_hot_phase_gets_half_of_the_n2_it_asks_for_at_least(flow, stands, stays):
+    asks, seen = {"last": HEATING._replace(n2_valve=True, n2_flow_sp_nm3_h=30.0)}, {"n2_flow_nm3_h": flow}
+    assert says("I11F", seen, phase=HOT_N2, **asks) is stands
+    assert says("I11S", seen, phase=HOT_N2._replace(heating=False, cooling=True), **asks) is stands
+    assert says("I11F", seen, phase=HOT_N2, **asks, **on("I11F")) is stays
+    for calm in (HOT_N2._replace(heating=False), HOT_VACUUM, RUNNING):
+        assert says("I11F", seen, phase=calm, **asks) is False
+    assert says("I11F", seen, phase=HOT_N2, last=HEATING) is False  # nobody asks
 
 
 def test_an_evacuation_that_nobody_deals_with_needs_its_row_and_a_batch():
@@ -301,6 +317,8 @@ AGREED = {
     "I4": (A | HEAT | N2, Reset.MANUAL, 0, False, True, False),
     "I4G": (H | HEAT, Reset.OPERATOR, 20, False, False, False),
     "I4F": (H | HEAT, Reset.OPERATOR, 0, False, False, False),
+    "I4L": (W, Reset.AUTO, 10, False, False, False),
+    "I4T": (H | HEAT, Reset.OPERATOR, 120, False, False, False),
     "I4N": (N2, Reset.AUTO, 0, False, False, False),
     "I5": (HEAT, Reset.AUTO, 0, True, False, False),
     "I10": (HEAT, Reset.AUTO, 0, True, False, False),
@@ -318,6 +336,8 @@ AGREED = {
     "I11": (S | HEAT | START, Reset.AUTO, 5, True, False, False),
     "I11R": (W, Reset.AUTO, 5, False, False, False),
     "I11T": (A | HEAT, Reset.OPERATOR, 60, False, False, False),
+    "I11F": (S | HEAT, Reset.AUTO, 30, True, False, False),
+    "I11S": (H | HEAT, Reset.OPERATOR, 300, True, False, False),
     "I12": (H, Reset.OPERATOR, 0, False, False, True),
     "I12T": (A, Reset.OPERATOR, 3600, False, False, True),
     "I13": (H | HEAT, Reset.OPERATOR, 0, False, False, True),

@@ -140,6 +140,7 @@ def test_gauges_that_have_contradicted_each_other_for_their_time_are_no_pressure
 
 def test_an_o2_reading_counts_with_gas_at_ambient_pressure_and_when_it_is_believed():
     assert condition(LIMITS, image(o2_pct=1.5)).o2_pct == 1.5
+    assert condition(LIMITS, image(o2_pct=-0.005)).o2_pct == 0.0  # a zero that has drifted
     assert condition(LIMITS, image(o2_pct=1.5, pressure_cap_mbar=500.0)).o2_pct is None
     assert condition(LIMITS, image(o2_pct=1.5), believed=ALL._replace(o2_from_s=101.0)).o2_pct is None
     assert condition(LIMITS, image(o2_pct=1.5, pressure_cap_mbar=500.0), believed=ALL._replace(o2_from_s=101.0)).o2_pct is None

@@ -1,5 +1,6 @@
 """The two pressure gauges: what they make of each other, of N2 and of the pump; frozen ones are found before the relief lifts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,20 @@ from controller.interlocks import gauges
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition, gauges_believed
+from controller.interlocks.evaluate import BY_ID
 from controller.interlocks.gauges import Watch, contradict
 from controller.interlocks.limits import Limits
 from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.model import LeakTest
 from controller.recipe.phases import run
-from controller.recipe.states import UnitState
-from sim.faults import inject
+from controller.recipe.states import UnitState, Verb
+from controller.tags import Quality, Sample
+from sim.faults import clear, inject
+from tests.causes import runs
 from tests.images import BAD, image
-from tests.rigs import rig_at
+from tests.rigs import prepared, rig_at
 from tests.test_guard import BELIEF
+from tests.test_interlocks import view
 
 LIMITS = Limits()
 ROOT = Path(__file__).parents[1]
@@ -215,4 +220,68 @@ def test_a_gauge_frozen_in_flowing_nitrogen_never_lifts_the_relief(phase):
         rig.step()
         lifted = lifted or rig.plc.plant.chamber.relief_lifted
     assert not lifted
+    assert rig.unsafe == []
+
+
+@pytest.mark.parametrize("lost", ["pirani_open", "gauge_open"])
+def test_a_hot_vacuum_that_one_gauge_watches_is_told_at_once_and_held_without_heat_before_the_other_can_fail_unseen(lost):
+    rig = prepared("vacuum")
+    rig.notes.clear()
+    inject(rig.plc, lost)
+    assert runs(rig, None, 15, until="I4L") is not None
+    assert rig.record.unit_state is UnitState.RUNNING
+    assert runs(rig, None, 150, until="I4T") is not None
+    if lost == "pirani_open":  # the second fault: the gauge that is left freezes, and then air comes in
+        inject(rig.plc, "gauge_frozen")
+        rig.plc.plant.chamber.leak_factor = 3e5
+    for _ in range(1200):
+        rig.step()
+    assert rig.record.unit_state is UnitState.HELD
+    assert not rig.plc.plant.field.main_closed
+    assert rig.unsafe == []
+
+
+def test_a_gauge_that_an_oven_does_not_have_is_not_lost():
+    known = view({})
+    absent, lost = (Sample[float](None, quality, 0.0) for quality in (Quality.ABSENT, Quality.BAD_SENSOR))
+    assert BY_ID["I4L"].when(replace(known, inputs=known.inputs._replace(pressure_pirani_mbar=absent))) is False
+    assert BY_ID["I4L"].when(replace(known, inputs=known.inputs._replace(pressure_pirani_mbar=lost))) is True
+
+
+def test_a_hot_unit_that_stops_in_flowing_nitrogen_keeps_the_flow_without_its_gauge_and_ends_cold():
+    rig = prepared("nitrogen")
+    runs(rig, None, 1800)
+    rig.ask(Verb.STOP)
+    runs(rig, None, 120)
+    inject(rig.plc, "gauge_open")
+    flows, lowest_pa = [], 1e9
+    for _ in range(12 * 3600):
+        record = rig.step()
+        lowest_pa = min(lowest_pa, rig.plc.plant.chamber.pressure_pa)
+        if record.unit_state is not UnitState.STOPPING:
+            break
+        flows.append(record.outputs.n2_valve and record.outputs.exhaust_valve)
+    assert all(flows)
+    assert lowest_pa > 1.0e5
+    assert record.unit_state is UnitState.STOPPED
+    assert not record.outputs.door_release
+    assert rig.unsafe == []
+
+
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.ABORT])
+def test_a_hot_vacuum_without_its_gauge_is_kept_by_the_pump_and_filled_when_the_gauge_is_back(verb):
+    rig = prepared("vacuum")
+    inject(rig.plc, "gauge_open")
+    runs(rig, None, 30)
+    rig.ask(verb)
+    highest_pa = 0.0
+    for _ in range(1200):
+        rig.step()
+        highest_pa = max(highest_pa, rig.plc.plant.chamber.pressure_pa)
+    assert highest_pa < 1e4  # still a vacuum, and still seen
+    assert "vacuum is kept" in rig.record.waiting
+    clear(rig.plc, "gauge_open")
+    runs(rig, None, 600)
+    assert rig.plc.plant.chamber.pressure_pa > 1.0e5
+    assert rig.record.setpoints.atmosphere is Atmosphere.N2_FLOW
     assert rig.unsafe == []

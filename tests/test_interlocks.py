@@ -28,6 +28,7 @@ RUNNING = PhaseView(running=True, solvent=True)
 HOT_VACUUM = PhaseView(running=True, solvent=True, heating=True, vacuum=True, temp_sp_c=200.0)
 HOT_N2 = PhaseView(running=True, solvent=True, heating=True, inert=True, temp_sp_c=200.0, o2_limit_ppm=100.0)
 HEATING = OFF._replace(heat_enable=True, zone_sp_c=(200.0, 200.0, 200.0))
+FLOWING = OFF._replace(n2_valve=True, n2_flow_sp_nm3_h=30.0)
 N2 = {"o2_pct": 0.005}
 VACUUM = {"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 20.0}
 HOT = {f"z{zone}_tc_{sensor}_c": 200.0 for zone in (1, 2, 3) for sensor in "abc"} | {f"z{zone}_limit_c": 200.0 for zone in (1, 2, 3)}
@@ -59,6 +60,15 @@ CASES = [
     ("I4G", {"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 51.0}, {"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 49.0}, {}),
     ("I4G", {"pressure_cap_mbar": 1013.0, "pressure_pirani_mbar": 39.0}, {"pressure_cap_mbar": 1013.0, "pressure_pirani_mbar": 41.0}, {}),
     ("I4F", {}, {}, {"proof": PROVEN._replace(gauges=Watch(frozen=True)), "below": {"proof": PROVEN}}),
+    ("I4L", {"pressure_cap_mbar": BAD}, {}, {}),
+    ("I4L", {"pressure_pirani_mbar": BAD}, {}, {}),
+    ("I4T", VACUUM | {"pressure_cap_mbar": BAD}, VACUUM, {"phase": HOT_VACUUM}),
+    (
+        "I4T",
+        VACUUM | {"pressure_pirani_mbar": BAD},
+        VACUUM | {"pressure_pirani_mbar": BAD},
+        {"phase": HOT_VACUUM, "below": {"phase": HOT_N2}},
+    ),
     ("I4N", {"pressure_cap_mbar": BAD}, {"pressure_cap_mbar": BAD, "exhaust_valve_open": True}, {"last": OFF._replace(exhaust_valve=True)}),
     ("I6", {"pressure_cap_mbar": 100.1}, {"pressure_cap_mbar": 100.0}, {"phase": HOT_VACUUM}),
     ("I6T", {"pressure_cap_mbar": 150.0}, {"pressure_cap_mbar": 950.0}, {"phase": HOT_VACUUM}),
@@ -82,6 +92,8 @@ CASES = [
     ("I11R", {"n2_reserve_nm3": 19.9}, {"n2_reserve_nm3": 20.0}, {"phase": RUNNING}),
     ("I11T", {"n2_reserve_nm3": 9.9}, {"n2_reserve_nm3": 10.0}, {"phase": RUNNING}),
     ("I11T", {"n2_header_bar": 0.9}, {"n2_header_bar": 1.0}, {"phase": RUNNING}),
+    ("I11F", {"n2_flow_nm3_h": 14.9}, {"n2_flow_nm3_h": 18.1}, {"phase": HOT_N2, "last": FLOWING}),
+    ("I11S", {"n2_flow_nm3_h": BAD}, {"n2_flow_nm3_h": 18.1}, {"phase": HOT_N2, "last": FLOWING}),
     ("I12", {}, {}, {"phase": RUNNING._replace(timeout="I12"), "below": {"phase": RUNNING}}),
     ("I12T", {}, {}, {"phase": RUNNING._replace(timeout="I12"), "below": {"phase": RUNNING}}),
     ("I13", {}, {}, {"phase": RUNNING._replace(failed="I13"), "below": {"phase": RUNNING}}),

@@ -85,6 +85,8 @@ CASES = [
     Case("I4", "nitrogen", shows(pressure_cap_mbar=1101.0), shows(pressure_cap_mbar=1099.0)),
     Case("I4G", "vacuum", shows(pressure_pirani_mbar=15.0), shows(pressure_pirani_mbar=35.0)),
     Case("I4F", "leak test", fault("gauge_frozen"), lag_s=100.0, first="I4F I4G", recover_s=100.0),
+    Case("I4L", "vacuum", fault("pirani_open"), lag_s=5.0),
+    Case("I4T", "vacuum", fault("gauge_open"), lag_s=5.0),
     Case("I4N", "idle", fault("gauge_open")),
     Case("I5", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
     Case("I10", "vacuum", fault("plc_power_cycle"), recover_s=1500.0, first="I28 I5 C3", back=restart),
@@ -102,6 +104,8 @@ CASES = [
     Case("I11", "nitrogen", shows(n2_header_bar=2.9), shows(n2_header_bar=3.1)),
     Case("I11R", "nitrogen", shows(n2_reserve_nm3=19.5), shows(n2_reserve_nm3=20.5)),
     Case("I11T", "nitrogen", shows(n2_reserve_nm3=9.5), shows(n2_reserve_nm3=10.5)),
+    Case("I11F", "nitrogen", shows(n2_flow_nm3_h=14.0), shows(n2_flow_nm3_h=16.0)),
+    Case("I11S", "nitrogen", shows(n2_flow_nm3_h=14.0), shows(n2_flow_nm3_h=16.0)),
     Case("I12", "evacuate", leaks(1.6e6), leaks(4e5), lag_s=620.0),
     Case("I12T", "evacuate", leaks(1.6e6), leaks(4e5), lag_s=920.0, first="I12"),
     Case("I13", "leak test", leaks(3000.0), leaks(500.0), lag_s=900.0),
@@ -315,6 +319,48 @@ def test_a_lost_vacuum_is_reset_while_held_once_n2_has_filled_the_chamber_and_th
             break
     assert rig.record.unit_state is UnitState.RUNNING
     assert rig.memory.proof.proven
+    assert rig.unsafe == []
+
+
+def test_a_zero_that_has_drifted_a_little_below_nothing_takes_no_heat_and_holds_nobody():
+    rig = prepared("nitrogen")
+    rig.notes.clear()
+    shifted(o2_pct=-0.02, exhaust_lel_pct=-1.2).begin(rig)
+    for _ in range(60):
+        assert rig.step().outputs.heat_enable
+    assert rig.record.inputs.o2_pct.value < 0.0
+    assert rig.record.inputs.exhaust_lel_pct.value < 0.0
+    assert not any(raised(rig, rule) for rule in ("I9", "I16", "I5", "C3"))
+
+
+def _without_n2(rig, seconds):
+    """Let no N2 through while the header's pressure is as ever."""
+    rig.plc.plant.instruments.distortions["n2_header_bar"] = lambda _value, _at_s: 6.0
+    rig.plc.plant.chamber.n2_supply = 0.0
+    for _ in range(seconds):
+        rig.step()
+
+
+def test_without_n2_a_hot_phase_waits_without_heat_counts_no_soak_and_goes_on_when_it_flows_again():
+    rig = prepared("nitrogen")
+    ramped_c = rig.record.setpoints.temp_c
+    _without_n2(rig, 120)
+    assert rig.record.waiting == "suspended by I11F"
+    assert not rig.plc.plant.field.main_closed
+    assert rig.memory.unit.temp_sp_c <= ramped_c + 2.0
+    rig.plc.plant.chamber.n2_supply = 1.0
+    runs(rig, None, 60)
+    assert rig.record.unit_state is UnitState.RUNNING
+    assert rig.record.outputs.heat_enable
+
+
+def test_n2_that_stays_away_from_a_hot_phase_ends_in_a_hold():
+    rig = prepared("nitrogen")
+    _without_n2(rig, 400)
+    assert rig.record.unit_state is UnitState.HELD
+    assert "I11S" in rig.record.verdict.active
+    assert not rig.plc.plant.field.main_closed
+    assert rig.record.outputs.n2_flow_sp_nm3_h > 0.0  # it is still asked for
     assert rig.unsafe == []
 
 

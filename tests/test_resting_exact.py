@@ -4,6 +4,7 @@ import pytest
 
 from controller.image import Atmosphere
 from controller.interlocks.conditioning import condition
+from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
 from controller.recipe import resting
 from controller.recipe.look import PhaseScan, gas_only
@@ -19,6 +20,7 @@ COOLING = gas_only(Atmosphere.N2_FLOW, 1013.25, 30.0)
 FILLING = gas_only(Atmosphere.BACKFILL, 1008.0, FLOW)
 SLOWLY = FILLING._replace(n2_flow_nm3_h=6.0)  # a tenth of the full scale above 900 mbar
 CLOSED = gas_only(Atmosphere.HOLD_CLOSED)
+KEEPING = gas_only(Atmosphere.VACUUM, 50.0)
 KEPT = gas_only(Atmosphere.N2_FLOW, 1013.25, 6.0)
 HOT = gas_only(Atmosphere.VACUUM, 20.0)._replace(heat=True, temp_c=200.0)
 
@@ -69,6 +71,36 @@ def test_a_unit_that_ends_stays_inert_until_it_is_cold_and_fills_with_n2_only(st
     assert memory.setpoints == wanted
 
 
+LOST = [  # temperature, Pirani, exhaust open, gas before -> set points while the capacitance gauge is lost
+    (200.0, 1000.0, True, COOLING, COOLING),
+    (60.0, BAD, True, COOLING._replace(n2_flow_nm3_h=20.0, heat=True), COOLING),
+    (59.9, 1000.0, True, COOLING, NOTHING),
+    (200.0, 1000.0, False, COOLING, CLOSED),  # gas has no way out that is seen
+    (200.0, 1000.0, BAD, COOLING, CLOSED),
+    (20.0, 1000.0, False, COOLING, CLOSED),
+    (200.0, 20.0, False, HOT, KEEPING),
+    (200.0, 99.9, False, FILLING, KEEPING),
+    (200.0, 100.0, False, FILLING, CLOSED),
+    (20.0, 20.0, False, KEEPING, KEEPING),  # never filled as long as nobody could see it
+]
+
+
+@pytest.mark.parametrize(("temp_c", "pirani", "opened", "before", "wanted"), LOST)
+@pytest.mark.parametrize("state", [UnitState.STOPPING, UnitState.ABORTING, UnitState.STOPPED, UnitState.ABORTED])
+def test_without_the_capacitance_gauge_a_unit_that_ends_keeps_its_flow_or_its_vacuum(state, temp_c, pirani, opened, before, wanted):
+    inputs = image(pressure_cap_mbar=BAD, pressure_pirani_mbar=pirani, exhaust_valve_open=opened, main_contactor=True, **at_c(temp_c))
+    scan = look()._replace(inputs=inputs, process=condition(Limits(), inputs))
+    memory, waiting, _ = resting.step(unit(state, setpoints=before), scan)
+    assert memory.setpoints == wanted
+    assert ("vacuum is kept" in waiting) is (wanted is KEEPING)
+
+
+def test_a_frozen_gauge_is_as_good_as_none_for_a_unit_that_ends():
+    inputs = image(pressure_cap_mbar=400.0, pressure_pirani_mbar=20.0, **at_c(200.0))
+    scan = look()._replace(inputs=inputs, process=condition(Limits(), inputs, Watch(frozen=True, mark_mbar=400.0)))
+    assert resting.step(unit(UnitState.STOPPING), scan)[0].setpoints == KEEPING
+
+
 def test_stopping_has_stopped_when_it_is_cold_and_inert():
     memory, waiting, (note,) = resting.step(unit(UnitState.STOPPING), look(59.9))
     assert (memory.state, memory.cause, waiting, note.kind) == (UnitState.STOPPED, "cold and inert", "", "state")
@@ -94,16 +126,16 @@ def test_an_ended_unit_waits_for_reset_and_stays(state):
 
 
 ENDS = [  # the recipe's end, temperature, pressure, heated -> set points, kept inert
-    ("COOL_GAS", 200.0, 1013.0, True, COOLING._replace(door_release=True), False),
+    ("COOL_GAS", 200.0, 1013.0, True, COOLING, False),
     ("COOL_GAS", 59.9, 1013.0, True, NOTHING._replace(door_release=True), False),
-    ("COOL_GAS", 20.0, 20.0, True, FILLING._replace(door_release=True), False),
+    ("COOL_GAS", 20.0, 20.0, True, FILLING, False),
     ("INERT", 59.9, 1013.0, True, KEPT, True),
-    ("INERT", 60.0, 1013.0, True, COOLING._replace(door_release=True), False),
-    ("INERT", 20.0, 20.0, True, FILLING._replace(door_release=True), False),
+    ("INERT", 60.0, 1013.0, True, COOLING, False),
+    ("INERT", 20.0, 20.0, True, FILLING, False),
     ("OFF", 59.9, 20.0, True, NOTHING, False),  # the vacuum is kept
     ("OFF", 200.0, 20.0, False, NOTHING, False),  # never heated
-    ("OFF", 60.0, 20.0, True, FILLING._replace(door_release=True), False),
-    ("OFF", None, 1013.0, True, COOLING._replace(door_release=True), False),
+    ("OFF", 60.0, 20.0, True, FILLING, False),
+    ("OFF", None, 1013.0, True, COOLING, False),
 ]
 
 
@@ -116,7 +148,7 @@ def test_a_complete_batch_ends_as_its_recipe_says(action, temp_c, pressure, heat
 
 def test_a_complete_unit_without_a_batch_cools_with_gas():
     memory, _, _ = resting.step(UnitMemory(state=UnitState.COMPLETE, was_heated=True, setpoints=HOT), look(200.0))
-    assert memory.setpoints == COOLING._replace(door_release=True)
+    assert memory.setpoints == COOLING
 
 
 def test_at_rest_is_off_or_kept_inert():

@@ -31,10 +31,10 @@ def unit(*phases, **changed):
     return standing.begin(UnitMemory(), Batch(1, recipe, "0" * 64, LOAD, "anna", 0.0))[0]._replace(**changed)
 
 
-def stepped(memory, at_s=100.0, dt_s=1.0, **changed):
+def stepped(memory, at_s=100.0, dt_s=1.0, suspended="", **changed):
     inputs = image(at_s=at_s, dt_s=dt_s, **{"pressure_cap_mbar": 1013.0, "pressure_pirani_mbar": 1013.0, **changed})
     look = PhaseScan(inputs, condition(Limits(), inputs), BELIEF, None, dt_s, memory.temp_sp_c, False, 2.0, 60.0, roll_ids=LOAD.roll_ids)
-    return run.step(memory, look, False, "")
+    return run.step(memory, look, False, suspended)
 
 
 def decisions(notes, what):
@@ -161,3 +161,12 @@ def test_a_batch_that_ends_while_it_heats_is_without_heat_in_that_very_scan(trig
     ended, notes = standing.move(heating, trigger, "a timeout in the middle of the scan")
     assert notes
     assert not ended.setpoints.heat
+
+
+def test_a_phase_without_a_timeout_waits_while_it_is_suspended():
+    memory = unit(LEAK, END, phase_index=1)
+    for _ in range(3):
+        memory, waiting, notes = stepped(memory, dt_s=600.0, suspended="I11")
+        assert (memory.state, memory.timeout, waiting, notes) == (UnitState.RUNNING, "", "suspended by I11", ())
+    memory, _, _ = stepped(memory)
+    assert memory.state is UnitState.COMPLETE

@@ -3,6 +3,7 @@
 import pytest
 
 from controller.estimator import vapour
+from controller.estimator.readings import pressure_mbar
 from controller.estimator.vapour import UNSEEN, Gauges
 from controller.image import Inputs, blank
 from controller.solvents import SOLVENTS, saturation_pressure_pa
@@ -63,3 +64,9 @@ def test_one_noisy_reading_moves_the_ratio_by_little() -> None:
     share = vapour.gauged_share(jumped)
     assert share is not None
     assert 0.0 < share < 0.1 / vapour.PIRANI_RISE / 10
+
+
+def test_a_zero_that_has_drifted_below_nothing_is_no_vapour_and_no_negative_pressure() -> None:
+    reading = image(-2.0, None)._replace(exhaust_lel_pct=Sample(-1.0, Quality.GOOD, 0.0))
+    assert vapour.exhaust_fraction(NMP, reading) == 0.0
+    assert pressure_mbar(reading) == 0.0

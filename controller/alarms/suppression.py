@@ -9,10 +9,12 @@ from typing import Final
 
 _SUPERSEDED: Final[dict[str, tuple[str, ...]]] = {  # the same quantity, one step worse
     "I4W": ("I4",),
+    "I4L": ("I4T",),
     "I7W": ("I7",),
     "I9": ("I9T",),
     "I11W": ("I11", "I11T"),
     "I11": ("I11T",),
+    "I11F": ("I11S",),
     "I15": ("I15T",),
     "I16": ("I16T",),
     "I20W": ("I20",),
@@ -38,6 +40,8 @@ _CONSEQUENTIAL: Final[dict[str, tuple[str, ...]]] = {  # what must follow when t
     "I18": ("I14", "I14S", "I15"),
     "I18T": ("I14", "I14S", "I15"),
     "I18B": ("I14", "I14S"),
+    "I11F": ("I11", "I11T", "C1N"),  # no flow without a supply or behind a shut valve
+    "I11S": ("I11T", "C1N"),
     "I9": ("I11",),  # no sample flow without N2
     "I25W": ("I1", "I2", "C3"),  # heat is cut off: no zone can follow
     "I25": ("I1", "I2"),

@@ -52,4 +52,4 @@ def pressure_mbar(inputs: Inputs) -> float | None:
     exact, gas_dependent = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
     if exact is None or (exact <= _CAPACITANCE_LOW_MBAR and gas_dependent is not None):
         return gas_dependent
-    return exact
+    return max(exact, 0.0)

@@ -77,7 +77,7 @@ def chamber_vapour_pa(solvent: Solvent, inputs: Inputs, pressure_pa: float, gaug
 def exhaust_fraction(solvent: Solvent, inputs: Inputs) -> float | None:
     """Return the solvent's mole fraction in the exhaust duct, or None when the analyser is not GOOD."""
     lel_pct = inputs.exhaust_lel_pct.value
-    return None if lel_pct is None else lel_pct / 100 * solvent.lel_pct / 100
+    return None if lel_pct is None else max(lel_pct, 0.0) / 100 * solvent.lel_pct / 100
 
 
 def exhaust_kg_s(solvent: Solvent, inputs: Inputs) -> float | None:

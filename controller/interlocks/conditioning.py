@@ -49,11 +49,12 @@ def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH, believed:
         load_max_c=max(load) if load else None,
         pressure_mbar=pressure,
         load_lost=load_lost,
-        o2_pct=inputs.o2_pct.value if o2_flows(limits, inputs, pressure) and o2_counts(limits, believed, inputs.at_s) else None,
+        o2_pct=_o2(inputs) if o2_flows(limits, inputs, pressure) and o2_counts(limits, believed, inputs.at_s) else None,
         zones_valid=(zones[0].valid, zones[1].valid, zones[2].valid),
         zone_max_c=max(temps) if temps else None,
         limit_gap_c=max(gaps) if gaps else None,
         load_missing=missing,
+        pirani_alone=pressure is not None and (watch.frozen or inputs.pressure_cap_mbar.value is None),
     )
 
 
@@ -113,6 +114,11 @@ def _tied(limits: Limits, kept: list[float], values: list[float], limit_c: float
         return False
     lone = next(value for value in values if value not in kept)
     return abs(lone - limit_c) <= 0.5 * limits.vote_c
+
+
+def _o2(inputs: Inputs) -> float | None:
+    value = inputs.o2_pct.value
+    return 0.0 if value is not None and value < 0.0 else value  # a zero that has drifted
 
 
 def _pressure(limits: Limits, inputs: Inputs, watch: Watch) -> float | None:

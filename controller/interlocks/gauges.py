@@ -29,7 +29,7 @@ class Watch(NamedTuple):
 
 
 def contradict(limits: Limits, inputs: Inputs) -> bool:
-    """Return whether the gauges contradict each other in this scan; a gauge without a reading contradicts nobody."""
+    """Return whether the gauges contradict each other in this scan; a gauge without a reading contradicts nobody (I4L, I4T)."""
     exact, pirani = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
     if exact is None or pirani is None:
         return False

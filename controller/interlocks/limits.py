@@ -26,6 +26,9 @@ class Limits(Strict):
     gauge_still_s: Annotated[
         float, Field(ge=20, le=600, description="pumping at open throttle in which the gauge must have moved, s (I4F)")
     ] = 60.0
+    gauge_lost_s: Annotated[
+        float, Field(ge=10, le=600, description="a hot vacuum with one of the two gauges lost for so long: hold, s (I4T)")
+    ] = 120.0
     proof_mbar: Annotated[float, Field(ge=1, le=100, description="highest pressure that counts as vacuum (I5, I6)")] = 100.0
     proof_s: Annotated[float, Field(ge=0, le=7200, description="how long it must stand, s (I5)")] = 60.0
     proof_cycles: Annotated[int, Field(ge=1, le=20, description="vacuum and N2 cycles before heat (I5)")] = 2
@@ -53,6 +56,10 @@ class Limits(Strict):
     n2_low_bar: Annotated[float, Field(ge=0, le=16, description="suspend (I11)")] = 3.0
     n2_none_bar: Annotated[float, Field(ge=0, le=16, description="below it no purge is possible: abort (I11T)")] = 1.0
     n2_reserve_warn: Annotated[float, Field(ge=1, le=20, description="reserve in emergency purges, warning (I11R)")] = 2.0
+    n2_flow_share: Annotated[
+        float, Field(ge=0.1, le=0.9, description="N2 flow below this share of its set point in a hot phase: suspend (I11F)")
+    ] = 0.5
+    n2_flow_hold_s: Annotated[float, Field(ge=30, le=3600, description="hold after so long (I11S)")] = 300.0
     unattended_s: Annotated[
         float, Field(ge=60, le=86400, description="nobody has dealt with a vacuum that was not reached for so long: abort, s (I12T)")
     ] = 3600.0

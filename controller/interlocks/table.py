@@ -11,6 +11,7 @@ from controller.block import HeatBlock, PlcState
 from controller.interlocks.gauges import contradict
 from controller.interlocks.rule import Effect, Reset, Rule, View
 from controller.interlocks.sensors import ECHO_LOOKS, unsettled
+from controller.tags import Quality
 from controller.units import ATMOSPHERE_MBAR
 
 
@@ -67,6 +68,18 @@ def _no_n2_flows(v: View) -> bool | None:
     if v.inputs.n2_valve_open.value is False:
         return True
     return _below(flow, FLOWS * v.equipment.max_n2_flow_nm3_h)
+
+
+def _n2_stays_away(v: View) -> bool | None:
+    """Return whether the N2 that a hot phase asks for hardly comes; for a shut valve, C1N speaks too."""
+    asked = v.last.n2_flow_sp_nm3_h
+    if not (v.phase.inert and v.phase.vapour and asked > 0.0):
+        return False
+    return _under(v, "I11F", v.inputs.n2_flow_nm3_h.value, v.limits.n2_flow_share * asked, 0.1 * asked)
+
+
+def _n2_shown(v: View) -> str:
+    return f"{_shown(v.inputs.n2_flow_nm3_h.value)} of {v.last.n2_flow_sp_nm3_h:.1f} Nm3/h"
 
 
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:
@@ -171,6 +184,12 @@ def _blisters(v: View) -> bool:
     return v.estimate.valid and bool(_over(v, "I18B", v.estimate.blister, v.limits.blister_warn, 0.05))
 
 
+def _gauge_lost(v: View) -> bool:
+    """Return whether one of the gauges that this oven has gives no reading."""
+    gauges = (v.inputs.pressure_cap_mbar, v.inputs.pressure_pirani_mbar)
+    return any(gauge.value is None and gauge.quality is not Quality.ABSENT for gauge in gauges)
+
+
 def _gauges_shown(v: View) -> str:
     return f"PT-301 {_shown(v.inputs.pressure_cap_mbar.value)}, PT-302 {_shown(v.inputs.pressure_pirani_mbar.value)} mbar"
 
@@ -249,6 +268,9 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: contradict(v.limits, v.inputs), _gauges_shown),
     Rule("I4F", "pressure gauge does not follow N2 or pump: frozen, or the gas goes elsewhere", HOLD | P_HEAT, OPERATOR, 0, False,
          lambda v: v.proof.gauges.frozen, _gauges_shown),
+    Rule("I4L", "a pressure gauge gives no reading: nothing contradicts the other", W, AUTO, 10, False, _gauge_lost, _gauges_shown),
+    Rule("I4T", "a hot vacuum has been watched by one pressure gauge for too long", HOLD | P_HEAT, OPERATOR,
+         lambda x: x.gauge_lost_s, False, lambda v: v.phase.vacuum and v.phase.vapour and _gauge_lost(v), _gauges_shown),
     Rule("I4N", "pressure not known and the exhaust not open: no N2, the relief could lift", Effect.NO_N2, AUTO, 0, False,
          lambda v: v.process.pressure_mbar is None and v.inputs.exhaust_valve_open.value is not True),
     Rule("I5", "atmosphere not proven", P_HEAT, AUTO, 0, True, lambda v: not v.proof.proven),
@@ -285,6 +307,9 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.inputs.n2_reserve_nm3.value),
     Rule("I11T", "no N2 for an emergency purge", ABORT | P_HEAT, OPERATOR, 60, False, _no_purge_possible,
          lambda v: f"header {_shown(v.inputs.n2_header_bar.value)} bar, reserve {_shown(v.inputs.n2_reserve_nm3.value)} Nm3"),
+    Rule("I11F", "N2 flow far below its set point while hot", SUSPEND | P_HEAT, AUTO, 30, True, _n2_stays_away, _n2_shown),
+    Rule("I11S", "N2 flow stays far below its set point while hot", HOLD | P_HEAT, OPERATOR, lambda x: x.n2_flow_hold_s, True,
+         _n2_stays_away, _n2_shown),
     Rule("I12", "vacuum not reached in time", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I12", without_plc=True),
     Rule("I12T", "vacuum not reached, and nobody has dealt with it", ABORT, OPERATOR, lambda x: x.unattended_s, False,
          lambda v: v.phase.running and "I12" in v.active, without_plc=True),

@@ -13,6 +13,7 @@ from controller.recipe.states import Trigger, UnitState
 from controller.units import ATMOSPHERE_MBAR
 
 SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
+KEPT_MBAR: Final = 50.0  # vacuum that is kept while only the Pirani gauge shows it: half of its range
 COLD_C: Final = 60.0  # below it a load needs no N2 any more
 INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
 COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
@@ -31,17 +32,24 @@ def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
         return moved(memory, Trigger.DONE, "cold and inert")
     if state is UnitState.ABORTING and scan.inputs.main_contactor.value is False:
         return moved(memory, Trigger.DONE, "heat contactor open")
-    return memory, _safe_waiting(state, scan), ()
+    return memory, _safe_waiting(memory, scan), ()
 
 
 def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
-    """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off."""
+    """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off.
+
+    A chamber whose capacitance gauge is lost keeps what it has. A N2 flow goes on while its way out is seen open. A vacuum is kept until
+    the gauge is back, cold too: filling on the Pirani gauge alone would end unseen and shut above 100 mbar.
+    """
     hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
     low, full = SAFE_MBAR
     cold = not memory.was_heated or (hottest is not None and hottest < COLD_C)
     if pressure is None:
-        return gas_only(Atmosphere.HOLD_CLOSED)
-    if pressure < low or (memory.setpoints.atmosphere is Atmosphere.BACKFILL and pressure < full):  # break the vacuum, with N2 only
+        if memory.setpoints.atmosphere is not Atmosphere.N2_FLOW or scan.inputs.exhaust_valve_open.value is not True:
+            return gas_only(Atmosphere.HOLD_CLOSED)
+    elif scan.process.pirani_alone:
+        return gas_only(Atmosphere.VACUUM, KEPT_MBAR)
+    elif pressure < low or (memory.setpoints.atmosphere is Atmosphere.BACKFILL and pressure < full):  # break the vacuum, with N2 only
         return filling(full, pressure, scan.max_n2_flow_nm3_h, scan)
     if cold:
         return NOTHING
@@ -57,7 +65,7 @@ def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
     if action == "INERT" and safe.atmosphere is Atmosphere.OFF:
         kept = gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, INERT_FLOW_SHARE * scan.max_n2_flow_nm3_h)
         return memory._replace(setpoints=kept, kept_inert=True)
-    return memory._replace(setpoints=safe._replace(door_release=True))
+    return memory._replace(setpoints=safe._replace(door_release=safe.atmosphere is Atmosphere.OFF))  # not while N2 flows in
 
 
 def at_rest(memory: UnitMemory) -> bool:
@@ -65,8 +73,10 @@ def at_rest(memory: UnitMemory) -> bool:
     return memory.setpoints.atmosphere is Atmosphere.OFF or memory.kept_inert
 
 
-def _safe_waiting(state: UnitState, scan: PhaseScan) -> str:
+def _safe_waiting(memory: UnitMemory, scan: PhaseScan) -> str:
     hottest = scan.process.hottest_c
-    if state in (UnitState.STOPPING, UnitState.ABORTING):
+    if memory.setpoints.atmosphere is Atmosphere.VACUUM:
+        return "the capacitance gauge: vacuum is kept until it reads again"
+    if memory.state in (UnitState.STOPPING, UnitState.ABORTING):
         return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
     return "RESET"

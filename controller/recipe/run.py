@@ -115,7 +115,8 @@ def _suspended(memory: UnitMemory, phase: Phase, scan: PhaseScan, by: str) -> tu
     wanted, kept = isolation.opened(memory.setpoints, kept)
     memory = memory._replace(phase=kept._replace(elapsed_s=kept.elapsed_s + scan.dt_s), temp_sp_c=temp_sp_c, leak_ok=None, setpoints=wanted)
     waiting = f"suspended by {by}"
-    if memory.phase.elapsed_s >= getattr(phase, "timeout_min", 0.0) * 60.0:
+    timeout_s = getattr(phase, "timeout_min", 0.0) * 60.0  # END and BRANCH have none
+    if timeout_s and memory.phase.elapsed_s >= timeout_s:
         return _timed_out(memory, phase, Step(memory.phase, memory.setpoints, waiting=waiting), scan)
     return memory, waiting, ()
 
