@@ -1,15 +1,17 @@
 """Laboratory results: a wrong one is refused with its key, a right one judged against the product's limits."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from controller.errors import FileError
-from controller.journal.charts import valid_o2
-from controller.journal.drawing import asked
+from controller.journal.charts import COLUMNS, trends, valid_o2
+from controller.journal.drawing import Marks
 from controller.journal.product import LIMITS, judge, read_lab, read_lab_file
+from controller.journal.table import Table
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,14 @@ def test_a_product_on_its_limit_is_within(key: str, limit: float, outside: float
 
 
 def test_an_absent_set_point_is_no_line() -> None:
-    assert np.isfinite(asked(np.array([0.0, 240.0, np.nan, 0.4]))).tolist() == [False, True, False, True]
+    """Of temperature and of pressure; the legends' samples of it stay."""
+
+    def dashes(setpoint: float) -> int:
+        columns = {name: np.full(3, setpoint if name.startswith("sp_") else np.nan) for name in COLUMNS}
+        svg = trends(Table(np.arange(3.0), columns), 0.0, Marks((), None, (), None, None, None))
+        return len(re.findall(r'<path d="M[^"]*"[^>]*stroke-dasharray', svg))
+
+    assert dashes(240.0) - dashes(0.0) == 2
 
 
 def test_an_o2_reading_counts_once_its_sample_has_flowed() -> None:
