@@ -177,6 +177,7 @@ def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs
         inputs, process, estimate, None if batch is None else batch.recipe.endpoint, inputs.dt_s, unit.temp_sp_c, "I18" in verdict.active,
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
+        (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar,
     )  # fmt: skip
 
 

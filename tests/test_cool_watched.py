@@ -5,6 +5,7 @@ import pytest
 from controller.image import PhaseView
 from controller.recipe.states import UnitState, Verb
 from controller.scan import _phase_view
+from sim.faults import clear, inject
 from tests.causes import exotherm, shows
 from tests.rigs import prepared, rig_at
 from tests.test_boundaries_table import HOT, on, says
@@ -62,6 +63,23 @@ def test_a_cooling_begins_at_the_zones_and_never_heats_a_load_that_lags():
         assert rig.record.process.temp_c < hottest + 1.0
         before = now
     assert rig.record.process.temp_c < hottest - 30.0
+
+
+def test_without_n2_an_aborted_batch_keeps_its_vacuum_until_there_is_some():
+    rig = prepared("vacuum")
+    inject(rig.plc, "n2_lost")
+    for _ in range(1200):
+        rig.step()
+    assert (rig.record.unit_state, rig.memory.interlocks.first_out) == (UnitState.ABORTED, "I11T")
+    assert rig.record.process.hottest_c > 60.0
+    assert rig.record.process.pressure_mbar < 100.0
+    assert (rig.record.outputs.vac_valve, rig.record.outputs.n2_valve, rig.record.outputs.heat_enable) == (True, False, False)
+    assert rig.record.waiting.startswith("N2: vacuum is kept")
+    clear(rig.plc, "n2_lost")
+    for _ in range(1200):
+        rig.step()
+    assert rig.record.process.pressure_mbar > 900.0
+    assert not rig.unsafe
 
 
 def test_one_zone_that_heats_by_itself_lifts_no_set_point_and_aborts():

@@ -58,6 +58,7 @@ class PhaseScan(NamedTuple):
     proving: Proving = Proving()
     max_rate_c_per_min: float = 5.0  # of the equipment
     roll_ids: tuple[str, ...] = ()  # of the load record
+    n2_gone: bool = False  # the header has no pressure: nothing can be filled
 
 
 class Step(NamedTuple):

@@ -39,7 +39,8 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off.
 
     A chamber whose capacitance gauge is lost keeps what it has. A N2 flow goes on while its way out is seen open. A vacuum is kept until
-    the gauge is back, cold too: filling on the Pirani gauge alone would end unseen and shut above 100 mbar.
+    the gauge is back, cold too: filling on the Pirani gauge alone would end unseen and shut above 100 mbar. Without N2 it is kept too:
+    what the film still gives off leaves, and no valve opens to an empty header.
     """
     hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
     low, full = SAFE_MBAR
@@ -47,7 +48,7 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     if pressure is None:
         if memory.setpoints.atmosphere is not Atmosphere.N2_FLOW or scan.inputs.exhaust_valve_open.value is not True:
             return gas_only(Atmosphere.HOLD_CLOSED)
-    elif scan.process.pirani_alone:
+    elif scan.process.pirani_alone or (scan.n2_gone and memory.setpoints.atmosphere is Atmosphere.VACUUM):
         return gas_only(Atmosphere.VACUUM, KEPT_MBAR)
     elif pressure < low or (memory.setpoints.atmosphere is Atmosphere.BACKFILL and pressure < full):  # break the vacuum, with N2 only
         return filling(full, pressure, scan.max_n2_flow_nm3_h, scan)
@@ -76,7 +77,7 @@ def at_rest(memory: UnitMemory) -> bool:
 def _safe_waiting(memory: UnitMemory, scan: PhaseScan) -> str:
     hottest = scan.process.hottest_c
     if memory.setpoints.atmosphere is Atmosphere.VACUUM:
-        return "the capacitance gauge: vacuum is kept until it reads again"
+        return f"{'N2' if scan.n2_gone else 'the capacitance gauge'}: vacuum is kept until it is back"
     if memory.state in (UnitState.STOPPING, UnitState.ABORTING):
         return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
     return "RESET"
