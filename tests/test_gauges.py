@@ -264,7 +264,9 @@ def test_a_hot_unit_that_stops_in_flowing_nitrogen_keeps_the_flow_without_its_ga
     assert all(flows)
     assert lowest_pa > 1.0e5
     assert record.unit_state is UnitState.STOPPED
-    assert not record.outputs.door_release
+    runs(rig, None, 10)
+    assert rig.record.setpoints.atmosphere is Atmosphere.OFF
+    assert not rig.record.outputs.door_release
     assert rig.unsafe == []
 
 

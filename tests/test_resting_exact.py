@@ -78,6 +78,9 @@ LOST = [  # temperature, Pirani, exhaust open, gas before -> set points while th
     (200.0, 1000.0, False, COOLING, CLOSED),  # gas has no way out that is seen
     (200.0, 1000.0, BAD, COOLING, CLOSED),
     (20.0, 1000.0, False, COOLING, CLOSED),
+    (20.0, 1000.0, False, NOTHING, NOTHING),  # at rest it stays so
+    (61.9, 1000.0, False, NOTHING, NOTHING),
+    (62.0, 1000.0, False, NOTHING, CLOSED),
     (200.0, 20.0, False, HOT, KEEPING),
     (200.0, 99.9, False, FILLING, KEEPING),
     (200.0, 100.0, False, FILLING, CLOSED),

@@ -15,6 +15,7 @@ from controller.units import ATMOSPHERE_MBAR
 SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
 KEPT_MBAR: Final = 50.0  # vacuum that is kept while only the Pirani gauge shows it: half of its range
 COLD_C: Final = 60.0  # below it a load needs no N2 any more
+COLD_BAND_C: Final = 2.0
 INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
 COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
 
@@ -46,7 +47,10 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     low, full = SAFE_MBAR
     cold = not memory.was_heated or (hottest is not None and hottest < COLD_C)
     if pressure is None:
-        if memory.setpoints.atmosphere is not Atmosphere.N2_FLOW or scan.inputs.exhaust_valve_open.value is not True:
+        flows = memory.setpoints.atmosphere is Atmosphere.N2_FLOW and scan.inputs.exhaust_valve_open.value is True
+        if memory.setpoints.atmosphere is Atmosphere.OFF and hottest is not None and hottest < COLD_C + COLD_BAND_C:
+            return NOTHING  # at rest it stays so
+        if not flows:
             return gas_only(Atmosphere.HOLD_CLOSED)
     elif scan.process.pirani_alone or (scan.n2_gone and memory.setpoints.atmosphere is Atmosphere.VACUUM):
         return gas_only(Atmosphere.VACUUM, KEPT_MBAR)

@@ -66,9 +66,9 @@ def _matters(effects: int, state: UnitState, heat: bool) -> int:
     """Return what of the effects of latched rows can still change something in ``state``.
 
     IDLE is reached from elsewhere only by a RESET, which clears every latch in the same scan: NO_START says nothing before. An aborted,
-    stopped or ended unit is neither held nor aborted again, nor does it pump. Where a batch is held or must be, heat comes back with
-    RESTART only, which no row with HOLD or ABORT lets through: then NO_HEAT says nothing unless heat is on. In IDLE, ABORT, HOLD and
-    NO_START refuse a START alike, and while they do nothing else of the same class acts: no gas flows.
+    stopped or ended unit is neither held nor aborted again; it pumps only to keep a vacuum that the Pirani gauge alone shows. Where a batch
+    is held or must be, heat comes back with RESTART only, which no row with HOLD or ABORT lets through: then NO_HEAT says nothing unless
+    heat is on. In IDLE, ABORT, HOLD and NO_START refuse a START alike, and while they do nothing else of the same class acts: no gas flows.
     """
     effects &= ~Effect.WARN
     if effects & (Effect.HOLD | Effect.ABORT) and not heat:
@@ -79,7 +79,7 @@ def _matters(effects: int, state: UnitState, heat: bool) -> int:
         return effects
     effects &= ~Effect.NO_START
     if state not in _GOING_ON:
-        effects &= ~(Effect.HOLD | Effect.NO_HEAT | Effect.ISOLATE)
+        effects &= ~(Effect.HOLD | Effect.NO_HEAT)
     return effects if state in _LIVE else effects & ~Effect.ABORT
 
 
@@ -109,7 +109,7 @@ def canonical(memory: Memory, limits: Limits, *, steps: bool = False) -> Memory:
     """Return the representative of all memories that behave as this one; ``steps``: people go to other phases."""
     boot_id, unit = memory.boot_id, memory.unit
     watched = _watched(unit)
-    outputs = _outputs(memory.outputs, unit.state)
+    outputs = _outputs(memory.outputs, unit.state, unit.setpoints.atmosphere is Atmosphere.VACUUM)
     held_cold = unit.state not in (UnitState.RUNNING, UnitState.HOLDING) and not unit.setpoints.heat
     return memory._replace(
         unit=_unit(unit, watched, steps), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id, outputs),
@@ -274,14 +274,15 @@ def _gauges(watch: Watch, limits: Limits, out: Outputs) -> Watch:
     return Watch(contradict_s, mark_mbar=round(watch.mark_mbar) if marked and watch.mark_mbar is not None else None, frozen=watch.frozen)
 
 
-def _outputs(out: Outputs, state: UnitState) -> Outputs:
+def _outputs(out: Outputs, state: UnitState, vacuum: bool) -> Outputs:
     """Return what the next image follows and the next scan compares with.
 
     An idle or ended unit is not heated in the next scan either and holds no batch: no row that could act asks for fans, condenser and the
-    door's lock, and the pump says nothing behind a shut valve. IDLE keeps the pump, which a START compares with.
+    door's lock, and the pump says nothing behind a shut valve, unless the vacuum is wanted. IDLE keeps the pump, which a START compares
+    with.
     """
     rests = state is UnitState.IDLE or state is UnitState.ABORTING or state in FINAL
-    pump = out.pump and (out.vac_valve or state in _LIVE or state is UnitState.IDLE)
+    pump = out.pump and (out.vac_valve or vacuum or state in _LIVE or state is UnitState.IDLE)
     return OFF._replace(
         heat_enable=out.heat_enable, pump=pump,
         vac_throttle_pct=PUMPED_PCT if out.vac_throttle_pct >= PUMPED_PCT else 0.0,
