@@ -270,6 +270,7 @@ def _override(wanted: Setpoints, verdict: Verdict, equipment: Equipment) -> Setp
 
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at in every scan.
 _IDLE, _HELD, _VACUUM = UnitState.IDLE, UnitState.HELD, Atmosphere.VACUUM
+_AIR: Final = (Atmosphere.OFF, Atmosphere.VENT)
 _LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD})
 _MODES: Final = {
     UnitState.IDLE: Mode.OFF,
@@ -328,6 +329,8 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         and phase.atmosphere == "VACUUM"  # type: ignore[union-attr]
         and (unit.setpoints.atmosphere is _VACUUM or unit.phase.isolated_s > 0),
         inert=hot and phase.atmosphere == "N2_FLOW",  # type: ignore[union-attr]
+        heated=unit.was_heated,
+        air=unit.setpoints.atmosphere in _AIR,
         timeout=unit.timeout,
         failed=unit.failed,
         temp_sp_c=unit.setpoints.temp_c,

@@ -122,7 +122,24 @@ def _refuse_back(moment: Moment, command: Command) -> str:
     hottest_c, open_c = moment.process.hottest_c, moment.settings.equipment.open_c
     if target.kind == "LEAK_TEST" and (hottest_c is None or hottest_c >= open_c):
         return f"LEAK_TEST measures cold only: the hottest reading must be below {open_c:g} degC (I13)"
+    if (
+        unit.was_heated
+        and (hottest_c is None or hottest_c >= open_c)
+        and (shut := _shut_in(batch.recipe, to, unit.phase_index)) is not None
+    ):
+        return f"phase {shut} ({batch.recipe.phase[shut].kind}) would shut a hot load in: the hottest reading must be below {open_c:g} degC"
     return _refuse_heat(memory, batch.recipe, to, unit.state)
+
+
+def _shut_in(recipe: Recipe, to: int, index: int) -> int | None:
+    """Return the first phase from ``to`` on that keeps no inert gas; None when a COOL, or the phase that runs now, comes first."""
+    for place in range(to, index):
+        phase = recipe.phase[place]
+        if phase.kind == "COOL":
+            return None
+        if phase.kind == "VENT" or (isinstance(phase, ThermalPhase) and phase.shut):
+            return place
+    return None
 
 
 def _refuse_heat(memory: Memory, recipe: Recipe, to: int, state: UnitState) -> str:

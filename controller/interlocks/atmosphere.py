@@ -24,6 +24,7 @@ class Proof(NamedTuple):
     vacuum_proven: bool = False
     inert_proven: bool = False
     gauges: watching.Watch = watching.Watch()
+    drawn: bool = False  # at or below the proof pressure, and no N2 let in since: whatever raises it is air or vapour (I6)
 
     @property
     def proven(self) -> bool:
@@ -82,4 +83,5 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         low_s >= limits.proof_s and cycles >= limits.proof_cycles and proof.leak_ok,
         o2_ok and purged,
         proof.gauges,
+        inputs.n2_valve_open.value is not True and (proof.drawn or pressure <= limits.proof_mbar),
     )
