@@ -17,7 +17,6 @@ from controller.control import actuation, autotune
 from controller.control import outputs as loops
 from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory, Identity
-from controller.equipment import Equipment
 from controller.estimator import EstimatorMemory, Target
 from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
 from controller.interlocks import bypass
@@ -36,6 +35,7 @@ from controller.recipe.model import Endpoint, ThermalPhase
 from controller.recipe.phases import KIND_CODE
 from controller.recipe.standing import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
+from controller.units import ATMOSPHERE_MBAR
 
 
 class Record(NamedTuple):
@@ -121,7 +121,7 @@ def scan(
         unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
     if unit.state is UnitState.HELD and verdict.purge and unit.setpoints.atmosphere is Atmosphere.VACUUM:  # filled with N2 until RESTART
         unit = unit._replace(setpoints=unit.setpoints._replace(atmosphere=Atmosphere.HOLD_CLOSED))
-    wanted = _override(unit.setpoints, verdict, settings.equipment)
+    wanted = _override(unit.setpoints, verdict, settings, process)
 
     memory = _arm(memory, wanted, verdict)
     control, raw = loops.step(memory.control, settings.tunings, settings.equipment, wanted, verdict.heat and memory.reset_s <= 0.0,
@@ -259,14 +259,20 @@ def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, 
     return unit, ()
 
 
-def _override(wanted: Setpoints, verdict: Verdict, equipment: Equipment) -> Setpoints:
-    """Return the set points with what an interlock's own action needs (I6, I7: fill with N2)."""
+def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: Process) -> Setpoints:
+    """Return the set points with what an interlock's own action needs (I6, I7): N2 into the chamber, then through it until O2 is low."""
     if not verdict.purge or wanted.atmosphere is Atmosphere.OFF:
         return wanted
-    if wanted.atmosphere is Atmosphere.N2_FLOW:
-        return wanted._replace(heat=False, n2_flow_nm3_h=equipment.max_n2_flow_nm3_h)
-    return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=950.0, n2_flow_nm3_h=equipment.max_n2_flow_nm3_h)
+    if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > PURGE_MBAR:  # an ending unit fills further, and then flows
+        return wanted
+    limits, pressure, o2, flow_nm3_h = settings.limits, process.pressure_mbar, process.o2_pct, settings.equipment.max_n2_flow_nm3_h
+    fills = pressure is not None and pressure < limits.o2_analyser_from_mbar
+    if wanted.atmosphere is not Atmosphere.N2_FLOW and (fills or (o2 is not None and o2 <= limits.proof_o2_pct)):
+        return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=PURGE_MBAR, n2_flow_nm3_h=flow_nm3_h)
+    return wanted._replace(heat=False, atmosphere=Atmosphere.N2_FLOW, pressure_mbar=ATMOSPHERE_MBAR, n2_flow_nm3_h=flow_nm3_h)
 
+
+PURGE_MBAR: Final = 950.0  # to which N2 fills a chamber whose vacuum was lost
 
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at in every scan.
 _IDLE, _HELD, _VACUUM = UnitState.IDLE, UnitState.HELD, Atmosphere.VACUUM

@@ -4,10 +4,16 @@ import pytest
 
 from controller.image import Atmosphere, PhaseView
 from controller.interlocks.atmosphere import Proof
+from controller.interlocks.conditioning import condition
+from controller.interlocks.evaluate import Verdict
+from controller.interlocks.rule import Effect
+from controller.memory import Settings
+from controller.recipe.look import gas_only
 from controller.recipe.states import UnitState, Verb
-from controller.scan import _phase_view
-from tests.causes import leaks, runs
-from tests.images import BAD
+from controller.scan import _override, _phase_view
+from controller.units import ATMOSPHERE_MBAR
+from tests.causes import leaks, runs, shows
+from tests.images import BAD, image
 from tests.rigs import prepared
 from tests.test_boundaries_table import HOT, on, says
 from tests.test_interlocks import PROVEN, at_c
@@ -116,3 +122,59 @@ def test_a_restart_that_proves_the_vacuum_of_a_hot_load_is_watched():
     assert rig.step().unit_state is UnitState.RESTARTING
     leaks(5e6).begin(rig)
     assert runs(rig, None, 20, until="I6") is not None
+
+
+# ---- what the purge makes of the set points ----
+
+PURGE, CALM = Verdict(int(Effect.PURGE)), Verdict()
+FULL = {"pressure_cap_mbar": 900.0, "o2_pct": 2.01}
+CLOSED = gas_only(Atmosphere.HOLD_CLOSED)
+FILLING, FLOWING = gas_only(Atmosphere.BACKFILL, 950.0, 60.0), gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, 60.0)
+RESTS = gas_only(Atmosphere.BACKFILL, 1008.0, 6.0)
+
+
+@pytest.mark.parametrize(("wanted", "changed", "purged"), [
+    (CLOSED, FULL | {"pressure_cap_mbar": 899.9}, FILLING),
+    (CLOSED, FULL, FLOWING),
+    (CLOSED, FULL | {"o2_ready": False}, FLOWING),  # nobody knows what is in there
+    (CLOSED, FULL | {"o2_pct": 2.0}, FILLING),  # low enough: kept full
+    (CLOSED, BLIND, FLOWING),  # gas.step lets none in unless the exhaust is seen open
+    (gas_only(Atmosphere.VACUUM, 60.0), FULL, FLOWING),
+    (gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, 30.0), FULL | {"pressure_cap_mbar": 500.0}, FLOWING),
+    (gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, 30.0), FULL | {"o2_pct": 0.0}, FLOWING),
+    (gas_only(Atmosphere.BACKFILL, 500.0, 6.0), FULL | {"pressure_cap_mbar": 400.0}, FILLING),
+    (RESTS, FULL, RESTS),  # an ending unit fills to ambient pressure by itself
+    (gas_only(Atmosphere.OFF), FULL, gas_only(Atmosphere.OFF)),
+])  # fmt: skip
+def test_a_purge_fills_the_chamber_and_then_flows_until_the_o2_is_low(wanted, changed, purged):
+    settings = Settings()
+    process = condition(settings.limits, image(**changed))
+    assert _override(wanted, PURGE, settings, process) == purged
+    assert _override(wanted, CALM, settings, process) == wanted
+
+
+def test_air_that_a_leak_let_into_a_hot_vacuum_is_washed_out_again():
+    rig = prepared("vacuum")
+    leaks(5e6).begin(rig)
+    runs(rig, None, 600)
+    assert rig.record.process.hottest_c > 100.0
+    assert {"I6", "I7"} <= set(rig.record.verdict.active)
+    assert rig.record.outputs.exhaust_valve
+    assert rig.plc.plant.chamber.o2_pct < rig.settings.limits.proof_o2_pct
+    assert not rig.unsafe
+
+
+def test_a_batch_that_is_aborted_while_its_vacuum_is_lost_comes_to_rest_by_itself():
+    rig = prepared("vacuum")
+    lost = shows(pressure_cap_mbar=101.0, pressure_pirani_mbar=101.0)
+    lost.begin(rig)
+    assert runs(rig, None, 20, until="I6") is not None
+    lost.end(rig)
+    ask(rig, Verb.ABORT)
+    flowed = False
+    for _ in range(2 * 3600):
+        flowed = rig.step().outputs.exhaust_valve or flowed
+        if rig.record.setpoints.atmosphere is Atmosphere.OFF:
+            break
+    assert flowed
+    assert (rig.record.unit_state, rig.record.setpoints.atmosphere) == (UnitState.ABORTED, Atmosphere.OFF)
