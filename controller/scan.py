@@ -21,6 +21,7 @@ from controller.estimator import EstimatorMemory, Target
 from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
 from controller.interlocks import bypass
 from controller.interlocks.atmosphere import Proof
+from controller.interlocks.atmosphere import lost as vacuum_lost
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
@@ -99,6 +100,9 @@ def scan(
         acknowledge=rows,
     )
 
+    if "I6" in interlocks.active:  # air has come in, or nobody knows; when it was seen, the oven is not tight
+        leaks = "I6" not in was.active and process.pressure_mbar is not None
+        proof = vacuum_lost(proof)._replace(leak_ok=proof.leak_ok and not leaks)
     voted = told(memory.sensors, sensors) if sensors is not memory.sensors else ()
     memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors)
     memory, notes = obey(settings, memory, commands, verdict, inputs, process)

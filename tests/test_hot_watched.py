@@ -178,3 +178,28 @@ def test_a_batch_that_is_aborted_while_its_vacuum_is_lost_comes_to_rest_by_itsel
             break
     assert flowed
     assert (rig.record.unit_state, rig.record.setpoints.atmosphere) == (UnitState.ABORTED, Atmosphere.OFF)
+
+
+# ---- what is left of the proof ----
+
+
+def test_a_cycle_purge_into_which_a_leak_let_air_while_it_was_held_begins_anew():
+    rig = prepared("leak test")
+    for _ in range(3600):
+        rig.step()
+        if rig.record.phase_kind == "CYCLE_PURGE" and rig.memory.unit.phase.stage == 1 and rig.record.process.pressure_mbar > 150.0:
+            break
+    ask(rig, Verb.HOLD)
+    leak = leaks(1e6)
+    leak.begin(rig)
+    runs(rig, None, 900)
+    leak.end(rig)
+    assert rig.record.process.pressure_mbar > 600.0
+    assert (rig.memory.proof.cycles, rig.memory.proof.leak_ok) == (0, False)
+    ask(rig, Verb.RESTART)
+    for _ in range(1200):
+        rig.step()
+        if rig.record.phase_kind == "EVACUATE":
+            break
+    assert rig.memory.proof.cycles == 2
+    assert rig.plc.plant.chamber.o2_pct < 0.1

@@ -144,14 +144,19 @@ def _shut_in(recipe: Recipe, to: int, index: int) -> int | None:
 
 def _refuse_heat(memory: Memory, recipe: Recipe, to: int, state: UnitState) -> str:
     """Return why the heat that follows phase ``to`` would have no proof."""
-    needs = proves_for(recipe, to)
-    if needs is None or memory.proof.proven:
-        return ""
-    if needs.atmosphere == "VACUUM" and not memory.proof.leak_ok:
-        return "the leak test counts no more since the oven was open; go back to LEAK_TEST"
-    if state is UnitState.RUNNING:
+    if refused := not_tight(memory, recipe, to):
+        return refused
+    if state is UnitState.RUNNING and proves_for(recipe, to) is not None and not memory.proof.proven:
         return "the atmosphere is not proven (I5): HOLD first, then BACK; RESTART proves it again"
     return ""
+
+
+def not_tight(memory: Memory, recipe: Recipe, to: int) -> str:
+    """Return why the vacuum that phase ``to`` needs for heat cannot be proven: air came in since the leak test."""
+    needs = proves_for(recipe, to)
+    if needs is None or memory.proof.proven or needs.atmosphere != "VACUUM" or memory.proof.leak_ok:
+        return ""
+    return "the leak test counts no more since air came in; go back to LEAK_TEST, which measures cold"
 
 
 def _back(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
