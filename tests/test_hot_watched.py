@@ -2,6 +2,8 @@
 
 import pytest
 
+from controller import wiring as wirings
+from controller.command import Start
 from controller.image import Atmosphere, PhaseView
 from controller.interlocks.atmosphere import Proof
 from controller.interlocks.conditioning import condition
@@ -9,12 +11,14 @@ from controller.interlocks.evaluate import Verdict
 from controller.interlocks.rule import Effect
 from controller.memory import Settings
 from controller.recipe.look import gas_only
+from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.states import UnitState, Verb
 from controller.scan import _override, _phase_view
 from controller.units import ATMOSPHERE_MBAR
+from sim import bench
 from tests.causes import leaks, runs, shows
 from tests.images import BAD, image
-from tests.rigs import prepared
+from tests.rigs import SAMPLE, TRIAL, prepared
 from tests.test_boundaries_table import HOT, on, says
 from tests.test_interlocks import PROVEN, at_c
 from tests.test_proof_exact import NOTHING, at, scan
@@ -203,3 +207,23 @@ def test_a_cycle_purge_into_which_a_leak_let_air_while_it_was_held_begins_anew()
             break
     assert rig.memory.proof.cycles == 2
     assert rig.plc.plant.chamber.o2_pct < 0.1
+
+
+def test_air_that_is_let_in_from_a_vacuum_comes_in_to_the_end():
+    text = TRIAL.read_text("utf-8")
+    end = text.rindex("[[phase]]")
+    washed = '[[phase]]\nkind = "CYCLE_PURGE"\nlow_mbar = 15.0\nhigh_mbar = 900.0\ncycles = 2\ntimeout_min = 60.0\n\n'
+    vented = '[[phase]]\nkind = "EVACUATE"\npressure_mbar = 65.0\ntimeout_min = 30.0\n\n[[phase]]\nkind = "VENT"\ntimeout_min = 30.0\n\n'
+    sourced, load = parse_recipe(text[:end] + washed + vented + text[end:], "vented"), read_load(SAMPLE)
+    rig = bench.rig(Settings.model_validate({"proof_test": {"required": False}}), wirings.load(bench.default_wiring()), load, 1)
+    runs(rig, None, 60)
+    rig.ask(Verb.START, Start(sourced.recipe, sourced.sha256, sourced.text, load))
+    heats = [index for index, phase in enumerate(sourced.recipe.phase) if phase.kind in ("RAMP", "SOAK", "CURE", "COOL")]
+    for _ in range(4 * 3600):
+        if rig.record.phase_index in heats:
+            ask(rig, Verb.SKIP, phase=rig.record.phase_index)
+        if rig.step().unit_state is UnitState.COMPLETE:
+            break
+    assert rig.record.unit_state is UnitState.COMPLETE, (rig.record.phase_kind, rig.record.waiting, rig.record.verdict.active)
+    assert rig.record.process.pressure_mbar > 1000.0
+    assert rig.plc.plant.chamber.o2_pct > 15.0

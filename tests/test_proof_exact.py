@@ -43,7 +43,11 @@ SHOWN = Proof(3, False, 5.0, 70.0, True, 7, 0.0, 3, 5.0, True, True, CALM)
 def test_air_leaves_nothing_of_the_proof_after_half_a_second(changed):
     flicker = scan(SHOWN, dt_s=0.25, **changed)
     assert flicker == SHOWN._replace(open_s=0.25)
-    assert scan(flicker, dt_s=0.25, **changed) == NOTHING._replace(open_s=0.5)
+    washed = (3, 5.0) if "vent_valve_closed" in changed else (0, 0.0)  # what was washed out stays out when only the vent opens (I19)
+    gone = NOTHING._replace(open_s=0.5, cycles_since_heat=washed[0], volumes_since_heat=washed[1])
+    assert scan(flicker, dt_s=0.25, **changed) == gone
+    assert scan(flicker, dt_s=0.25, heating=True, **changed) == NOTHING._replace(open_s=0.5)
+    assert scan(flicker, dt_s=0.25, plc_boot_id=8, **changed) == NOTHING._replace(open_s=0.5, boot_id=8)
     assert scan(flicker, dt_s=0.25).open_s == 0.0
     assert scan(scan(flicker, dt_s=0.25), dt_s=0.25, **changed).open_s == 0.25
 

@@ -57,12 +57,17 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         proof = proof._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
     if boot_id is None:
         return proof
-    opened = inputs.door_closed_a.value is not True or inputs.door_closed_b.value is not True or inputs.vent_valve_closed.value is not True
+    door = inputs.door_closed_a.value is not True or inputs.door_closed_b.value is not True
+    opened = door or inputs.vent_valve_closed.value is not True
     open_s = proof.open_s + inputs.dt_s if opened else 0.0
     if opened and open_s < OPEN_S:  # a switch may flicker; heat is forbidden meanwhile by I3
         return proof._replace(open_s=open_s)
     if opened or boot_id != proof.boot_id:
-        return Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges)
+        after = Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges)
+        if door or heating or boot_id != proof.boot_id:
+            return after
+        # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19)
+        return after._replace(cycles_since_heat=proof.cycles_since_heat, volumes_since_heat=proof.volumes_since_heat)
     if pressure is None:
         return proof._replace(open_s=0.0)
     proof = _fed(proof, inputs, pressure)
