@@ -4,7 +4,7 @@ from typing import Final
 
 from controller import estimator, permissives, prooftest
 from controller.actions import ACTIONS, Moment, delayed, retiring
-from controller.actions.operating import allows
+from controller.actions.operating import allows, not_tight
 from controller.command import Command, Start
 from controller.estimator import LoadState
 from controller.fitness import problems_of
@@ -77,7 +77,7 @@ def _moves(state: UnitState, verb: Verb) -> bool:
 
 
 def _refusal(moment: Moment, command: Command) -> str:
-    _, memory, verdict, *_ = moment
+    memory = moment.memory
     state, verb = memory.unit.state, command.verb
     least = ACTIONS[verb].role if verb in ACTIONS else Role.OPERATOR
     if command.role < least:
@@ -90,9 +90,8 @@ def _refusal(moment: Moment, command: Command) -> str:
         return ""
     if not _moves(state, verb):
         return f"{verb} is not possible in {state.name}; possible: {', '.join(allowed(state))}"
-    if verb is Verb.RESTART and (verdict.hold or verdict.abort):
-        rows = permissives.unrestarting(moment.settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
-        return "held by " + "; ".join(f"{row}: {row.action}" for row in rows)
+    if verb is Verb.RESTART:
+        return _restart_refusal(moment)
     if verb is Verb.HOLD and (phase := standing.current(memory.unit)) is not None and not allows(phase, "hold"):
         return f"the recipe does not permit to hold phase {memory.unit.phase_index} ({phase.kind}): allow_hold = false; STOP and ABORT work"
     if verb is not Verb.START:
@@ -104,6 +103,15 @@ def _refusal(moment: Moment, command: Command) -> str:
     if delayed.is_delayed(command.start):  # what blocks it is judged when its time comes
         return _unfit(moment, command.start)
     return _start_refusal(moment, command.start)
+
+
+def _restart_refusal(moment: Moment) -> str:
+    """Return what keeps the batch held: a row that holds or aborts, or a vacuum that cannot be proven again."""
+    settings, memory, verdict, *_ = moment
+    if verdict.hold or verdict.abort:
+        rows = permissives.unrestarting(settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
+        return "held by " + "; ".join(f"{row}: {row.action}" for row in rows)
+    return "" if memory.unit.batch is None else not_tight(memory, memory.unit.batch.recipe, memory.unit.phase_index)
 
 
 def _start_refusal(moment: Moment, start: Start) -> str:

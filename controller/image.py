@@ -353,6 +353,8 @@ class PhaseView(NamedTuple):
     solvent: bool = False  # solvent may be present in film or gas
     vacuum: bool = False  # the vacuum path is asked for
     inert: bool = False  # the N2 flow path is asked for
+    heated: bool = False  # the batch has been heated: its load may give off vapour while it is hot, whichever phase stands
+    air: bool = False  # the set points let air in, or leave the chamber alone: nothing inert is kept
     timeout: str = ""  # what timed out, for I12 and I26
     failed: str = ""  # what failed, for I13
     temp_sp_c: float = 0.0
@@ -365,5 +367,5 @@ class PhaseView(NamedTuple):
 
     @property
     def vapour(self) -> bool:
-        """Return whether solvent is in the hot gas: the phase heats, or it cools what was heated."""
+        """Return whether the phase has solvent in hot gas: it heats, or it cools what was heated; the table asks the temperature too."""
         return self.heating or self.cooling

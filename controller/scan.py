@@ -17,11 +17,11 @@ from controller.control import actuation, autotune
 from controller.control import outputs as loops
 from controller.control.actuation import Actuation
 from controller.control.outputs import ControlMemory, Identity
-from controller.equipment import Equipment
 from controller.estimator import EstimatorMemory, Target
 from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
 from controller.interlocks import bypass
 from controller.interlocks.atmosphere import Proof
+from controller.interlocks.atmosphere import lost as vacuum_lost
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
@@ -36,6 +36,7 @@ from controller.recipe.model import Endpoint, ThermalPhase
 from controller.recipe.phases import KIND_CODE
 from controller.recipe.standing import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
+from controller.units import ATMOSPHERE_MBAR
 
 
 class Record(NamedTuple):
@@ -99,6 +100,9 @@ def scan(
         acknowledge=rows,
     )
 
+    if "I6" in interlocks.active:  # air has come in, or nobody knows; when it was seen, the oven is not tight
+        leaks = "I6" not in was.active and process.pressure_mbar is not None
+        proof = vacuum_lost(proof)._replace(leak_ok=proof.leak_ok and not leaks)
     voted = told(memory.sensors, sensors) if sensors is not memory.sensors else ()
     memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors)
     memory, notes = obey(settings, memory, commands, verdict, inputs, process)
@@ -121,7 +125,7 @@ def scan(
         unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
     if unit.state is UnitState.HELD and verdict.purge and unit.setpoints.atmosphere is Atmosphere.VACUUM:  # filled with N2 until RESTART
         unit = unit._replace(setpoints=unit.setpoints._replace(atmosphere=Atmosphere.HOLD_CLOSED))
-    wanted = _override(unit.setpoints, verdict, settings.equipment)
+    wanted = _override(unit.setpoints, verdict, settings, process)
 
     memory = _arm(memory, wanted, verdict)
     control, raw = loops.step(memory.control, settings.tunings, settings.equipment, wanted, verdict.heat and memory.reset_s <= 0.0,
@@ -260,17 +264,24 @@ def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, 
     return unit, ()
 
 
-def _override(wanted: Setpoints, verdict: Verdict, equipment: Equipment) -> Setpoints:
-    """Return the set points with what an interlock's own action needs (I6, I7: fill with N2)."""
+def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: Process) -> Setpoints:
+    """Return the set points with what an interlock's own action needs (I6, I7): N2 into the chamber, then through it until O2 is low."""
     if not verdict.purge or wanted.atmosphere is Atmosphere.OFF:
         return wanted
-    if wanted.atmosphere is Atmosphere.N2_FLOW:
-        return wanted._replace(heat=False, n2_flow_nm3_h=equipment.max_n2_flow_nm3_h)
-    return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=950.0, n2_flow_nm3_h=equipment.max_n2_flow_nm3_h)
+    if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > PURGE_MBAR:  # an ending unit fills further, and then flows
+        return wanted
+    limits, pressure, o2, flow_nm3_h = settings.limits, process.pressure_mbar, process.o2_pct, settings.equipment.max_n2_flow_nm3_h
+    fills = pressure is not None and pressure < limits.o2_analyser_from_mbar
+    if wanted.atmosphere is not Atmosphere.N2_FLOW and (fills or (o2 is not None and o2 <= limits.proof_o2_pct)):
+        return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=PURGE_MBAR, n2_flow_nm3_h=flow_nm3_h)
+    return wanted._replace(heat=False, atmosphere=Atmosphere.N2_FLOW, pressure_mbar=ATMOSPHERE_MBAR, n2_flow_nm3_h=flow_nm3_h)
 
+
+PURGE_MBAR: Final = 950.0  # to which N2 fills a chamber whose vacuum was lost
 
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at in every scan.
 _IDLE, _HELD, _VACUUM = UnitState.IDLE, UnitState.HELD, Atmosphere.VACUUM
+_AIR: Final = (Atmosphere.OFF, Atmosphere.VENT)
 _LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD})
 _MODES: Final = {
     UnitState.IDLE: Mode.OFF,
@@ -329,6 +340,8 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         and phase.atmosphere == "VACUUM"  # type: ignore[union-attr]
         and (unit.setpoints.atmosphere is _VACUUM or unit.phase.isolated_s > 0),
         inert=hot and phase.atmosphere == "N2_FLOW",  # type: ignore[union-attr]
+        heated=unit.was_heated,
+        air=unit.setpoints.atmosphere in _AIR,
         timeout=unit.timeout,
         failed=unit.failed,
         temp_sp_c=unit.setpoints.temp_c,

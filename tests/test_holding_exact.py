@@ -22,7 +22,7 @@ COLD = HOT._replace(heat=False)
 WAITS = "RESTART, STOP or ABORT"
 PHASES = {
     "SOAK": phase("SOAK"), "INERT": phase("SOAK", pressure_mbar=None, **N2), "LEAK": phase("LEAK_TEST"), "VENT": phase("VENT"),
-    "PURGE": phase("CYCLE_PURGE"), "EVACUATE": phase("EVACUATE"), "COOL": phase("COOL"), "RAMP": phase("RAMP"),
+    "PURGE": phase("CYCLE_PURGE"), "FLOW": phase("PURGE_FLOW"), "EVACUATE": phase("EVACUATE"), "COOL": phase("COOL"), "RAMP": phase("RAMP"),
 }  # fmt: skip
 
 
@@ -232,10 +232,12 @@ def test_after_a_power_failure_air_is_let_in_only_after_n2_again():
     assert holding.restarting(lost._replace(reproof=PhaseMemory(volumes=4.9999)), stricter, False)[0].state is S.RESTARTING
 
 
-def test_after_a_power_failure_a_purge_begins_anew():
-    stood = PhaseMemory(stage=1, cycles=1)
+def test_after_a_hold_a_cycle_purge_begins_anew_and_after_a_power_failure_every_purge():
+    stood = PhaseMemory(stage=1, cycles=1, volumes=2.0)
     assert holding.restarting(unit("PURGE", S.RESTARTING, power_lost=True, phase=stood), look(), False)[0].phase == PhaseMemory()
-    assert holding.restarting(unit("PURGE", S.RESTARTING, phase=stood), look(), False)[0].phase == stood
+    assert holding.restarting(unit("PURGE", S.RESTARTING, phase=stood), look(), False)[0].phase == PhaseMemory()
+    assert holding.restarting(unit("FLOW", S.RESTARTING, power_lost=True, phase=stood), look(), False)[0].phase == PhaseMemory()
+    assert holding.restarting(unit("FLOW", S.RESTARTING, phase=stood), look(), False)[0].phase == stood
     assert holding.restarting(unit("COOL", S.RESTARTING, power_lost=True, phase=stood), look(), False)[0].phase == stood
 
 

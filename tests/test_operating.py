@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.actions import operating
 from controller.command import Command, Start
 from controller.image import Atmosphere, Mode
 from controller.intake import command_of
@@ -19,7 +20,7 @@ from controller.recipe.states import UnitState, Verb
 from controller.recorder import MEMORY
 from controller.roles import Role
 from controller.scan import power_return, scan
-from tests.images import image
+from tests.images import BAD, image
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "recipes" / "trial-short.toml").read_text("utf-8")
@@ -145,6 +146,34 @@ def test_cool_cannot_be_skipped_hot_and_a_leak_test_not_gone_back_to():
     assert "allowed below 60 degC" in answers[0][1]
     _, answers, _ = one(running(RAMP), command(Verb.BACK, 2, phase=LEAK), **HOT)
     assert "LEAK_TEST measures cold only" in answers[0][1]
+
+
+@pytest.mark.parametrize(("index", "to", "heated", "changed", "refused"), [
+    (SOAK, OPERATOR, True, HOT, True),
+    (SOAK, OPERATOR, True, {"load_core_c": BAD}, True),  # nobody knows how hot it is
+    (SOAK, OPERATOR, True, {}, False),
+    (SOAK, OPERATOR, False, HOT, False),  # warm from outside: it has given off nothing
+    (SOAK, EVACUATE, True, HOT, False),
+    (COOL, CURE, True, HOT, False),
+])  # fmt: skip
+def test_back_shuts_no_hot_load_in(index, to, heated, changed, refused):
+    _, answers, _ = one(running(index, was_heated=heated), command(Verb.BACK, 2, phase=to), **COLD_VACUUM | changed)
+    assert [accepted for accepted, _ in answers] == [not refused]
+    assert ("would shut a hot load in" in answers[0][1]) is refused
+
+
+ENDING = '[[phase]]\nkind = "END"'
+VENTED = '[[phase]]\nkind = "VENT"\ntimeout_min = 30.0\n\n'
+
+
+def test_back_to_a_phase_from_which_the_way_leads_into_a_shut_chamber_is_refused_unless_it_cools_first():
+    shut_in, recipe = operating._shut_in, SOURCED.recipe
+    assert shut_in(recipe, OPERATOR, SOAK) == OPERATOR
+    assert shut_in(recipe, EVACUATE, SOAK) is None
+    assert shut_in(recipe, RAMP, COOL) is None
+    vented = parse_recipe(TEXT.replace(ENDING, VENTED + ENDING, 1), "vented").recipe
+    assert shut_in(vented, CURE, END + 1) is None  # COOL comes first
+    assert shut_in(vented, COOL + 1, END + 1) == COOL + 1
 
 
 def test_back_begins_an_earlier_phase_anew():

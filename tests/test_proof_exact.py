@@ -2,12 +2,13 @@
 
 import pytest
 
-from controller.interlocks.atmosphere import Proof
+from controller.interlocks.atmosphere import Proof, lost
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
 from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
 from tests.images import BAD, image
+from tests.test_interlocks import at_c
 
 LIMITS = Limits(
     proof_mbar=100.0, proof_s=60.0, proof_cycles=2, cycle_low_mbar=60.0, cycle_high_mbar=300.0, proof_volumes=4.0, proof_o2_pct=2.0,
@@ -42,7 +43,11 @@ SHOWN = Proof(3, False, 5.0, 70.0, True, 7, 0.0, 3, 5.0, True, True, CALM)
 def test_air_leaves_nothing_of_the_proof_after_half_a_second(changed):
     flicker = scan(SHOWN, dt_s=0.25, **changed)
     assert flicker == SHOWN._replace(open_s=0.25)
-    assert scan(flicker, dt_s=0.25, **changed) == NOTHING._replace(open_s=0.5)
+    washed = (3, 5.0) if "vent_valve_closed" in changed else (0, 0.0)  # what was washed out stays out when only the vent opens (I19)
+    gone = NOTHING._replace(open_s=0.5, cycles_since_heat=washed[0], volumes_since_heat=washed[1])
+    assert scan(flicker, dt_s=0.25, **changed) == gone
+    assert scan(flicker, dt_s=0.25, heating=True, **changed) == NOTHING._replace(open_s=0.5)
+    assert scan(flicker, dt_s=0.25, plc_boot_id=8, **changed) == NOTHING._replace(open_s=0.5, boot_id=8)
     assert scan(flicker, dt_s=0.25).open_s == 0.0
     assert scan(scan(flicker, dt_s=0.25), dt_s=0.25, **changed).open_s == 0.25
 
@@ -69,26 +74,95 @@ def test_what_cannot_be_seen_proves_nothing_and_takes_no_cycle_away(changed):
     assert scan(SHOWN, **changed) == SHOWN._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
 
 
+def fed(nm3, pressure):
+    """Return the image of a chamber that is filled with N2: what FT-402 shows in the scan in which ``pressure`` is reached."""
+    return {"n2_valve_open": True, "n2_valve_closed": False, "n2_flow_nm3_h": 3600.0 * nm3, **at(pressure)}
+
+
 def test_a_cycle_goes_down_to_the_low_line_and_up_to_the_high_one():
     assert not scan(NOTHING, **at(60.1)).evacuated
     low = scan(NOTHING, **at(60.0))
     assert (low.evacuated, low.cycles) == (True, 0)
-    between = scan(low, **at(299.9))
+    between = scan(low, **fed(0.45, 299.9))
     assert (between.evacuated, between.cycles, between.cycles_since_heat) == (True, 0, 0)
-    high = scan(between, **at(300.0))
+    high = scan(between, **fed(0.0, 300.0))
     assert (high.evacuated, high.cycles, high.cycles_since_heat) == (False, 1, 1)
-    assert scan(high, **at(1013.0)).cycles == 1
-    assert scan(scan(high, **at(50.0)), **at(400.0))[0:1] == (2,)
+    full = scan(high, **fed(1.5, 1013.0))
+    assert full.cycles == 1
+    assert scan(scan(full, **at(50.0), **PUMPED), **fed(0.7, 400.0)).cycles == 2
 
 
 def test_heat_ends_what_was_washed_out_since_heat_and_not_the_proof():
-    hot = scan(SHOWN._replace(evacuated=True), heating=True, **at(400.0))
+    low = SHOWN._replace(evacuated=True, low_mbar=60.0)
+    hot = scan(low, heating=True, **fed(0.7, 400.0))
     assert (hot.cycles, hot.cycles_since_heat, hot.volumes, hot.volumes_since_heat) == (4, 0, 5.0, 0.0)
-    after = scan(hot, **{**FLOWING, **at(1013.0)})
+    after = scan(hot, **{**FLOWING, **fed(1.0, 1013.0)})
     assert (after.cycles_since_heat, after.volumes_since_heat) == (0, 0.5)
-    assert scan(after, **{**FLOWING, **at(1013.0)}).volumes_since_heat == 1.0
-    again = scan(scan(after, **at(50.0)), **at(400.0))
+    after = scan(after, **{**FLOWING, **fed(1.0, 1013.0)})
+    assert after.volumes_since_heat == 1.0
+    again = scan(scan(after, **at(50.0), **PUMPED), **fed(0.7, 400.0))
     assert (again.cycles, again.cycles_since_heat) == (5, 1)
+
+
+PUMPED = {"vac_valve_open": True, "vac_valve_closed": False}
+NEEDS_NM3 = 0.75 * 2.0 * (300.0 - 60.0) / 1013.25 * 273.15 / (273.15 + 23.0)  # three quarters of what 2 m3 of 23 degC hold more
+AIRED = SHOWN._replace(cycles=0, evacuated=False, volumes=0.0, low_s=0.0, leak_ok=False, vacuum_proven=False, inert_proven=False)
+
+
+@pytest.mark.parametrize(("nm3", "changed", "cycles"), [
+    (1.001 * NEEDS_NM3, {}, 4),
+    (0.999 * NEEDS_NM3, {}, 0),
+    (NEEDS_NM3 * 296.15 / 473.15 * 1.001, at_c(200.0), 4),  # a warm chamber needs less
+    (NEEDS_NM3 * 296.15 / 473.15 * 0.999, at_c(200.0), 0),
+    (1.1 * NEEDS_NM3 * 296.15 / 273.15, dict.fromkeys(at_c(0.0), BAD), 4),  # of unknown temperature, as of one at 0 degC
+    (NEEDS_NM3, dict.fromkeys(at_c(0.0), BAD), 0),
+    (2.0 * NEEDS_NM3, {"n2_valve_open": False}, 0),  # a meter that shows what cannot flow
+])  # fmt: skip
+def test_a_rise_is_a_cycle_as_far_as_the_n2_meter_accounts_for_it_and_otherwise_air(nm3, changed, cycles):
+    low = SHOWN._replace(evacuated=True, low_mbar=60.0, low_s=0.0)
+    after = scan(low, **{**fed(nm3, 300.0), **changed})
+    assert (after.cycles, after.volumes, after.leak_ok) == (cycles, 5.0 if cycles else 0.0, bool(cycles))
+    assert (after.evacuated, after.vacuum_proven, after.inert_proven) == (False, False, False)
+
+
+def test_air_that_comes_in_after_the_cycle_ends_the_proof_too():
+    filled = scan(SHOWN._replace(evacuated=True, low_mbar=60.0), **fed(0.5, 310.0))
+    assert filled.cycles == 4
+    assert scan(filled, **at(390.0)).cycles == 4
+    assert scan(filled, **at(1013.0))[:7] == AIRED[:7]
+
+
+def test_a_rise_of_fifty_mbar_needs_no_n2():
+    closed = SHOWN._replace(low_mbar=960.0)
+    assert scan(closed, **at(1010.0)).cycles == 3
+    assert scan(closed, **at(1010.1)).cycles == 0
+
+
+def test_what_is_fed_past_a_meter_that_does_not_read_is_no_cycle_and_no_air():
+    low = SHOWN._replace(evacuated=True, low_mbar=60.0)
+    blind = scan(low, **{**fed(0.0, 250.0), "n2_flow_nm3_h": BAD})
+    assert (blind.evacuated, blind.low_mbar, blind.fed_nm3) == (False, 250.0, 0.0)
+    after = scan(blind, **fed(0.3, 400.0))
+    assert (after.cycles, after.leak_ok) == (3, True)
+
+
+def test_the_rise_counts_from_the_lowest_pressure_since_the_pump_worked():
+    drawn = scan(NOTHING._replace(low_mbar=14.0, fed_nm3=2.0), **at(900.0), **PUMPED)
+    assert (drawn.low_mbar, drawn.fed_nm3) == (900.0, 0.0)
+    for pressure, lowest in ((50.0, 50.0), (55.0, 50.0), (40.0, 40.0)):
+        drawn = scan(drawn, **at(pressure), **PUMPED)
+        assert (drawn.low_mbar, drawn.fed_nm3) == (lowest, 0.0)
+    shut = scan(drawn, **at(39.0))
+    assert shut.low_mbar == 39.0
+    assert scan(shut, **at(200.0)).low_mbar == 39.0
+    filled = scan(shut, **fed(0.2, 150.0))
+    assert (filled.low_mbar, filled.fed_nm3) == (39.0, pytest.approx(0.2))
+    assert scan(NOTHING, **at(1000.0), **PUMPED).low_mbar == 1000.0
+    assert scan(NOTHING, **fed(0.1, 900.0)).low_mbar == 900.0
+
+
+def test_a_lost_vacuum_leaves_nothing_of_the_proof_but_what_was_washed_out():
+    assert lost(SHOWN) == AIRED._replace(leak_ok=True)
 
 
 def test_volumes_are_flow_by_time_over_the_chamber():

@@ -16,7 +16,7 @@ from controller.interlocks.limits import Limits
 from controller.interlocks.rule import BLOCKS_START, Effect, Reset
 from controller.interlocks.table import RULES
 from controller.recipe.states import UnitState, Verb
-from sim.bench import Rig
+from sim.bench import Rig, answers
 from sim.faults import clear
 from tests.causes import (
     NOTHING,
@@ -291,7 +291,7 @@ def test_without_a_cause_no_row_holds_or_aborts(name):
     assert [rule for rule in rules if BY_ID[rule].effect & (STOPPING | Effect.SUSPEND)] == []
 
 
-def test_a_lost_vacuum_is_reset_while_held_once_n2_has_filled_the_chamber_and_the_batch_goes_on():
+def test_a_lost_vacuum_is_reset_while_held_once_n2_has_filled_the_chamber_and_the_oven_must_be_shown_tight_again():
     rig = prepared("vacuum")
     leak = leaks(5e6)
     leak.begin(rig)
@@ -314,10 +314,31 @@ def test_a_lost_vacuum_is_reset_while_held_once_n2_has_filled_the_chamber_and_th
     rig.step()
     assert "I6" not in rig.step().verdict.active
     rig.ask(Verb.RESTART)
+    rig.step()
+    assert "go back to LEAK_TEST" in str(answers(rig)[-1]["answer"])
+    assert rig.record.unit_state is UnitState.HELD
+    assert (rig.memory.proof.cycles, rig.memory.proof.leak_ok, rig.memory.proof.proven) == (0, False, False)
+    assert rig.unsafe == []
+
+
+def test_a_vacuum_that_only_its_gauges_lost_is_proven_anew_with_n2_and_the_batch_goes_on():
+    rig = prepared("vacuum")
+    lost = shows(**dict.fromkeys(GAUGES, nan))
+    lost.begin(rig)
+    assert runs(rig, None, 60, until="I6") is not None
+    lost.end(rig)
+    for _ in range(300):
+        rig.step()
+        if "I6" not in rig.memory.interlocks.cause:
+            break
+    assert (rig.memory.proof.cycles, rig.memory.proof.leak_ok) == (0, True)
+    rig.ask(Verb.RESET)
+    rig.ask(Verb.RESTART)
     for _ in range(1800):
         if rig.step().unit_state is UnitState.RUNNING:
             break
     assert rig.record.unit_state is UnitState.RUNNING
+    assert rig.memory.proof.cycles >= rig.settings.limits.proof_cycles
     assert rig.memory.proof.proven
     assert rig.unsafe == []
 

@@ -122,19 +122,41 @@ def _refuse_back(moment: Moment, command: Command) -> str:
     hottest_c, open_c = moment.process.hottest_c, moment.settings.equipment.open_c
     if target.kind == "LEAK_TEST" and (hottest_c is None or hottest_c >= open_c):
         return f"LEAK_TEST measures cold only: the hottest reading must be below {open_c:g} degC (I13)"
+    if (
+        unit.was_heated
+        and (hottest_c is None or hottest_c >= open_c)
+        and (shut := _shut_in(batch.recipe, to, unit.phase_index)) is not None
+    ):
+        return f"phase {shut} ({batch.recipe.phase[shut].kind}) would shut a hot load in: the hottest reading must be below {open_c:g} degC"
     return _refuse_heat(memory, batch.recipe, to, unit.state)
+
+
+def _shut_in(recipe: Recipe, to: int, index: int) -> int | None:
+    """Return the first phase from ``to`` on that keeps no inert gas; None when a COOL, or the phase that runs now, comes first."""
+    for place in range(to, index):
+        phase = recipe.phase[place]
+        if phase.kind == "COOL":
+            return None
+        if phase.kind == "VENT" or (isinstance(phase, ThermalPhase) and phase.shut):
+            return place
+    return None
 
 
 def _refuse_heat(memory: Memory, recipe: Recipe, to: int, state: UnitState) -> str:
     """Return why the heat that follows phase ``to`` would have no proof."""
-    needs = proves_for(recipe, to)
-    if needs is None or memory.proof.proven:
-        return ""
-    if needs.atmosphere == "VACUUM" and not memory.proof.leak_ok:
-        return "the leak test counts no more since the oven was open; go back to LEAK_TEST"
-    if state is UnitState.RUNNING:
+    if refused := not_tight(memory, recipe, to):
+        return refused
+    if state is UnitState.RUNNING and proves_for(recipe, to) is not None and not memory.proof.proven:
         return "the atmosphere is not proven (I5): HOLD first, then BACK; RESTART proves it again"
     return ""
+
+
+def not_tight(memory: Memory, recipe: Recipe, to: int) -> str:
+    """Return why the vacuum that phase ``to`` needs for heat cannot be proven: air came in since the leak test."""
+    needs = proves_for(recipe, to)
+    if needs is None or memory.proof.proven or needs.atmosphere != "VACUUM" or memory.proof.leak_ok:
+        return ""
+    return "the leak test counts no more since air came in; go back to LEAK_TEST, which measures cold"
 
 
 def _back(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:

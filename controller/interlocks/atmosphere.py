@@ -5,8 +5,11 @@ from typing import Final, NamedTuple
 from controller.image import Inputs, Process
 from controller.interlocks import gauges as watching
 from controller.interlocks.limits import Limits
+from controller.units import ATMOSPHERE_MBAR, ZERO_C_K
 
 OPEN_S: Final = 0.5
+FED_SHARE: Final = 0.75  # of the N2 that a rise needs, which FT-402 must have shown: free volume and gas temperature are not exact
+FED_BAND_MBAR: Final = 50.0  # a rise up to this needs none: gas that warms, film that gives off
 
 
 class Proof(NamedTuple):
@@ -24,6 +27,9 @@ class Proof(NamedTuple):
     vacuum_proven: bool = False
     inert_proven: bool = False
     gauges: watching.Watch = watching.Watch()
+    drawn: bool = False  # at or below the proof pressure, and no N2 let in since: whatever raises it is air or vapour (I6)
+    low_mbar: float | None = None  # lowest pressure since the pump last worked on the chamber
+    fed_nm3: float = 0.0  # N2 that FT-402 has shown since then
 
     @property
     def proven(self) -> bool:
@@ -43,22 +49,32 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
 
     It starts again at nothing when a door switch or the vent does not say "closed", whatever the gauges read, and when the PLC was
     restarted (nobody watched). Without an image or a pressure nothing is counted and nothing proven. On the inert path O2 must be *valid*
-    and below the limit; a reading under vacuum is no evidence.
+    and below the limit; a reading under vacuum is no evidence. A rise that the N2 meter does not account for is air: it is no cycle, and
+    ends the proof and that of the leak test.
     """
     boot_id, pressure = inputs.plc_boot_id.value, process.pressure_mbar
     if boot_id is None or pressure is None:
         proof = proof._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
     if boot_id is None:
         return proof
-    opened = inputs.door_closed_a.value is not True or inputs.door_closed_b.value is not True or inputs.vent_valve_closed.value is not True
+    door = inputs.door_closed_a.value is not True or inputs.door_closed_b.value is not True
+    opened = door or inputs.vent_valve_closed.value is not True
     open_s = proof.open_s + inputs.dt_s if opened else 0.0
     if opened and open_s < OPEN_S:  # a switch may flicker; heat is forbidden meanwhile by I3
         return proof._replace(open_s=open_s)
     if opened or boot_id != proof.boot_id:
-        return Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges)
+        after = Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges)
+        if door or heating or boot_id != proof.boot_id:
+            return after
+        # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19)
+        return after._replace(cycles_since_heat=proof.cycles_since_heat, volumes_since_heat=proof.volumes_since_heat)
     if pressure is None:
         return proof._replace(open_s=0.0)
-    counted = proof.evacuated and pressure >= limits.cycle_high_mbar
+    proof = _fed(proof, inputs, pressure)
+    high = pressure >= limits.cycle_high_mbar
+    if high and not _accounted(proof, chamber_m3, process, pressure):
+        proof = lost(proof)._replace(leak_ok=False)
+    counted = proof.evacuated and high
     evacuated = not counted and (proof.evacuated or pressure <= limits.cycle_low_mbar)
     cycles = proof.cycles + counted
     sent = 0.0
@@ -82,4 +98,36 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         low_s >= limits.proof_s and cycles >= limits.proof_cycles and proof.leak_ok,
         o2_ok and purged,
         proof.gauges,
+        inputs.n2_valve_open.value is not True and (proof.drawn or pressure <= limits.proof_mbar),
+        proof.low_mbar,
+        proof.fed_nm3,
     )
+
+
+def lost(proof: Proof) -> Proof:
+    """Return what is left of the proof when air has come in through no door and no vent: nothing, until it is all shown anew."""
+    return proof._replace(cycles=0, evacuated=False, volumes=0.0, low_s=0.0, vacuum_proven=False, inert_proven=False)
+
+
+def _fed(proof: Proof, inputs: Inputs, pressure_mbar: float) -> Proof:
+    """Return the proof with the pressure from which a rise counts and the N2 that was fed since; both begin anew whenever the pump works.
+
+    What is fed while the meter does not read is not known: no cycle, and the rise counts from there on.
+    """
+    low_mbar, flow = proof.low_mbar, inputs.n2_flow_nm3_h.value
+    if inputs.vac_valve_open.value is True:
+        anew = low_mbar is None or proof.fed_nm3 > 0.0
+        return proof._replace(low_mbar=pressure_mbar if anew or low_mbar is None else min(low_mbar, pressure_mbar), fed_nm3=0.0)
+    if inputs.n2_valve_open.value is not True:
+        return proof._replace(low_mbar=pressure_mbar if low_mbar is None else min(low_mbar, pressure_mbar))
+    if flow is None:
+        return proof._replace(evacuated=False, low_mbar=pressure_mbar, fed_nm3=0.0)
+    return proof._replace(low_mbar=pressure_mbar if low_mbar is None else low_mbar, fed_nm3=proof.fed_nm3 + flow / 3600.0 * inputs.dt_s)
+
+
+def _accounted(proof: Proof, chamber_m3: float, process: Process, pressure_mbar: float) -> bool:
+    """Return whether the N2 that was fed accounts for the rise; a warm chamber needs less, one of unknown temperature all of it."""
+    rise_mbar = pressure_mbar - (pressure_mbar if proof.low_mbar is None else proof.low_mbar)
+    warmest_c = max((temp_c for temp_c in (process.zone_max_c, process.load_max_c) if temp_c is not None), default=0.0)
+    needs_nm3 = chamber_m3 * rise_mbar / ATMOSPHERE_MBAR * ZERO_C_K / (ZERO_C_K + warmest_c)
+    return rise_mbar <= FED_BAND_MBAR or proof.fed_nm3 >= FED_SHARE * needs_nm3

@@ -49,11 +49,30 @@ def _needs_o2(v: View) -> bool:
     return v.phase.inert and v.phase.heating
 
 
+def _warm(v: View) -> bool:
+    """Return whether the load may be too hot to be opened."""
+    return v.process.hottest_c is None or v.process.hottest_c >= v.equipment.open_c
+
+
+def _vapour(v: View) -> bool:
+    """Return whether solvent may be in hot gas: the phase says so, or what was heated is hot, in whichever phase and state."""
+    return v.phase.vapour or (v.phase.heated and _warm(v))
+
+
+def _inerted(v: View) -> bool:
+    """Return whether the gas must be inert, so that a valid reading of O2 counts: a hot chamber that nobody lets air into."""
+    return (v.phase.inert and v.phase.vapour) or (v.phase.heated and not v.phase.air and not _door_open(v) and _warm(v))
+
+
 def _vacuum_lost(v: View) -> bool | None:
-    """Return whether air may come in; once the row stands, until N2 has filled the chamber, whatever the hold makes of the set points."""
-    if v.phase.vacuum and v.phase.vapour:
-        return _above(v.process.pressure_mbar, v.limits.proof_mbar)
-    return "I6" in v.active and v.phase.vapour and _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar)
+    """Return whether air may come in: the vacuum that a phase asks for, or that was drawn over a hot load, rises without N2.
+
+    Once the row stands it does so until N2 has filled the chamber, whatever becomes of phase, set points and temperature.
+    """
+    if "I6" in v.active and (v.phase.vapour or v.phase.heated):
+        return _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar)
+    watched = (v.phase.vacuum and v.phase.vapour) or (v.proof.drawn and _vapour(v))
+    return watched and _above(v.process.pressure_mbar, v.limits.proof_mbar)
 
 
 def _no_n2_flows(v: View) -> bool | None:
@@ -159,8 +178,7 @@ def _services_lost(v: View) -> bool | None:
 
 
 def _services_lost_hot(v: View) -> bool | None:
-    warm = v.process.hottest_c is None or v.process.hottest_c >= v.equipment.open_c
-    return (v.phase.heating or (v.phase.running and warm)) and _services_lost(v)
+    return (v.phase.heating or (v.phase.running and _warm(v))) and _services_lost(v)
 
 
 def _contradicts(wanted: bool, opened: bool | None, closed: bool | None) -> bool | None:
@@ -283,10 +301,10 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I6N", "no N2 flows in after a pressure rise", ABORT | P_HEAT, MANUAL, 30, False, _no_n2_flows,
          lambda v: v.inputs.n2_flow_nm3_h.value),
     Rule("I7W", "O2 in the chamber is rising", W, AUTO, 10, False,
-         lambda v: v.phase.inert and v.phase.vapour and _over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2),
+         lambda v: _inerted(v) and _over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2),
          lambda v: v.process.o2_pct),
     Rule("I7", "O2 in the chamber too high for solvent vapour", ABORT | P_HEAT | Effect.PURGE, MANUAL, 10, False,
-         lambda v: v.phase.inert and v.phase.vapour and _above(v.process.o2_pct, v.limits.proof_o2_pct), lambda v: v.process.o2_pct),
+         lambda v: _inerted(v) and _above(v.process.o2_pct, v.limits.proof_o2_pct), lambda v: v.process.o2_pct),
     Rule("I8W", "O2 above the quality limit for bare copper", W, OPERATOR, 60, False,
          lambda v: _o2_spoils(v) and not v.phase.hold_on_o2, lambda v: v.process.o2_pct),
     Rule("I8", "O2 above the quality limit for bare copper", HOLD, OPERATOR, 60, False,

@@ -6,7 +6,7 @@ from controller.image import Atmosphere
 from controller.recipe import guard, isolation
 from controller.recipe.cold import cycle_purge, flow_purge
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
-from controller.recipe.model import LeakTest, Phase, ThermalPhase, Vent
+from controller.recipe.model import CyclePurge, LeakTest, Phase, ThermalPhase, Vent
 from controller.recipe.recovery import PURGES, hot, objection, proves_for, set_point_c
 from controller.recipe.standing import Manual, Note, UnitMemory, current, moved, stood_c
 from controller.recipe.states import Trigger, UnitState
@@ -56,7 +56,7 @@ def _toward(manual: Manual, sp_c: float, zones_c: float | None, scan: PhaseScan)
 def restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitMemory, str, tuple[Note, ...]]:
     """Prove the atmosphere again where the phase needs it, then go back to the phase with the set point at the oven's temperature."""
     phase = current(memory)
-    if isinstance(phase, LeakTest):  # a rise over a break says nothing
+    if isinstance(phase, LeakTest | CyclePurge):  # a rise over a break says nothing
         memory = memory._replace(phase=PhaseMemory())
     if memory.state_s > RESTART_LIMIT_S:
         return moved(memory, Trigger.HOLD, f"atmosphere not proven in {RESTART_LIMIT_S / 60:.0f} min; STOP, or find why (I5)")

@@ -260,6 +260,7 @@ def _proof(proof: Proof, limits: Limits, boot_id: int, out: Outputs) -> Proof:
         volumes=limits.proof_volumes if purged and not cycled else 0.0,
         low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
         cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges, limits, out),
+        drawn=proof.drawn,
     )  # fmt: skip
 
 

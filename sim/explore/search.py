@@ -10,7 +10,8 @@ they do in the core. From every node there are
 
 What is merged is said in ``canon`` and ``oven``. Merging over-approximates the oven, so that no violation is hidden by it; what
 under-approximates, so that something real is not looked at, is this: one disturbance at a time, or with ``PAIRS`` two; the regions of time
-instead of every moment; bands instead of every pressure and temperature; no bypass, edit, autotune, delayed start or running proof test.
+instead of every moment; bands instead of every pressure and temperature; N2 that its meter always accounts for; no bypass, edit, autotune,
+delayed start or running proof test.
 """
 
 from collections.abc import Callable, Iterator
@@ -203,6 +204,7 @@ def _sorted(state: UnitState, together: Together) -> tuple[Together, tuple[Verb,
 def edge(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, verbs: tuple[Verb, ...] = ()) -> Edge:
     """Return one scan from ``memory`` after ``dt_s`` with a cause and verbs."""
     disturbed = cause.of(oven)
+    memory = memory._replace(proof=memory.proof._replace(low_mbar=None, fed_nm3=0.0))  # gas changes at once: no meter accounts for it
     memory = _believing(world, memory, cause.belief)
     commands = tuple(_command(world, memory, number, verb) for number, verb in enumerate(verbs))
     after, record = scan(world.settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
