@@ -202,6 +202,43 @@ def test_a_single_coupon_is_not_held_against_others(tmp_path: Path) -> None:
     assert "--held-out" not in said
 
 
+@pytest.mark.parametrize("history", ["[[0, 345], [0.05, 345]]", "[[0, 329], [0.1, 329]]", "[[0, 400], [0.02, 400]]"])
+def test_a_coupon_hotter_than_the_model_is_calibrated_with_a_warning(tmp_path: Path, history: str) -> None:
+    text = "lot = 'L1'\n" + coupon("A", f"history = {history}", 70.0)
+    said = calibrate(written(tmp_path / "lab.toml", text), [], "2026-11-22").warnings
+    assert [one for one in said if "327 degC, where the model ends: A" in one]
+
+
+def test_fractions_are_not_taken_for_percent(tmp_path: Path) -> None:
+    two = (
+        "lot = 'L1'\n"
+        + coupon("A", "history = [[0, 240], [2, 240]]", 0.45, 0.05)
+        + coupon("B", "history = [[0, 240], [5, 240]]", 0.67, 0.05)
+    )
+    with pytest.raises(FileError, match=r"coupons\.1\.insoluble_pct = 0\.67: percent, not a fraction\?"):
+        calibrate(written(tmp_path / "lab.toml", two), [], "2026-11-22")
+    assert (
+        calibrate(written(tmp_path / "lab.toml", two.replace("0.67", "1.67")), [], "2026-11-22").parameters.coupon[0].insoluble_pct == 0.45
+    )
+
+
+def test_coupons_without_gel_become_no_parameter_set(tmp_path: Path) -> None:
+    none = coupon("A", "history = [[0, 240], [2, 240]]", 0.0) + coupon("B", "history = [[0, 255], [2, 255]]", 0.0)
+    lab, out = written(tmp_path / "lab.toml", "lot = 'L1'\n" + none), tmp_path / "set.toml"
+    assert "coupons = '0.0 effective coupons': at least 0.5: of the rate they say nothing" in str(run(lab, "--out", out).exception)
+    assert not out.exists()
+    assert "no parameter set: coupons = '0.0 effective coupons'" in run(lab).output
+    assert len(json.loads(run(lab, "--json").output)["refused"]) == 1
+
+
+def test_a_prior_of_another_solvent_is_refused(tmp_path: Path) -> None:
+    first = tmp_path / "1.toml"
+    parameter_set.write(calibrate(written(tmp_path / "lab.toml", ladder()), [], "2026-11-22").parameters, first)
+    other = written(tmp_path / "b.toml", "lot = 'L2'\nsolvent = 'DMAc'\n" + coupon("B1", "history = [[0, 245], [5, 245]]", 60.0))
+    with pytest.raises(FileError, match=r"solvent = 'DMAc': NMP, from which the film of the prior 1\.toml was cast"):
+        calibrate(other, [], "2026-11-22", prior_path=first)
+
+
 def test_an_outlier_is_named(tmp_path: Path) -> None:
     right = calibrate(written(tmp_path / "right.toml", ladder()), [], "2026-11-22")
     assert not [said for said in right.warnings if "foretell" in said]

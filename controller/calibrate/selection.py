@@ -62,9 +62,18 @@ def pieces_of(lab: Lab, chosen: list[int], journals: tuple[JournalUsed, ...], fi
             if error.file != file:
                 raise
             problems += error.problems
+    problems += _fractions(lab, chosen)
     if problems:
         raise FileError(file, problems)
     return pieces
+
+
+def _fractions(lab: Lab, chosen: list[int]) -> list[Problem]:
+    """Return the insoluble contents when every one looks like a fraction; one alone may be a film that has hardly begun to gel."""
+    given = {f"coupons.{i}.insoluble_pct": lab.coupons[i].insoluble_pct or 0.0 for i in chosen}
+    if len(given) < 2 or not all(0 < value <= 1 for value in given.values()):
+        return []
+    return [Problem(key, value, "percent, not a fraction? all that are given are at most 1 %") for key, value in given.items()]
 
 
 def _assay_problems(coupon: Coupon, first: dict[str, str | int | float], key: str) -> list[Problem]:

@@ -35,7 +35,8 @@ def as_json(found: Calibration) -> dict[str, Any]:
     """Return a calibration for machines: the parameter set, what was kept back, the warnings."""
     said = found.parameters.model_dump(mode="json", exclude={"estimator"})
     said["estimator"] = found.parameters.estimator.model_dump(mode="json", exclude_unset=True)
-    return {"parameters": said, "held_out": [_held_out(row) for row in found.held_out], "warnings": list(found.warnings)}
+    kept_back, refused = [_held_out(row) for row in found.held_out], [str(why) for why in found.refused]
+    return {"parameters": said, "held_out": kept_back, "warnings": list(found.warnings), "refused": refused}
 
 
 def _held_out(row: Any) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def tables(found: Calibration) -> RenderableType:
     if found.held_out:
         parts.append(_kept_back(found))
     parts += [Text(f"warning: {said}") for said in found.warnings]
+    parts += [Text(f"no parameter set: {why}") for why in found.refused]
     return Group(*parts)
 
 
