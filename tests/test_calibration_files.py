@@ -93,7 +93,7 @@ def test_a_ladder_becomes_a_parameter_set_that_the_controller_loads(tmp_path: Pa
 
 
 def test_a_parameter_set_is_never_overwritten_and_reads_back_as_it_was(tmp_path: Path) -> None:
-    lab, out = written(tmp_path / "lab.toml", ladder('lot = "L1 \\\\ ü \\" \\u007f"\nresin = "PAI"\n')), tmp_path / "set.toml"
+    lab, out = written(tmp_path / "lab\x7f.toml", ladder('lot = "L1 \\\\ ü \\""\nresin = "PAI"\n')), tmp_path / "set.toml"
     found = calibrate(lab, [], "2026-11-22").parameters
     parameter_set.write(found, out)
     before = out.read_bytes()
@@ -239,6 +239,54 @@ def test_a_prior_of_another_solvent_is_refused(tmp_path: Path) -> None:
         calibrate(other, [], "2026-11-22", prior_path=first)
 
 
+def test_the_next_reader_of_a_set_sees_its_warnings(tmp_path: Path) -> None:
+    lab, out = written(tmp_path / "lab.toml", ladder(A4=35.0)), tmp_path / "set.toml"
+    parameter_set.write(calibrate(lab, [], "2026-11-22").parameters, out)
+    assert [said for said in read(out)[0].warnings if said.startswith("A4 -")]
+    shown = run("--show", out)
+    assert "set.toml: warning: A4 -" in shown.output
+    assert json.loads(run("--show", out, "--json").output)["drift"][0]["warnings"] == list(read(out)[0].warnings)
+    line = next(line for line in out.read_text().splitlines() if line.startswith("warnings = "))
+    old = written(tmp_path / "old.toml", out.read_text().replace(line + "\n", ""))
+    assert read(old)[0].warnings == ()
+
+
+@pytest.mark.parametrize("key", ["name", "position", "lot"])
+@pytest.mark.parametrize("code", ["\\u001b[31m", "\\u009b31m", "\\n"])
+def test_a_name_that_a_terminal_would_obey_is_refused(tmp_path: Path, key: str, code: str) -> None:
+    text = f'[[coupons]]\n{key} = "a{code}b"\n' + ("" if key == "position" else "position = 'x'\n") + ASSAY
+    with pytest.raises(FileError, match=rf"coupons\.0\.{key} = .*must have no control characters") as refused:
+        read_lab_file(written(tmp_path / "lab.toml", text))
+    assert str(refused.value).isprintable()
+
+
+def test_how_a_result_below_the_limit_of_detection_is_written_is_said(tmp_path: Path) -> None:
+    text = coupon("A", "history = [[0, 240], [5, 240]]\nresidual_wt_pct = '<0.1'", 55.0)
+    with pytest.raises(FileError, match=r"residual_wt_pct = '<0\.1': .*write 0, and the limit as residual_limit_wt_pct \(coupon 'A'\)"):
+        read_lab_file(written(tmp_path / "lab.toml", text))
+    lab, _ = read_lab_file(written(tmp_path / "lab.toml", text.replace("'<0.1'", "0\nresidual_limit_wt_pct = 0.1")))
+    assert (lab.coupons[0].residual_wt_pct, lab.coupons[0].residual_limit_wt_pct) == (0.0, 0.1)
+
+
+@pytest.mark.parametrize("coupons", ["coupons = 3\n", "coupons = [1]\n", "coupons = [{ name = 3 }]\n", "[coupons]\nname = 'A'\n"])
+def test_coupons_that_are_none_have_no_name_in_the_error(tmp_path: Path, coupons: str) -> None:
+    with pytest.raises(FileError, match="coupons") as refused:
+        read_lab_file(written(tmp_path / "lab.toml", coupons))
+    assert "(coupon" not in str(refused.value)
+
+
+def test_a_coupon_that_was_only_weighed_cannot_be_kept_back_and_that_is_said(tmp_path: Path) -> None:
+    only = f"\n[[coupons]]\nname = 'E'\nposition = 'oven'\nhistory = [[0, 150], [2, 150]]\nresidual_wt_pct = 2.5\n{ASSAY}"
+    with pytest.raises(FileError, match="--held-out = 'E': has no insoluble_pct, which alone is foretold"):
+        calibrate(written(tmp_path / "lab.toml", ladder() + only), [], "2026-11-22", held_out=["E"])
+
+
+def test_residual_solvent_of_a_coupon_of_a_roll_is_not_learnt_from_and_that_is_said(tmp_path: Path, journal: Path) -> None:
+    text = ladder() + coupon("core 490 m", "batch = 7\nzone = 'core'\nresidual_wt_pct = 0.4", 48.0)
+    said = calibrate(written(tmp_path / "lab.toml", text), [journal], "2026-11-22").warnings
+    assert "residual solvent of core 490 m is not learnt from: a roll dries through its gaps" in said
+
+
 def test_an_outlier_is_named(tmp_path: Path) -> None:
     right = calibrate(written(tmp_path / "right.toml", ladder()), [], "2026-11-22")
     assert not [said for said in right.warnings if "foretell" in said]
@@ -313,6 +361,7 @@ def test_a_mistake_in_the_laboratory_file_is_named(tmp_path: Path, right: str, w
         calibrate(lab, [], "2026-11-22")
     assert "lab.toml: " in str(refused.value)
     assert said in str(refused.value)
+    assert ("coupons.0.insoluble_" not in said) or "(coupon 'A')" in str(refused.value)
 
 
 def test_coupons_of_different_assays_or_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -45,8 +45,12 @@ class Calibration(NamedTuple):
     parameters: ParameterSet
     prior_sd: tuple[float, ...]
     held_out: tuple[HeldOut, ...]
-    warnings: tuple[str, ...]
     refused: tuple[Problem, ...]  # why no controller may learn from it
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what a person should know before believing it."""
+        return self.parameters.warnings
 
 
 def calibrate(
@@ -68,7 +72,7 @@ def calibrate(
         raise FileError("journals", [Problem("file name", ", ".join(twice), "each journal must have a name of its own")])
     journals = tuple(survey(path) for path in journal_paths)
     pieces = pieces_of(lab, chosen, journals, file)
-    kept_back = keep_back(pieces, held_out, file)
+    kept_back = keep_back(lab, pieces, held_out, file)
     used = [piece for piece in pieces if piece not in kept_back]
     alone = weighed_alone(lab, lot, used, file)
     marks = [_mark(lot, piece) for piece in (*used, *(piece for piece in alone if piece.coupon.insoluble_pct is None))]
@@ -88,24 +92,23 @@ def calibrate(
     posterior = bayes.update(prior, evidence)
     rows, effective, span_k = _rows(used, evidence, prior, posterior)
     told = _told(wetted(kept_back, dry, learnt, lab.solvent), lab.solvent, prior, posterior)
-    section = dried.drying_of(dry, learnt)
+    section, weighed, pairs = dried.drying_of(dry, learnt), dried.rows_of(alone, learnt), apart(used, rows, evidence, prior)
+    said = [*warnings.of_assay(pieces), *warnings.of_belief(prior, posterior, rows, effective, span_k, parent), *warnings.of_pairs(pairs)]
+    said += [*warnings.of_drying(alone, weighed, learnt), *warnings.of_rolls(lab, lot)]
     parameters = ParameterSet(
         version=1 if parent is None else parent.version + 1, date=lab.date or date, lot=lot, resin=lab.resin or "not named",
         parent="" if prior_path is None else prior_path.name, parent_sha256=parent_sha256, lab=lab_path.name, lab_sha256=lab_sha256,
-        held_out=tuple(piece.name for piece in kept_back), estimator=settings_of(posterior, section, lab.solvent),
+        held_out=tuple(piece.name for piece in kept_back), warnings=tuple(said), estimator=settings_of(posterior, section, lab.solvent),
         posterior=_belief(posterior, effective), drying=section, learnt=tuple(known + marks), journal=_journals(used, journals),
-        coupon=rows, weighed=dried.rows_of(alone, learnt),
+        coupon=rows, weighed=weighed,
     )  # fmt: skip
-    pairs = apart(used, rows, evidence, prior)
-    said = [*warnings.of_assay(pieces), *warnings.of_belief(prior, posterior, rows, effective, span_k, parent), *warnings.of_pairs(pairs)]
-    said += warnings.of_drying(alone, parameters.weighed, learnt)
     refused = []
     if why := contradiction(rows, pairs, evidence, posterior):
         refused.append(Problem("coupons", why, "must agree, but for one that is known; --held-out keeps a coupon back"))
     if effective < _ENOUGH:
         allowed = f"at least {_ENOUGH:g}: of the rate they say nothing that the prior does not; take some with 20-85 % insoluble"
         refused.append(Problem("coupons", f"{effective:.1f} effective coupons", allowed))
-    return Calibration(parameters, tuple(float(one) for one in np.sqrt(np.diag(prior.covariance))), told, tuple(said), tuple(refused))
+    return Calibration(parameters, tuple(float(one) for one in np.sqrt(np.diag(prior.covariance))), told, tuple(refused))
 
 
 def _not_twice(parent: ParameterSet, lot: str, used: Sequence[Piece], path: Path) -> None:

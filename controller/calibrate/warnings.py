@@ -11,6 +11,7 @@ from controller.calibrate.selection import Piece
 from controller.calibrate.weighing import FILM_UM
 from controller.estimator import drying
 from controller.estimator.calibration import ENERGY, OFFSET, TIME, Posterior, Prior, rate_arms
+from controller.journal.product import Lab
 from controller.units import celsius, kelvin
 
 _SPAN_K: Final = 10.0  # of the coupons' temperatures, for an activation energy
@@ -95,6 +96,12 @@ def _slope_learnt(prior: Prior, posterior: Posterior, rows: tuple[Evidenced, ...
     below, above = rate_arms(posterior.mean, np.array([middle_k - _SPAN_K / 2, middle_k + _SPAN_K / 2])).T
     before, after = (float((above - below) @ covariance @ (above - below)) for covariance in (prior.covariance, posterior.covariance))
     return max(0.0, 1 - after / before)
+
+
+def of_rolls(lab: Lab, lot: str) -> list[str]:
+    """Return whose residual solvent is not learnt from, because the coupon was cut from a roll."""
+    cut = [one.name or one.position for one in lab.coupons if (one.lot or lab.lot) == lot and one.residual_wt_pct is not None and one.batch]
+    return [f"residual solvent of {', '.join(cut)} is not learnt from: a roll dries through its gaps"] if cut else []
 
 
 def of_drying(alone: list[Piece], rows: tuple[Dried, ...], learnt: drying.Learnt | None) -> list[str]:

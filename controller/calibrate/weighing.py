@@ -12,7 +12,7 @@ from controller.calibrate.selection import Piece
 from controller.errors import FileError, Problem
 from controller.estimator import drying
 from controller.estimator.drying import Belief, Learnt, Weighed
-from controller.journal.product import Coupon, Lab
+from controller.journal.product import Coupon, Lab, named
 from controller.solvents import SOLVENTS
 
 READING_SD_WT_PCT: Final = 0.05  # [assume] 20 mg of film weighed to 0.01 mg
@@ -45,7 +45,7 @@ def weighed_alone(lab: Lab, lot: str, pieces: Sequence[Piece], file: str) -> lis
             problems.append(Problem(f"{key}.name", name, "each coupon needs a name of its own"))
         found.append(Piece(name, coupon, heat_of(coupon, key, (), file)))
     if problems:
-        raise FileError(file, problems)
+        raise FileError(file, named(problems, [coupon.name or coupon.position for coupon in lab.coupons]))
     return found
 
 
