@@ -93,7 +93,7 @@ def test_a_ladder_becomes_a_parameter_set_that_the_controller_loads(tmp_path: Pa
 
 
 def test_a_parameter_set_is_never_overwritten_and_reads_back_as_it_was(tmp_path: Path) -> None:
-    lab, out = written(tmp_path / "lab.toml", ladder('lot = "L1 \\\\ ü \\" \\u007f"\nresin = "PAI"\n')), tmp_path / "set.toml"
+    lab, out = written(tmp_path / "lab\x7f.toml", ladder('lot = "L1 \\\\ ü \\""\nresin = "PAI"\n')), tmp_path / "set.toml"
     found = calibrate(lab, [], "2026-11-22").parameters
     parameter_set.write(found, out)
     before = out.read_bytes()
@@ -202,6 +202,91 @@ def test_a_single_coupon_is_not_held_against_others(tmp_path: Path) -> None:
     assert "--held-out" not in said
 
 
+@pytest.mark.parametrize("history", ["[[0, 345], [0.05, 345]]", "[[0, 329], [0.1, 329]]", "[[0, 400], [0.02, 400]]"])
+def test_a_coupon_hotter_than_the_model_is_calibrated_with_a_warning(tmp_path: Path, history: str) -> None:
+    text = "lot = 'L1'\n" + coupon("A", f"history = {history}", 70.0)
+    said = calibrate(written(tmp_path / "lab.toml", text), [], "2026-11-22").warnings
+    assert [one for one in said if "327 degC, where the model ends: A" in one]
+
+
+def test_fractions_are_not_taken_for_percent(tmp_path: Path) -> None:
+    two = (
+        "lot = 'L1'\n"
+        + coupon("A", "history = [[0, 240], [2, 240]]", 0.45, 0.05)
+        + coupon("B", "history = [[0, 240], [5, 240]]", 0.67, 0.05)
+    )
+    with pytest.raises(FileError, match=r"coupons\.1\.insoluble_pct = 0\.67: percent, not a fraction\?"):
+        calibrate(written(tmp_path / "lab.toml", two), [], "2026-11-22")
+    assert (
+        calibrate(written(tmp_path / "lab.toml", two.replace("0.67", "1.67")), [], "2026-11-22").parameters.coupon[0].insoluble_pct == 0.45
+    )
+
+
+def test_coupons_without_gel_become_no_parameter_set(tmp_path: Path) -> None:
+    none = coupon("A", "history = [[0, 240], [2, 240]]", 0.0) + coupon("B", "history = [[0, 255], [2, 255]]", 0.0)
+    lab, out = written(tmp_path / "lab.toml", "lot = 'L1'\n" + none), tmp_path / "set.toml"
+    assert "coupons = '0.0 effective coupons': at least 0.5: of the rate they say nothing" in str(run(lab, "--out", out).exception)
+    assert not out.exists()
+    assert "no parameter set: coupons = '0.0 effective coupons'" in run(lab).output
+    assert len(json.loads(run(lab, "--json").output)["refused"]) == 1
+
+
+def test_a_prior_of_another_solvent_is_refused(tmp_path: Path) -> None:
+    first = tmp_path / "1.toml"
+    parameter_set.write(calibrate(written(tmp_path / "lab.toml", ladder()), [], "2026-11-22").parameters, first)
+    other = written(tmp_path / "b.toml", "lot = 'L2'\nsolvent = 'DMAc'\n" + coupon("B1", "history = [[0, 245], [5, 245]]", 60.0))
+    with pytest.raises(FileError, match=r"solvent = 'DMAc': NMP, from which the film of the prior 1\.toml was cast"):
+        calibrate(other, [], "2026-11-22", prior_path=first)
+
+
+def test_the_next_reader_of_a_set_sees_its_warnings(tmp_path: Path) -> None:
+    lab, out = written(tmp_path / "lab.toml", ladder(A4=35.0)), tmp_path / "set.toml"
+    parameter_set.write(calibrate(lab, [], "2026-11-22").parameters, out)
+    assert [said for said in read(out)[0].warnings if said.startswith("A4 -")]
+    shown = run("--show", out)
+    assert "set.toml: warning: A4 -" in shown.output
+    assert json.loads(run("--show", out, "--json").output)["drift"][0]["warnings"] == list(read(out)[0].warnings)
+    line = next(line for line in out.read_text().splitlines() if line.startswith("warnings = "))
+    old = written(tmp_path / "old.toml", out.read_text().replace(line + "\n", ""))
+    assert read(old)[0].warnings == ()
+
+
+@pytest.mark.parametrize("key", ["name", "position", "lot"])
+@pytest.mark.parametrize("code", ["\\u001b[31m", "\\u009b31m", "\\n"])
+def test_a_name_that_a_terminal_would_obey_is_refused(tmp_path: Path, key: str, code: str) -> None:
+    text = f'[[coupons]]\n{key} = "a{code}b"\n' + ("" if key == "position" else "position = 'x'\n") + ASSAY
+    with pytest.raises(FileError, match=rf"coupons\.0\.{key} = .*must have no control characters") as refused:
+        read_lab_file(written(tmp_path / "lab.toml", text))
+    assert str(refused.value).isprintable()
+
+
+def test_how_a_result_below_the_limit_of_detection_is_written_is_said(tmp_path: Path) -> None:
+    text = coupon("A", "history = [[0, 240], [5, 240]]\nresidual_wt_pct = '<0.1'", 55.0)
+    with pytest.raises(FileError, match=r"residual_wt_pct = '<0\.1': .*write 0, and the limit as residual_limit_wt_pct \(coupon 'A'\)"):
+        read_lab_file(written(tmp_path / "lab.toml", text))
+    lab, _ = read_lab_file(written(tmp_path / "lab.toml", text.replace("'<0.1'", "0\nresidual_limit_wt_pct = 0.1")))
+    assert (lab.coupons[0].residual_wt_pct, lab.coupons[0].residual_limit_wt_pct) == (0.0, 0.1)
+
+
+@pytest.mark.parametrize("coupons", ["coupons = 3\n", "coupons = [1]\n", "coupons = [{ name = 3 }]\n", "[coupons]\nname = 'A'\n"])
+def test_coupons_that_are_none_have_no_name_in_the_error(tmp_path: Path, coupons: str) -> None:
+    with pytest.raises(FileError, match="coupons") as refused:
+        read_lab_file(written(tmp_path / "lab.toml", coupons))
+    assert "(coupon" not in str(refused.value)
+
+
+def test_a_coupon_that_was_only_weighed_cannot_be_kept_back_and_that_is_said(tmp_path: Path) -> None:
+    only = f"\n[[coupons]]\nname = 'E'\nposition = 'oven'\nhistory = [[0, 150], [2, 150]]\nresidual_wt_pct = 2.5\n{ASSAY}"
+    with pytest.raises(FileError, match="--held-out = 'E': has no insoluble_pct, which alone is foretold"):
+        calibrate(written(tmp_path / "lab.toml", ladder() + only), [], "2026-11-22", held_out=["E"])
+
+
+def test_residual_solvent_of_a_coupon_of_a_roll_is_not_learnt_from_and_that_is_said(tmp_path: Path, journal: Path) -> None:
+    text = ladder() + coupon("core 490 m", "batch = 7\nzone = 'core'\nresidual_wt_pct = 0.4", 48.0)
+    said = calibrate(written(tmp_path / "lab.toml", text), [journal], "2026-11-22").warnings
+    assert "residual solvent of core 490 m is not learnt from: a roll dries through its gaps" in said
+
+
 def test_an_outlier_is_named(tmp_path: Path) -> None:
     right = calibrate(written(tmp_path / "right.toml", ladder()), [], "2026-11-22")
     assert not [said for said in right.warnings if "foretell" in said]
@@ -276,6 +361,7 @@ def test_a_mistake_in_the_laboratory_file_is_named(tmp_path: Path, right: str, w
         calibrate(lab, [], "2026-11-22")
     assert "lab.toml: " in str(refused.value)
     assert said in str(refused.value)
+    assert ("coupons.0.insoluble_" not in said) or "(coupon 'A')" in str(refused.value)
 
 
 def test_coupons_of_different_assays_or_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from controller.calibrate import parameter_set, shown
-from controller.calibrate.evaluate import calibrate, contradiction
+from controller.calibrate.evaluate import calibrate
 from controller.errors import FileError, Problem
 
 
@@ -49,8 +49,8 @@ def run(wanted: Wanted) -> tuple[RenderableType, dict[str, Any]]:
     said = shown.as_json(found)
     if wanted.out is None:
         return Group(shown.tables(found), Text("nothing written; --out FILE writes the parameter set")), said
-    if why := contradiction(found.parameters):
-        allowed = "must agree, but for one; nothing is written (without --out all is shown, --held-out keeps a coupon back)"
-        raise FileError(str(lab), [Problem("coupons", why, allowed)])
+    if found.refused:
+        unwritten = "nothing is written (without --out all is shown)"
+        raise FileError(str(lab), [why._replace(allowed=f"{why.allowed}; {unwritten}") for why in found.refused])
     said["sha256"] = parameter_set.write(found.parameters, wanted.out)
     return Group(shown.tables(found), Text(f"written: {wanted.out}, sha256 {said['sha256']}")), said

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from controller.calibrate import dried, warnings
+from controller.calibrate.contradiction import apart, contradiction
 from controller.calibrate.heat import JournalUsed, survey
 from controller.calibrate.parameter_set import Belief, Evidenced, JournalOf, ParameterSet, read, settings_of
 from controller.calibrate.selection import Piece, evidence_of, keep_back, of_lot, pieces_of
@@ -22,8 +23,8 @@ from controller.solvents import SOLVENTS
 from controller.units import celsius
 
 _ALL_LEFT_OUT: Final = 40  # up to so many coupons each is foretold by the others; beyond, none moves the belief by much
-_CONTRADICTS: Final = 6.0  # standard deviations from what the others foretell; the law's error is in them
-_SAMPLED: Final = 0.005  # share of the samples that must carry weight, ten of them: with fewer there is no posterior
+_ENOUGH: Final = 0.5  # effective coupons of a parameter set
+_SAYS_NOTHING: Final = 1.0  # information, as 1 / variance of ln rate: the literature's prior of the gel time has as much
 _SAYS_LITTLE: Final = 0.02  # share of the information below which a coupon's temperature counts for nothing
 
 
@@ -44,7 +45,12 @@ class Calibration(NamedTuple):
     parameters: ParameterSet
     prior_sd: tuple[float, ...]
     held_out: tuple[HeldOut, ...]
-    warnings: tuple[str, ...]
+    refused: tuple[Problem, ...]  # why no controller may learn from it
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what a person should know before believing it."""
+        return self.parameters.warnings
 
 
 def calibrate(
@@ -66,13 +72,18 @@ def calibrate(
         raise FileError("journals", [Problem("file name", ", ".join(twice), "each journal must have a name of its own")])
     journals = tuple(survey(path) for path in journal_paths)
     pieces = pieces_of(lab, chosen, journals, file)
-    kept_back = keep_back(pieces, held_out, file)
+    kept_back = keep_back(lab, pieces, held_out, file)
     used = [piece for piece in pieces if piece not in kept_back]
     alone = weighed_alone(lab, lot, used, file)
     marks = [_mark(lot, piece) for piece in (*used, *(piece for piece in alone if piece.coupon.insoluble_pct is None))]
     prior, dry, parent, parent_sha256 = bayes.literature(), dried.prior_of(), None, ""
     if prior_path is not None:
         parent, parent_sha256 = read(prior_path)
+        if parent.estimator.solvent != lab.solvent:
+            allowed = (
+                f"{parent.estimator.solvent}, from which the film of the prior {prior_path.name} was cast: another film dries differently"
+            )
+            raise FileError(file, [Problem("solvent", lab.solvent, allowed)])
         _not_twice(parent, lot, [*used, *alone], prior_path)
         prior, dry = parent.prior_for(lot), parent.drying.belief_for(same_lot=lot == parent.lot)
     known = [] if parent is None else list(parent.learnt)
@@ -81,26 +92,23 @@ def calibrate(
     posterior = bayes.update(prior, evidence)
     rows, effective, span_k = _rows(used, evidence, prior, posterior)
     told = _told(wetted(kept_back, dry, learnt, lab.solvent), lab.solvent, prior, posterior)
-    section = dried.drying_of(dry, learnt)
+    section, weighed, pairs = dried.drying_of(dry, learnt), dried.rows_of(alone, learnt), apart(used, rows, evidence, prior)
+    said = [*warnings.of_assay(pieces), *warnings.of_belief(prior, posterior, rows, effective, span_k, parent), *warnings.of_pairs(pairs)]
+    said += [*warnings.of_drying(alone, weighed, learnt), *warnings.of_rolls(lab, lot)]
     parameters = ParameterSet(
         version=1 if parent is None else parent.version + 1, date=lab.date or date, lot=lot, resin=lab.resin or "not named",
         parent="" if prior_path is None else prior_path.name, parent_sha256=parent_sha256, lab=lab_path.name, lab_sha256=lab_sha256,
-        held_out=tuple(piece.name for piece in kept_back), estimator=settings_of(posterior, section, lab.solvent),
+        held_out=tuple(piece.name for piece in kept_back), warnings=tuple(said), estimator=settings_of(posterior, section, lab.solvent),
         posterior=_belief(posterior, effective), drying=section, learnt=tuple(known + marks), journal=_journals(used, journals),
-        coupon=rows, weighed=dried.rows_of(alone, learnt),
+        coupon=rows, weighed=weighed,
     )  # fmt: skip
-    said = [*warnings.of_assay(pieces), *warnings.of_belief(prior, posterior, rows, effective, span_k, parent)]
-    said += warnings.of_drying(alone, parameters.weighed, learnt)
-    return Calibration(parameters, tuple(float(one) for one in np.sqrt(np.diag(prior.covariance))), told, tuple(said))
-
-
-def contradiction(parameters: ParameterSet) -> str:
-    """Return by which coupons the laboratory contradicts itself beyond one gross error, so that no controller may learn from it, or ""."""
-    far = sorted((row for row in parameters.coupon if abs(row.z) > _CONTRADICTS), key=lambda row: -abs(row.z))
-    if len(far) > 1:
-        return ", ".join(f"{row.name} {row.z:+.0f} sd" for row in far)
-    share = parameters.posterior.sample_share
-    return "" if share >= _SAMPLED else f"no parameters agree with them: {100 * share:.1f} % of the samples carry weight"
+    refused = []
+    if why := contradiction(rows, pairs, evidence, posterior):
+        refused.append(Problem("coupons", why, "must agree, but for one that is known; --held-out keeps a coupon back"))
+    if effective < _ENOUGH:
+        allowed = f"at least {_ENOUGH:g}: of the rate they say nothing that the prior does not; take some with 20-85 % insoluble"
+        refused.append(Problem("coupons", f"{effective:.1f} effective coupons", allowed))
+    return Calibration(parameters, tuple(float(one) for one in np.sqrt(np.diag(prior.covariance))), told, tuple(refused))
 
 
 def _not_twice(parent: ParameterSet, lot: str, used: Sequence[Piece], path: Path) -> None:
@@ -132,7 +140,7 @@ def _rows(used: list[Piece], evidence: Evidence, prior: Prior, posterior: Poster
         for i, piece in enumerate(used)
     )  # fmt: skip
     telling = [one for one, part in zip(effective_c, share, strict=True) if part >= _SAYS_LITTLE]
-    effective = float(told.sum() ** 2 / (told**2).sum()) if told.sum() > 1e-9 else 0.0
+    effective = float(told.sum() ** 2 / (told**2).sum()) if told.sum() > _SAYS_NOTHING else 0.0
     return rows, effective, max(telling, default=0.0) - min(telling, default=0.0)
 
 

@@ -19,7 +19,7 @@ from controller.errors import FileError, Problem
 from controller.estimator import drying
 from controller.estimator.calibration import ENERGY, NAMES, OFFSET, ORDER, TIME, WIDTH, Posterior, Prior, literature, uncut
 from controller.estimator.model import EstimatorSettings
-from controller.journal.product import Day, Word
+from controller.journal.product import Day, Printable, Word
 from controller.validation import READABLE, problems_of, toml_of
 
 MAX_BYTES: Final = 1_000_000
@@ -91,6 +91,7 @@ class ParameterSet(Strict):
     lab_sha256: Sha256
     held_out: Annotated[tuple[str, ...], Field(strict=False)] = ()
     learnt: Annotated[tuple[str, ...], Field(strict=False)] = ()  # marks of all coupons in it, those of its parents too
+    warnings: Annotated[tuple[Printable, ...], Field(strict=False)] = ()  # what a person should know before believing it
     estimator: EstimatorSettings
     posterior: Belief
     drying: Drying

@@ -10,7 +10,7 @@ from controller.errors import FileError, Problem
 from controller.estimator import calibration as bayes
 from controller.estimator.calibration import Evidence
 from controller.estimator.exposure import exposure_of
-from controller.journal.product import Coupon, Lab
+from controller.journal.product import Coupon, Lab, named
 from controller.solvents import SOLVENTS
 
 _NEEDED: Final = {"solvent": str, "extraction_c": (int, float), "extraction_h": (int, float)}
@@ -62,9 +62,18 @@ def pieces_of(lab: Lab, chosen: list[int], journals: tuple[JournalUsed, ...], fi
             if error.file != file:
                 raise
             problems += error.problems
+    problems += _fractions(lab, chosen)
     if problems:
-        raise FileError(file, problems)
+        raise FileError(file, named(problems, [coupon.name or coupon.position for coupon in lab.coupons]))
     return pieces
+
+
+def _fractions(lab: Lab, chosen: list[int]) -> list[Problem]:
+    """Return the insoluble contents when every one looks like a fraction; one alone may be a film that has hardly begun to gel."""
+    given = {f"coupons.{i}.insoluble_pct": lab.coupons[i].insoluble_pct or 0.0 for i in chosen}
+    if len(given) < 2 or not all(0 < value <= 1 for value in given.values()):
+        return []
+    return [Problem(key, value, "percent, not a fraction? all that are given are at most 1 %") for key, value in given.items()]
 
 
 def _assay_problems(coupon: Coupon, first: dict[str, str | int | float], key: str) -> list[Problem]:
@@ -77,18 +86,21 @@ def _assay_problems(coupon: Coupon, first: dict[str, str | int | float], key: st
         return found
     return [
         Problem(
-            f"{key}.assay.{name}", coupon.assay.get(name, "(missing)"), f"one assay per calibration; the first coupon has {first[name]}"
+            f"{key}.assay.{name}", coupon.assay.get(name, "(missing)"), f"one assay per calibration; the first coupon has {first[name]!r}"
         )
         for name in _ASSAY
         if name in first and coupon.assay.get(name) != first[name]
     ]
 
 
-def keep_back(pieces: list[Piece], names: Sequence[str], file: str) -> list[Piece]:
+def keep_back(lab: Lab, pieces: list[Piece], names: Sequence[str], file: str) -> list[Piece]:
     """Return those of ``pieces`` that are meant by ``names`` of coupons or batches. Raises FileError."""
     found: list[Piece] = []
+    only_weighed = [coupon.name or coupon.position for coupon in lab.coupons if coupon.insoluble_pct is None]
     for name in names:
         hits = [piece for piece in pieces if name in (piece.name, str(piece.coupon.batch), piece.heat.source.removeprefix("batch "))]
+        if not hits and name in only_weighed:
+            raise FileError(file, [Problem("--held-out", name, "has no insoluble_pct, which alone is foretold; take it out of the file")])
         if not hits:
             known = ", ".join(piece.name for piece in pieces)
             raise FileError(file, [Problem("--held-out", name, f"the name of a coupon ({known}) or of a batch")])

@@ -29,13 +29,15 @@ class Drift(NamedTuple):
     energy_kj_mol: Interval
     gel_time_z: float | None
     energy_z: float | None
+    warnings: tuple[str, ...]
 
 
 def as_json(found: Calibration) -> dict[str, Any]:
-    """Return a calibration for machines: the parameter set, what was kept back, the warnings."""
-    said = found.parameters.model_dump(mode="json", exclude={"estimator"})
+    """Return a calibration for machines: the parameter set, what was kept back, the warnings, why it may not be written."""
+    said = found.parameters.model_dump(mode="json", exclude={"estimator", "warnings"})
     said["estimator"] = found.parameters.estimator.model_dump(mode="json", exclude_unset=True)
-    return {"parameters": said, "held_out": [_held_out(row) for row in found.held_out], "warnings": list(found.warnings)}
+    kept_back, refused = [_held_out(row) for row in found.held_out], [str(why) for why in found.refused]
+    return {"parameters": said, "held_out": kept_back, "warnings": list(found.warnings), "refused": refused}
 
 
 def _held_out(row: Any) -> dict[str, Any]:
@@ -43,11 +45,12 @@ def _held_out(row: Any) -> dict[str, Any]:
 
 
 def tables(found: Calibration) -> RenderableType:
-    """Return a calibration as tables: parameters, coupons, coupons kept back, warnings."""
+    """Return a calibration as tables: parameters, coupons, coupons kept back, warnings, why it may not be written."""
     parts: list[RenderableType] = [_parameters(found), _coupons(found.parameters), _weighed(found.parameters)]
     if found.held_out:
         parts.append(_kept_back(found))
     parts += [Text(f"warning: {said}") for said in found.warnings]
+    parts += [Text(f"no parameter set: {why}") for why in found.refused]
     return Group(*parts)
 
 
@@ -126,7 +129,9 @@ def drift(sets: Sequence[tuple[Path, ParameterSet, str]]) -> list[Drift]:
         mean, sd = found.posterior.mean, found.posterior.sd
         spans = [(mean[index], mean[index] - _Z90 * sd[index], mean[index] + _Z90 * sd[index]) for index in (TIME, ENERGY)]
         gel_time_h = Interval(*(exp(one) for one in spans[0]))
-        rows.append(Drift(path.name, found.version, found.lot, found.date, gel_time_h, Interval(*spans[1]), told[0], told[1]))
+        rows.append(
+            Drift(path.name, found.version, found.lot, found.date, gel_time_h, Interval(*spans[1]), told[0], told[1], found.warnings)
+        )
     return rows
 
 
@@ -139,8 +144,8 @@ def _moved(before: tuple[Path, ParameterSet, str], found: ParameterSet, index: i
     return step / sqrt(max(learnt, 1e-3 * found.posterior.sd[index] ** 2))
 
 
-def drift_table(rows: Sequence[Drift]) -> Table:
-    """Return the drift over parameter sets as a table; a significant change has a star."""
+def drift_table(rows: Sequence[Drift]) -> RenderableType:
+    """Return the drift over parameter sets as a table, and each set's warnings; a significant change has a star."""
     table = Table(title="drift over lots (median, 90 %)", title_justify="left")
     table.caption = f"change in standard deviations from the set before; * significant, more than {_SIGNIFICANT:g}"
     for column in ("set", "version", "lot", "date", "gel time at 240 degC, h", "change", "E, kJ/mol", "change"):
@@ -150,7 +155,7 @@ def drift_table(rows: Sequence[Drift]) -> Table:
         table.add_row(
             Text(row.file), str(row.version), Text(row.lot), row.date, spans[0], _change(row.gel_time_z), spans[1], _change(row.energy_z)
         )
-    return table
+    return Group(table, *(Text(f"{row.file}: warning: {said}") for row in rows for said in row.warnings))
 
 
 def _span(found: Interval, digits: int = 1) -> str:

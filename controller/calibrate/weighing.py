@@ -12,7 +12,7 @@ from controller.calibrate.selection import Piece
 from controller.errors import FileError, Problem
 from controller.estimator import drying
 from controller.estimator.drying import Belief, Learnt, Weighed
-from controller.journal.product import Coupon, Lab
+from controller.journal.product import Coupon, Lab, named
 from controller.solvents import SOLVENTS
 
 LIMIT_SDS: Final = 1.645  # Currie, Anal. Chem. 40 (1968) 586: above, 5 % of the blanks are taken for solvent
@@ -43,7 +43,7 @@ def weighed_alone(lab: Lab, lot: str, pieces: Sequence[Piece], file: str) -> lis
             problems.append(Problem(f"{key}.name", name, "each coupon needs a name of its own"))
         found.append(Piece(name, coupon, heat_of(coupon, key, (), file)))
     if problems:
-        raise FileError(file, problems)
+        raise FileError(file, named(problems, [coupon.name or coupon.position for coupon in lab.coupons]))
     return found
 
 

@@ -6,13 +6,15 @@ One file for both, TOML or JSON: ``lot``, ``resin``, ``solvent`` and ``date``, a
 import hashlib
 import json
 import math
+import re
 import tomllib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
 
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
@@ -44,7 +46,25 @@ READING_SD_WT_PCT: Final = 0.05  # [assume] 20 mg of film weighed to 0.01 mg
 READING_SHARE_SD: Final = 0.05  # [assume] of the value: solvent taken up or lost between oven and scale
 
 MAX_BYTES: Final = 1_000_000
-Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+_AT: Final = re.compile(r"coupons\.(\d+)")
+
+
+def _printable(given: str) -> str:
+    """Return ``given``; ValueError when a terminal would obey it instead of showing it."""
+    if any(unicodedata.category(one) == "Cc" for one in given):
+        raise ValueError("must have no control characters")
+    return given
+
+
+Printable = Annotated[str, AfterValidator(_printable)]
+Word = Annotated[Printable, StringConstraints(min_length=1, max_length=100)]
+
+
+def _measured(given: object) -> object:
+    """Return ``given``; ValueError when it is a text, as laboratories write a result below the limit of detection."""
+    if isinstance(given, str):
+        raise ValueError("must be a number; below the limit of detection write 0, and the limit as residual_limit_wt_pct")
+    return given
 
 
 def _day(given: object) -> str:
@@ -91,7 +111,11 @@ class Coupon(Strict):
     insoluble_sd_pct: Annotated[
         Annotated[float, Field(ge=0.05, le=30)] | None, Field(description="standard deviation of the value, points")
     ] = None
-    residual_wt_pct: Annotated[Percent | None, Field(description="residual solvent")] = None
+    residual_wt_pct: Annotated[
+        Percent | None,
+        BeforeValidator(_measured),
+        Field(description="residual solvent; below the limit of detection 0, with `residual_limit_wt_pct`"),
+    ] = None
     residual_sd_wt_pct: Annotated[
         Annotated[float, Field(ge=0.001, le=10)] | None, Field(description="its standard deviation; without: 0.05 wt% and 5 % of the value")
     ] = None
@@ -179,11 +203,29 @@ def read_lab(given: Mapping[str, Any] | None, name: str = "coupons") -> Lab:
     try:
         found = LabFile.model_validate(dict(given or {}))
     except ValidationError as error:
-        raise FileError(name, problems_of(error, LabFile)) from error
+        coupons = (given or {}).get("coupons")
+        names = [_name(one) for one in coupons] if isinstance(coupons, list) else []
+        raise FileError(name, named(problems_of(error, LabFile), names)) from error
     except RecursionError:
         raise FileError(name, [Problem("depth", "too deep", "keys nest at most 20 deep")]) from None
     judged = tuple(judge(LIMITS[key], value) for key, value in found.lab.model_dump(exclude_none=True).items())
     return Lab(found.coupons, judged, found.lot, found.resin, found.solvent, found.date)
+
+
+def _name(coupon: object) -> str | None:
+    """Return what a coupon that may be wrong calls itself."""
+    found = (coupon.get("name") or coupon.get("position")) if isinstance(coupon, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def named(problems: Sequence[Problem], names: Sequence[str | None]) -> list[Problem]:
+    """Return ``problems`` with the names of the coupons that they are about; a key counts coupons from 0."""
+    found = []
+    for problem in problems:
+        at = _AT.match(problem.key)
+        name = names[int(at[1])] if at and int(at[1]) < len(names) else None
+        found.append(problem if name is None else problem._replace(allowed=f"{problem.allowed} (coupon {name[:100]!r})"))
+    return found
 
 
 def read_lab_file(path: Path) -> tuple[Lab, str]:
