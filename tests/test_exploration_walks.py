@@ -20,7 +20,7 @@ from tests.test_exploration_merging import apart, left
 
 SITE = Settings()
 READY = Memory(boot_id=BOOT_ID, proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
-MOST_STEPS, LENGTH = 3000, 100  # of all walks, and of one
+MOST_STEPS, LENGTH = 6000, 100  # of all walks, and of one
 PAIRS = 4  # of a memory as a walk left it and what stands for it, for each state with an outage to recover from and without
 SORTS = {(UnitState.RUNNING, False)} | {(state, lost) for state in (UnitState.HELD, UnitState.RESTARTING) for lost in (True, False)}
 PACES_S = (SCAN_S, SHORT_S, PHASE_S, PHASE_S, LONG_S)
@@ -37,13 +37,13 @@ def away(world, memory, oven, outage_s):
 def step(world, memory, oven, chosen):
     """Return the memory and the oven after a scan or an outage that mostly gets the batch on."""
     state, lot = memory.unit.state, chosen.random()
-    if lot < 0.1 and state in (UnitState.RUNNING, UnitState.RESTARTING):
+    if lot < 0.05 and state in (UnitState.RUNNING, UnitState.RESTARTING):
         return away(world, memory, oven, chosen.choice(OUTAGES_S)), oven
     cause, verbs = CALM, ()
-    if lot > 0.96:
+    if lot > 0.98:
         cause = chosen.choice(world.causes)
-    elif lot > 0.9:
-        verbs = chosen.choice([each for each in world.together if lot > 0.985 or not ENDING & {*each}])
+    elif lot > 0.95:
+        verbs = chosen.choice([each for each in world.together if lot > 0.975 or not ENDING & {*each}])
     elif lot > 0.5 and state in ON and memory.unit.recovery is None:  # else an outage goes on to its end
         verbs = (ON[state],)
     elif state is UnitState.RUNNING and lot > 0.8:

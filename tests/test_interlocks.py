@@ -324,10 +324,13 @@ def proven(proof, seconds, heating=False, **changed):
 LOW, HIGH = {"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 20.0}, {"pressure_cap_mbar": 500.0}
 
 
+FED = {"n2_valve_open": True, "n2_valve_closed": False, "vac_valve_open": False, "vac_valve_closed": True, "n2_flow_nm3_h": 60.0}
+
+
 def test_the_vacuum_path_needs_cycles_a_leak_test_and_a_minute_of_vacuum():
     proof = proven(Proof(boot_id=7, leak_ok=True), 1, **LOW)
     for _ in range(2):
-        proof = proven(proven(proof, 5, **LOW), 5, **HIGH)
+        proof = proven(proven(proven(proof, 5, **LOW), 60, **LOW, **FED), 5, **HIGH, **FED)
     assert proof.cycles == 2
     assert not proof.proven
     assert not proven(proof, 59, **LOW).proven
@@ -345,9 +348,11 @@ def test_the_inert_path_needs_volumes_and_a_valid_o2_reading():
     assert not proven(proof, 10, **{**flowing, "o2_pct": 2.1}).proven
 
 
-@pytest.mark.parametrize("opened", [{"door_closed_a": False}, {"door_closed_b": BAD}, {"vent_valve_closed": False}])
-def test_air_ends_the_proof(opened):
-    assert proven(PROVEN, 1, **opened) == Proof(boot_id=7, open_s=1.0)
+@pytest.mark.parametrize(("opened", "washed"), [
+    ({"door_closed_a": False}, 0), ({"door_closed_b": BAD}, 0), ({"vent_valve_closed": False}, PROVEN.cycles_since_heat),
+])  # fmt: skip
+def test_air_ends_the_proof_and_through_the_vent_leaves_what_was_washed_out(opened, washed):
+    assert proven(PROVEN, 1, **opened) == Proof(boot_id=7, open_s=1.0, cycles_since_heat=washed)
 
 
 def test_a_restarted_plc_or_an_unknown_pressure_ends_the_proof():

@@ -101,6 +101,8 @@ async def test_mosquitto_sub_hears_a_batch_that_the_gateway_reads_from_the_journ
         async with asyncio.timeout(50):
             while "phase" not in heard or "tags" not in heard or start is None:
                 topic, _, payload = (await listener.stdout.readline()).decode().partition(" ")
+                if payload.strip() == "(null)":  # a retained topic that was emptied: the journal is new
+                    continue
                 content = json.loads(payload)
                 heard[topic.rsplit("/", 1)[-1]] = content
                 if content.get("entry", {}).get("recipe_id") == "trial-short":
