@@ -344,6 +344,10 @@ class Process(NamedTuple):
     load_missing: bool = False  # any load thermocouple that this oven has gives no reading, required or not
     pirani_alone: bool = False  # pressure_mbar is the Pirani gauge's alone: in a filling chamber it will soon be unknown
 
+    def hot(self, from_c: float) -> bool:
+        """Return whether zones or load may be at ``from_c`` or above; what nobody can read may be."""
+        return self.hottest_c is None or self.hottest_c >= from_c
+
 
 class PhaseView(NamedTuple):
     """What interlocks need to know of the batch: where it stands, as the last scan left it."""

@@ -82,7 +82,7 @@ def _refuse_skip(moment: Moment, command: Command) -> str:
     if phase.kind in PROOFS and any(hot(later) for later in batch.recipe.phase[unit.phase_index + 1 :]):
         return f"{phase.kind} cannot be skipped: heat follows that needs its proof (I5)"
     hottest_c, open_c = moment.process.hottest_c, moment.settings.equipment.open_c
-    if phase.kind == "COOL" and (hottest_c is None or hottest_c >= open_c):
+    if phase.kind == "COOL" and moment.process.hot(open_c):
         shown = "unknown" if hottest_c is None else f"{hottest_c:.0f} degC"
         return f"COOL cannot be skipped while the hottest reading is {shown}, allowed below {open_c:g} degC"
     return ""
@@ -119,14 +119,11 @@ def _refuse_back(moment: Moment, command: Command) -> str:
     target = batch.recipe.phase[to]
     if target.kind == "BRANCH":
         return str(Problem("phase", to, "a phase that takes time; this is a BRANCH"))
-    hottest_c, open_c = moment.process.hottest_c, moment.settings.equipment.open_c
-    if target.kind == "LEAK_TEST" and (hottest_c is None or hottest_c >= open_c):
+    open_c = moment.settings.equipment.open_c
+    warm = moment.process.hot(open_c)
+    if target.kind == "LEAK_TEST" and warm:
         return f"LEAK_TEST measures cold only: the hottest reading must be below {open_c:g} degC (I13)"
-    if (
-        unit.was_heated
-        and (hottest_c is None or hottest_c >= open_c)
-        and (shut := _shut_in(batch.recipe, to, unit.phase_index)) is not None
-    ):
+    if unit.was_heated and warm and (shut := _shut_in(batch.recipe, to, unit.phase_index)) is not None:
         return f"phase {shut} ({batch.recipe.phase[shut].kind}) would shut a hot load in: the hottest reading must be below {open_c:g} degC"
     return _refuse_heat(memory, batch.recipe, to, unit.state)
 

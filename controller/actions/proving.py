@@ -33,7 +33,7 @@ def _refuse(moment: Moment, command: Command) -> str:
     if moment.verdict.abort:
         return "blocked by " + moment.verdict.explained(Effect.ABORT)
     open_c, band = moment.settings.equipment.open_c, moment.settings.proof_test.air_mbar
-    if process.hottest_c is None or process.hottest_c >= open_c:
+    if process.hot(open_c):
         return f"the oven must be colder than {open_c:g} degC, and is {_shown(process.hottest_c)}"
     if process.pressure_mbar is None or abs(process.pressure_mbar - ATMOSPHERE_MBAR) > band:
         return f"the chamber must stand at ambient pressure within {band:g} mbar, and is at {_shown(process.pressure_mbar)} mbar"

@@ -42,7 +42,7 @@ def _door_open(v: View) -> bool | None:
 
 
 def _hot(v: View) -> bool:
-    return v.process.hottest_c is None or v.process.hottest_c >= v.limits.o2_quality_from_c
+    return v.process.hot(v.limits.o2_quality_from_c)
 
 
 def _needs_o2(v: View) -> bool:
@@ -51,7 +51,7 @@ def _needs_o2(v: View) -> bool:
 
 def _warm(v: View) -> bool:
     """Return whether the load may be too hot to be opened."""
-    return v.process.hottest_c is None or v.process.hottest_c >= v.equipment.open_c
+    return v.process.hot(v.equipment.open_c)
 
 
 def _vapour(v: View) -> bool:
