@@ -224,7 +224,7 @@ def lines(receipt: Receipt) -> Iterator[str]:
     else:
         yield "endpoint               none: the recipe has no CURE"
     yield f"residual solvent then  {_said(receipt.residual_wt_pct)} wt%"
-    yield f"insoluble content then {_said(receipt.insoluble_pct)} %"
+    yield f"insoluble, once cold   {_said(receipt.insoluble_pct)} %"
     for figure in receipt.figures:
         limit = "" if figure.limit is None else f", limit {figure.limit:g}"
         place = f", at {figure.at_h:g} h in {figure.phase}" if figure.at_h is not None and figure.value.high > 0 else ""

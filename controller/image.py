@@ -167,6 +167,12 @@ class ZoneEstimate(NamedTuple):
     temp_c: float
     residual_solvent: Interval  # weight fraction
     insoluble: Interval  # fraction
+    coming: float = 0.0  # what it will have gained when the recipe's rest has run, see ``Forecast.coming``
+
+    @property
+    def insoluble_cold(self) -> float:
+        """Return the insoluble content that is believed of the product once the recipe's rest has run."""
+        return self.insoluble.value + self.coming
 
 
 class PressureRise(NamedTuple):
@@ -195,13 +201,15 @@ class Forecast(NamedTuple):
     temp_c: tuple[Interval, ...]  # film, over zones and members
     residual_solvent: tuple[Interval, ...]  # worst zone
     insoluble: tuple[Interval, ...]  # over zones and members
+    coming: tuple[float, ...] = ()  # insoluble content that each zone gains from the CURE's end on (without a CURE ahead: from now on)
 
 
 class Estimate(NamedTuple):
     """What is believed of the product now; never measured, always with an interval.
 
     ``residual_solvent`` is the worst zone's weight fraction, ``insoluble`` the NMP-insoluble fraction over the whole roll (its interval
-    spans parameters and zones). ``p_solvent_ok`` and ``p_insoluble_in_window`` refer to the recipe that runs and are 0 without one.
+    spans parameters and zones). ``p_solvent_ok`` and ``p_insoluble_in_window`` refer to the recipe that runs and are 0 without one; the
+    window is one of the cold roll, with what still comes.
     ``blister`` is the 80 % point of the solvent's vapour pressure at the foil over the chamber's pressure in the worst zone that is still
     rubbery, 0 where none is; ``floor_mbar`` the chamber pressure below which it would pass 0.8.
     """
@@ -221,6 +229,12 @@ class Estimate(NamedTuple):
     floor_mbar: float = 0.0
     pressure_rise: PressureRise | None = None  # the last one of this batch
     forecast: Forecast | None = None
+    coming: float = 0.0  # insoluble content that the roll gains after the CURE, as it cools: the mean over its zones
+
+    @property
+    def insoluble_cold(self) -> float:
+        """Return the insoluble content that is believed of the product once the recipe's rest has run."""
+        return self.insoluble.value + self.coming
 
 
 class Atmosphere(IntEnum):

@@ -43,6 +43,7 @@ def now(reader: JournalReader) -> dict[str, Any]:
             "o2_pct": values["o2_pct"],
             "residual_wt_pct": [100 * values[f"residual_solvent{end}"] for end in ("", "_low", "_high")],
             "insoluble_pct": [100 * values[f"insoluble{end}"] for end in ("", "_low", "_high")],
+            "insoluble_coming_pct": 100 * values.get("insoluble_coming", 0.0),  # not in the journals of older releases
             "time_to_endpoint_s": values["time_to_endpoint_s"],
             "time_to_finish_s": _known([values.get(f"time_to_finish{end}_s", nan) for end in ("", "_low", "_high")]),
             "blister": values.get("blister"),  # these three are not in the journals of older releases
@@ -76,7 +77,7 @@ def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "zones / load", f"{_numbers(shown['zones_c'])} / {_numbers(shown['load_c'])} degC (load: outer, edge, core)"
         yield "pressure, N2, O2", f"{shown['pressure_mbar']:.1f} mbar, {shown['n2_flow_nm3_h']:.0f} Nm3/h, {shown['o2_pct']:.3f} vol%"
         yield "residual solvent", "{:.2f} wt% [{:.2f}, {:.2f}]  worst zone".format(*shown["residual_wt_pct"])
-        yield "insoluble content", "{:.0f} % [{:.0f}, {:.0f}]".format(*shown["insoluble_pct"])
+        yield "insoluble content", "{:.0f} % [{:.0f}, {:.0f}]".format(*shown["insoluble_pct"]) + _cold(shown)
         left_s = shown["time_to_endpoint_s"]
         yield "to the endpoint", "-" if isnan(left_s) else f"{left_s / 60:.0f} min"
         fan_s = shown.get("time_to_finish_s")
@@ -88,6 +89,12 @@ def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "alarms", "; ".join(shown["alarms"]) or "none"
     if shown["permissives"]:
         yield "not permitted by", ", ".join(shown["permissives"])
+
+
+def _cold(shown: dict[str, Any]) -> str:
+    """Return what the insoluble content will be once the roll is cold, where that is another number."""
+    coming_pct = shown.get("insoluble_coming_pct", 0.0)
+    return f", {shown['insoluble_pct'][0] + coming_pct:.0f} % once cold" if coming_pct >= 0.5 else ""
 
 
 def _numbers(values: list[float]) -> str:

@@ -28,7 +28,7 @@ from sim import bench, lot, operator
 from sim.virtual import check_scan
 
 LOADS: Final = ("production-roll.toml", "sample-roll.toml")  # the first that the recipe takes
-FORECAST_S: Final = 3600.0  # forecasts steer nothing, and nobody looks at these
+FORECAST_S: Final = 3600.0  # nobody looks at these, and what comes after the CURE is in an old one as well
 STOPS: Final = {"HOLDING": "hold", "ABORTING": "abort", "STOPPING": "stop"}
 
 

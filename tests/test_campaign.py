@@ -17,7 +17,7 @@ from controller.recipe.reading import read_load, read_recipe
 from controller.solvents import SOLVENTS
 from controller.tags import Quality, Sample
 from sim.campaign import figures, many, one, policies, shown
-from sim.campaign.outcome import Believed, CureEnd, Drying, Foreseen, Run, Struck, Trace, triple
+from sim.campaign.outcome import Believed, CureEnd, Drying, Foreseen, Product, Run, Struck, Trace, triple
 from sim.campaign.strike import Strike
 from sim.campaign.watch import ENOUGH, MARKS, Watch, exhaust_kg_s
 from sim.faults import FAULTS
@@ -46,19 +46,21 @@ def cure_end(cure_s, residual, insoluble, spread=0.0, why="endpoint", valid=True
     """Return a product whose estimates are given as (low, value, high, truth)."""
     one_residual, one_insoluble = (Believed(estimate=(x[1], x[0], x[2]), truth=x[3]) for x in (residual, insoluble))
     return CureEnd(
-        at_s=3600.0 + cure_s, cure_s=cure_s, why=why, valid=valid, residual=one_residual, insoluble=one_insoluble,
+        at_s=3600.0 + cure_s, cure_s=cure_s, why=why, valid=valid, residual=one_residual, insoluble=one_insoluble, coming=0.0,
         insoluble_min=insoluble[3] - spread, insoluble_max=insoluble[3] + spread, unforeseeable=0.0, residual_at={"core": one_residual},
         insoluble_at={"core": one_insoluble},
     )  # fmt: skip
 
 
-def run(seed, traced=None, ended=None, predicted_cure_s=None, struck=None, unsafe=(), foreseen=(), drying=(), state="COMPLETE"):
+def run(
+    seed, traced=None, ended=None, predicted_cure_s=None, struck=None, unsafe=(), foreseen=(), drying=(), state="COMPLETE", product=None
+):
     """Return a run made by hand: 1 h before the CURE, 1 h after it."""
     return Run(
         seed=seed, recipe_sha256="r", load_sha256="l", code_sha256="c", scan_s=2.0, fault="", unit_state=state, result="",
         batch_s=7200.0 + (0.0 if ended is None else ended.cure_s), endpoint_s=None, predicted_cure_s=predicted_cure_s,
         predicted_endpoint_s=None if predicted_cure_s is None else 3600.0 + predicted_cure_s, unsafe=list(unsafe), alarms=[],
-        cure_end=ended, foreseen=list(foreseen), drying=list(drying), trace=traced, struck=struck, wall_s=1.0,
+        cure_end=ended, product=product, foreseen=list(foreseen), drying=list(drying), trace=traced, struck=struck, wall_s=1.0,
     )  # fmt: skip
 
 
@@ -120,6 +122,22 @@ def test_a_false_stop_is_one_outside_limit_or_window_anywhere():
         "nearest": -0.5, "mean": 0.25, "sd": 0.87, "mean_in_sd": 0.3, "of": 4
     }  # fmt: skip
     assert set(figures.own_stops(runs[:1], END)["margins"].values()) == {None}  # of one stop nothing follows
+
+
+def test_a_roll_is_judged_by_what_it_is_once_cold():
+    """It leaves the CURE at 50 % as believed and as it is, gains 10 % as it cools where 8 were expected, and more where it had less."""
+    product = Product(insoluble=Believed(estimate=(0.58, 0.48, 0.68), truth=0.6), insoluble_min=0.55, insoluble_max=0.65)
+    stopped = cure_end(120.0, (0, 0, 0, 0.01), (0.4, 0.5, 0.6, 0.5), spread=0.45).model_copy(update={"coming": 0.08})
+    traced = trace([0.0, 60.0, 120.0], [0.1, 0.01, 0.01], [0.3, 0.45, 0.5], spread=0.45, own_s=120.0)
+    hot, cold = (run(1, traced, stopped, product=one) for one in (None, product))
+    assert [figures.own_stops([one], END)["out_of_window"]["count"] for one in (hot, cold)] == [1, 0]
+    assert figures.estimator([cold], END)["insoluble_cold"]["error_pct"] == {"rmse": 2.0, "bias": -2.0, "of": 1}
+    assert figures.estimator([hot], END)["insoluble_cold"]["error_pct"] is None
+    own = policies.stops([cold], END, read_load(SAMPLE))["own"][0]
+    assert (own.insoluble, own.insoluble_min, own.insoluble_max) == pytest.approx((0.6, 0.55, 0.65))
+    oracles = [policies.stops([one], END, read_load(SAMPLE))["oracle"][0] for one in (hot, cold)]
+    assert [one.never for one in oracles] == [True, False]  # the hot roll is never inside its window
+    assert oracles[1].cure_s == traced.cure_s[1]  # at 45 %, and 55 once cold: above the aim of 50
 
 
 def test_the_factors_from_which_margins_say_half_a_percent_are_the_tolerance_factors():

@@ -124,6 +124,19 @@ def test_members_that_never_end_together_end_where_they_do_by_themselves() -> No
     assert not any("not before the timeout" in line for line in dryrun.lines(seen))
 
 
+def test_a_cure_is_foretold_to_end_where_its_cooling_brings_the_roll_to_the_aim() -> None:
+    """A roll that cools slowly cures on by so much that its cure is shorter; the product is the same."""
+    recipe, load = recipe_of("trial-short"), load_of("sample-roll")
+    quick = receipt_of("trial-short", "sample-roll")
+    phases = tuple(one.model_copy(update={"rate_c_per_min": 0.2}) if one.kind == "COOL" else one for one in recipe.phase)
+    slow = dryrun.dry_run(SITE, recipe.model_copy(update={"phase": phases}), "0" * 64, load)
+    assert slow.duration_h.value > quick.duration_h.value + 5.0
+    assert slow.endpoint_h is not None
+    assert quick.endpoint_h is not None
+    assert slow.endpoint_h.value < quick.endpoint_h.value - 0.2
+    assert slow.insoluble_pct.value == pytest.approx(quick.insoluble_pct.value, abs=6.0)
+
+
 def test_a_window_that_no_roll_fits_into_has_no_endpoint() -> None:
     narrow = changed(recipe_of("trial-short"), insoluble_low_pct=49.0, insoluble_high_pct=51.0)
     seen = dryrun.dry_run(SITE, narrow, "0" * 64, load_of("sample-roll"))

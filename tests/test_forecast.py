@@ -14,7 +14,7 @@ from controller.estimator.members import members_of
 from controller.estimator.model import Leg, LegKind
 from controller.estimator.quantiles import medians
 from controller.estimator.schedule import Schedule, Start, follow
-from controller.image import Forecast, Inputs, blank
+from controller.image import Forecast, Inputs, Interval, blank
 from controller.tags import Quality, Sample
 from controller.units import kelvin
 
@@ -139,7 +139,7 @@ def course_of(wet: int, late: int) -> forecast.Course:
     gel = np.tile(np.arange(13) / 10, (10, 1)).clip(0.0, 0.96)
     gel[10 - late :] = np.maximum(gel[10 - late :] - 0.5, 0.0)
     temp_k, none = np.full((10, 13, 1), 500.0), np.zeros((10, 13))
-    return forecast.Course(at_s, temp_k, worst, gel, gel, gel, none, none, Schedule(np.zeros((1, 3)), (12 * H,), np.zeros(1), ()))
+    return forecast.Course(at_s, temp_k, worst, gel[:, :, None], none, none, Schedule(np.zeros((1, 3)), (12 * H,), np.zeros(1), ()))
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,91 @@ def test_who_is_too_wet_does_not_count_where_the_solvent_is_still_to_be_measured
     wet: int, late: int, together_h: float | None, measured_h: float | None
 ) -> None:
     target, solved = replace(TARGET, persist_s=0.0), np.ones(10, dtype=np.bool_)
+    course = course_of(wet, late)
+    product = forecast._product(course, np.zeros((10, 1)), np.ones(1))
     for measured, wanted_h in ((False, together_h), (True, measured_h)):
-        found = forecast.ends_at(course_of(wet, late), target, 0.0, solved, measured=measured)
+        found = forecast.ends_at(course, product, target, 0.0, solved, measured=measured)
         assert found == (None if wanted_h is None else pytest.approx(wanted_h * H, abs=0.6 * H))
         assert found is None or found >= 5.5 * H - 1
+
+
+@pytest.mark.parametrize(("coming", "end_h"), [(0.0, 5.5), (0.1, 4.5), (0.5, 1.0)])
+def test_what_comes_after_the_stop_brings_the_endpoint_forward_but_not_before_the_film_is_dry(coming: float, end_h: float) -> None:
+    course, solved = course_of(0, 0), np.ones(10, dtype=np.bool_)
+    product = forecast._product(course, np.full((10, 1), coming), np.ones(1))
+    target = replace(TARGET, persist_s=0.0)
+    found = forecast.ends_at(course, product, target, 0.0, solved, measured=True)
+    assert found == pytest.approx(end_h * H, abs=0.5 * H)
+    own_s = forecast.own_ends(course, product, target, 0.0)
+    assert np.median(own_s) == pytest.approx(end_h * H, abs=0.5 * H)
+
+
+COOL = Leg(LegKind.COOL, 0.0, 50 * H, target_c=60.0, rate_c_per_min=0.5, pressure_mbar=1.0)
+
+
+def test_the_roll_meets_its_aim_once_it_is_cold(soaked: EstimatorMemory) -> None:
+    """The same members stepped through the cure to its endpoint and then along the pilot's cooling."""
+    target = replace(TARGET, insoluble_aim=0.7, persist_s=0.0)
+    found, alone = made(soaked, CURE, COOL, target=target), made(soaked, target=target)
+    assert found.endpoint_s is not None
+    assert alone.endpoint_s is not None
+    assert found.endpoint_s.value < alone.endpoint_s.value - 300.0
+    assert min(found.coming) > 0.02
+    members, belief, chosen = members_of(SITE, soaked.load), unpack(soaked.block), part(soaked)
+    model = members.model._replace(table=members.model.table[chosen])
+    slow = Slow(*(scale[chosen] for scale in belief.slow))
+    state = State(np.ascontiguousarray(belief.state.block[chosen]), belief.state.positions)
+    now = Start(np.median(belief.state.temps, axis=0), soaked.wall_k, soaked.pressure_pa, kelvin(240.0))
+    stopped_s = found.endpoint_s.value
+    hot = CURE._replace(kind=LegKind.SOAK, least_s=stopped_s, most_s=stopped_s, band_c=99.0)
+    knots = forecast._with_vapour(follow((hot, COOL), members.model, belief.slow, OVEN, now, 0.0).knots, members)
+    ahead_s = np.array([stopped_s, knots[-1, 0]])
+    seen = layers.trajectory(model, slow, state, knots, ahead_s)
+    gel = gel_fraction(seen.conversion * LIMIT, members.polydispersity[chosen][:, None, None], members.scission_ratio)
+    dry = seen.residual[:, 0].max(axis=1) <= target.residual_max
+    assert np.median((gel[:, 1] @ model.shape.share)[dry]) == pytest.approx(target.insoluble_aim, abs=0.02)
+    np.testing.assert_allclose(found.coming, np.median(gel[:, 1] - gel[:, 0], axis=0), atol=0.01)
+    assert found.ahead_s[-1] == pytest.approx(knots[-1, 0], rel=0.02)
+    assert found.temp_c[-1].value < 62.0 < 200.0 < found.temp_c[-12].high  # members cool at their own rates along one wall
+    assert found.temp_c[-1].low < found.temp_c[-1].value < found.temp_c[-1].high < 80.0
+    assert found.insoluble[-1].value == pytest.approx(np.median(gel[:, 1]), abs=0.02)
+
+
+def test_a_forecast_begun_from_the_last_one_finds_the_same(soaked: EstimatorMemory) -> None:
+    first = made(soaked, CURE, COOL)
+    again = made(replace(soaked, forecast=first), CURE, COOL)
+    far = made(replace(soaked, forecast=first._replace(endpoint_s=Interval(12 * H, 0.0, 13 * H))), CURE, COOL)
+    assert first.endpoint_s is not None
+    for other in (again, far):
+        assert other.endpoint_s is not None
+        assert other.endpoint_s.value == pytest.approx(first.endpoint_s.value, abs=120.0)
+        np.testing.assert_allclose(other.coming, first.coming, atol=0.01)
+        assert len(other.ahead_s) == len(other.temp_c) == len(other.insoluble)
+        assert (np.diff(other.ahead_s) >= 0).all()
+
+
+def test_while_it_cools_less_is_still_to_come(soaked: EstimatorMemory) -> None:
+    stop, later = made(soaked, COOL), made(carried(soaked, 0.5, 240.0), COOL)
+    assert stop.endpoint_s is None
+    assert min(stop.coming) > 0.02
+    cold = made(carried(soaked, 12.0, 60.0), COOL)
+    assert max(cold.coming) < 1e-3
+    assert later.coming != stop.coming
+
+
+def test_the_window_is_the_cold_rolls(soaked: EstimatorMemory) -> None:
+    """A step judges with what the forecast has still coming: the whole roll in the window now is above it once cold."""
+    gels = [zone.insoluble for zone in soaked.estimate.zones]
+    target = replace(TARGET, insoluble_high=max(gel.high for gel in gels) + 0.02, insoluble_low=0.0)
+    coming = tuple(0.3 + 0.01 * position for position in range(5))
+    for more, sure in ((made(soaked)._replace(coming=()), True), (made(soaked)._replace(coming=coming), False)):
+        memory, _ = step(SITE, replace(soaked, target=target), reading(soaked.at_s + 1.0, 240.0), target, more)
+        assert memory is not None
+        _, estimate = step(SITE, memory, reading(soaked.at_s + 60.0, 240.0), target)
+        assert (estimate.p_insoluble_in_window > 0.9) is sure
+        assert estimate.insoluble_cold - estimate.insoluble.value == pytest.approx(estimate.coming)
+        assert [round(zone.coming, 9) for zone in estimate.zones] == [round(one, 9) for one in more.coming or (0.0,) * 5]
+        assert estimate.coming == pytest.approx(0.0 if sure else 0.32, abs=0.021)
 
 
 def test_what_has_to_persist_is_waited_for(soaked: EstimatorMemory) -> None:
@@ -187,10 +268,13 @@ def test_beyond_the_limit_there_is_no_endpoint_but_a_finish(soaked: EstimatorMem
     assert whole.p_endpoint > 0.9
 
 
-def test_legs_after_the_cure_put_off_the_finish_and_not_the_endpoint(soaked: EstimatorMemory) -> None:
+def test_legs_after_the_cure_put_off_the_finish_and_bring_the_endpoint_forward(soaked: EstimatorMemory) -> None:
     alone, followed = made(soaked), made(soaked, CURE, Leg(LegKind.HOLD, 1800.0, 9e9, pressure_mbar=1013.25))
-    assert alone.endpoint_s == followed.endpoint_s
-    assert followed.finish_s.value - alone.finish_s.value == pytest.approx(1800.0)
+    assert alone.endpoint_s is not None
+    assert followed.endpoint_s is not None
+    assert alone.endpoint_s.value - 900.0 < followed.endpoint_s.value < alone.endpoint_s.value  # half an hour without heat cures on
+    assert alone.finish_s.value == alone.endpoint_s.value
+    assert followed.finish_s.value - followed.endpoint_s.value == pytest.approx(1800.0)
 
 
 def test_every_fourth_in_the_order_of_the_cure_foretells_what_all_do(soaked: EstimatorMemory, monkeypatch: pytest.MonkeyPatch) -> None:

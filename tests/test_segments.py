@@ -9,6 +9,7 @@ from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.model import Backfill, Cool, Cure, CyclePurge, Endpoint, Evacuate, Kind, LeakTest, Operator, Ramp, Soak, Step, Wait
 from controller.recipe.pausing import TAGS, wrong_answer
 from controller.recipe.phases import run
+from controller.recipe.soaking import ripe
 from tests.images import BAD, image
 
 ZERO = Interval(0.0, 0.0, 0.0)
@@ -156,15 +157,18 @@ def test_a_moment_without_an_estimate_ends_no_cure_that_was_not_ripe():
 WINDOW = Endpoint(max_residual_wt_pct=1.0, insoluble_low_pct=30.0, insoluble_aim_pct=50.0, insoluble_high_pct=70.0)
 
 
-def cured(*shares, **belief):
-    """Return a belief with these insoluble fractions in as many positions."""
-    return BELIEF._replace(zones=tuple(ZoneEstimate(f"z{n}", 100.0, ZERO, Interval(x, x, x)) for n, x in enumerate(shares)), **belief)
+def cured(*shares, gains=(0.0, 0.0), **belief):
+    """Return a belief with these insoluble fractions in as many positions, and what they still gain."""
+    zones = (ZoneEstimate(f"z{n}", 100.0, ZERO, Interval(x, x, x), gain) for n, (x, gain) in enumerate(zip(shares, gains, strict=True)))
+    return BELIEF._replace(zones=tuple(zones), **belief)
 
 
 @pytest.mark.parametrize(("beliefs", "says"), [
-    ([cured(0.4, 0.71)] * 121, "insoluble content 71.0 % in one position, allowed 70 %"),
+    ([cured(0.4, 0.71)] * 121, "insoluble content 71.0 % in one position once cold, allowed 70 %"),
     ([cured(0.4, 0.71)] * 100 + [cured(0.4, 0.69)] + [cured(0.4, 0.71)] * 100, ""),  # one look that is off ends nothing
     ([cured(0.4, 0.70)] * 300, ""),
+    ([cured(0.4, 0.61, coming=0.05)] * 300, ""),  # the roll's mean is no position
+    ([cured(0.4, 0.61, gains=(0.1, 0.11))] * 121, "insoluble content 72.0 % in one position once cold, allowed 70 %"),
     ([cured(0.4, 0.71, valid=False)] * 300, ""),
 ])  # fmt: skip
 def test_a_cure_whose_window_is_passed_says_so_when_it_has_stood(beliefs, says):
@@ -174,6 +178,14 @@ def test_a_cure_whose_window_is_passed_says_so_when_it_has_stood(beliefs, says):
         step = run(phase, m, look(belief=belief)._replace(endpoint=WINDOW))
         m = step.memory
     assert (step.passed, step.done) == (says, False)
+
+
+@pytest.mark.parametrize(("now", "coming", "met"), [(0.5, 0.0, True), (0.49, 0.0, False), (0.4, 0.1, True), (0.4, 0.09, False)])
+def test_the_endpoint_is_met_by_what_the_roll_will_be_once_cold(now, coming, met):
+    likely = BELIEF._replace(p_solvent_ok=0.95, p_insoluble_in_window=0.95, insoluble=Interval(now, now, now), coming=coming)
+    assert ripe(WINDOW, likely) is met
+    assert not ripe(WINDOW, likely._replace(p_insoluble_in_window=0.89))
+    assert not ripe(WINDOW, likely._replace(valid=False))
 
 
 @pytest.mark.parametrize(("outside", "counted_s"), [("STOP", 8.0), ("RESET", 3.0)])

@@ -1,11 +1,13 @@
 """The rest of the batch as the running recipe will take it: when the endpoint comes, when the batch ends, and a fan on the way there.
 
 A pilot (``schedule``) drives the median roll through the legs that are left; every fourth member, in the order of their cure, then follows
-the pilot's wall with the whole model. The endpoint is the recipe's own: enough of the members inside the window, and the median insoluble
-content at its aim; who is wetter than half of them does not count (see ``ends_at``). Takes tens of milliseconds, so that it is made beside
-the scan and handed to it.
+the pilot's wall with the whole model, to the stop of the CURE and from there through what is left of the recipe. A hot roll goes on curing
+while it cools, and the recipe's endpoint is about the product: enough of the members inside the window once they are cold, and their median
+insoluble content at its aim then; who is wetter than half of them does not count (see ``ends_at``). Takes tens of milliseconds, so that it
+is made beside the scan and handed to it.
 """
 
+from collections.abc import Callable
 from math import hypot
 from typing import Final, NamedTuple
 
@@ -25,13 +27,15 @@ from controller.estimator.schedule import Schedule, Start
 from controller.estimator.vapour import FULL_VAPOUR_PA
 from controller.image import Forecast, Interval
 from controller.solvents import saturation_pressure_pa
-from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, ZERO_C_K, celsius, kelvin
+from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, ZERO_C_K, kelvin
 
 Array = NDArray[np.float64]
 Chosen = slice | NDArray[np.intp]  # the members that take part
 
 EVERY: Final = 4  # member that takes part, in the order of their cure
-_BEFORE, _DURING, _AFTER = 24, 40, 6  # moments before the cure, in it, after it
+_BEFORE, _DURING, _AFTER = 24, 40, 12  # moments before the cure, in it, after it
+_NEAR_S: Final = 600.0  # [assume] so far from the stop what still comes is the same: hundredths of it
+_LOOKS: Final = 3  # at the stop, each from the one before
 _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
 _NO_SP_K: Final = 0.0
@@ -49,9 +53,7 @@ class Course(NamedTuple):
     at_s: Array  # (moments,)
     temp_k: Array  # (members, moments, positions)
     worst: Array  # residual solvent of the worst position, weight fraction
-    low_gel: Array
-    high_gel: Array
-    mean_gel: Array
+    gel: Array  # insoluble content, (members, moments, positions)
     evolution_kg_s: Array
     blister: Array
     schedule: Schedule
@@ -59,6 +61,41 @@ class Course(NamedTuple):
     def solved(self) -> NDArray[np.bool_]:
         """Return which members the solver carried to the end, (members,)."""
         return np.asarray(np.isfinite(self.worst).all(axis=1), dtype=np.bool_)
+
+
+class Ensemble(NamedTuple):
+    """The members that take part, where they stand, and the oven that they lie in."""
+
+    members: Members
+    chosen: Chosen
+    slow: Slow
+    state: State
+    equipment: Equipment
+
+    @property
+    def model(self) -> Model:
+        """Return the model of those that take part, with the forecast's tolerance."""
+        return self.members.model._replace(table=self.members.model.table[self.chosen], tolerance=_TOLERANCE)
+
+
+class Product(NamedTuple):
+    """Insoluble content of a roll that was stopped at each moment and ran through the rest of its recipe, (members, moments)."""
+
+    low: Array  # of the positions
+    high: Array
+    mean: Array  # of the roll
+
+
+class Way(NamedTuple):
+    """The members' course to the recipe's limit, where it is stopped, and what follows there."""
+
+    course: Course
+    product: Product
+    solved: NDArray[np.bool_]  # (members,)
+    met_s: float | None  # when the endpoint is met, None when not before the limit
+    stop_s: float  # then, or at the limit
+    coming: Array  # insoluble content gained after the stop, (members, positions)
+    rest: Course | None  # from the stop on, None when nothing follows
 
 
 def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMemory, legs: tuple[Leg, ...], sp_c: float) -> Forecast | None:
@@ -79,7 +116,7 @@ def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMem
     oven = walls.oven(memory.walls, equipment)
     learnt = equipment.model_copy(update={"wall_kj_k": oven.wall_kj_k, "loss_w_k": oven.loss_w_k})
     unsure = hypot(_POINT_95 * oven.cooling_ln_sd, _TAIL_SD)
-    return _forecast(members, chosen, slow, state, learnt, start, legs, target, memory.at_s, unsure)
+    return _forecast(Ensemble(members, chosen, slow, state, learnt), start, legs, target, memory, unsure)
 
 
 def _sensors(belief: Belief) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -89,47 +126,118 @@ def _sensors(belief: Belief) -> tuple[tuple[float, float, float], tuple[float, f
 
 
 def _forecast(
-    members: Members, chosen: Chosen, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], target: Target,
-    at_s: float, unsure: float,
-) -> Forecast | None:  # fmt: skip
+    ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], target: Target, memory: EstimatorMemory, unsure: float
+) -> Forecast | None:
     cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), None)
     if cure is None:
-        return _without_cure(members, chosen, slow, state, equipment, start, legs, at_s, unsure)
-    course = run(members, chosen, slow, state, equipment, start, legs[: cure + 1])
-    began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
+        return _without_cure(ensemble, start, legs, memory.at_s, unsure)
+
+    def meets(course: Course, product: Product, solved: NDArray[np.bool_]) -> float | None:
+        return ends_at(course, product, target, earliest_s(course, legs, cure), solved, measured=True)
+
+    way = take(ensemble, start, legs, cure, meets, _believed(memory))
+    if way is None:
+        return None
+    course, solved, limit_s = way.course, way.solved, float(way.course.at_s[-1])
+    own_s = np.sort(own_ends(course, way.product, target, earliest_s(course, legs, cure))[solved])
+    p_endpoint = float((own_s <= limit_s).mean())
+    spread = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s)
+    end_s = way.stop_s
+    endpoint = None if way.met_s is None else Interval(end_s, min(end_s, float(spread[0])), max(end_s, float(spread[1])))
+    fan = _fan(course, solved, course.at_s <= max(end_s, 1.0))
+    rest_s = 0.0
+    if way.rest is not None:
+        rest_s = way.rest.schedule.ends_s[-1]
+        later = _fan(way.rest, solved, way.rest.at_s > 0)
+        fan = _Fan(
+            fan.at_s + [end_s + after_s for after_s in later.at_s], fan.temp_c + later.temp_c, fan.residual + later.residual,
+            fan.insoluble + later.insoluble,
+        )  # fmt: skip
+    span = Interval(limit_s, float(spread[0]), limit_s) if endpoint is None else endpoint
+    finish = Interval(span.value + rest_s, span.low + (1 - unsure) * rest_s, span.high + (1 + unsure) * rest_s)
+    return _put(memory.at_s, finish, endpoint, p_endpoint, fan, way.coming[solved])
+
+
+def _believed(memory: EstimatorMemory) -> float | None:
+    """Return when the last forecast has the endpoint, s from now; None without one."""
+    last = memory.forecast
+    return None if last is None or last.endpoint_s is None else last.endpoint_s.value - (memory.at_s - last.made_at_s)
+
+
+def earliest_s(course: Course, legs: tuple[Leg, ...], cure: int) -> float:
+    """Return the first moment at which the recipe lets leg ``cure``, the course's last, end."""
+    return (course.schedule.ends_s[cure - 1] if cure else 0.0) + legs[cure].least_s
+
+
+def take(
+    ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], cure: int,
+    meets: Callable[[Course, Product, NDArray[np.bool_]], float | None], guess_s: float | None,
+) -> Way | None:  # fmt: skip
+    """Return the members' way through ``legs``, of which leg ``cure`` is stopped where ``meets`` says so, else at its limit.
+
+    What still comes after the stop decides when it is, and hangs on it: begun at ``guess_s`` from now, or without anything to come, it is
+    looked for until it stands still. None when fewer than a handful of members can be solved.
+    """
+    driven = schedule.follow(legs[: cure + 1], ensemble.members.model, ensemble.slow, ensemble.equipment, start, legs[cure].most_s)
+    knots, limit_s = _with_vapour(driven.knots, ensemble.members), driven.ends_s[-1]
+    ahead_s = _moments(driven.ends_s[cure - 1] if cure else 0.0, limit_s)
+    at_s = None if guess_s is None else min(max(guess_s, 1.0), limit_s)
+    seen, then = _halved(ensemble, knots, ahead_s, at_s)
+    course = _course(ensemble, ahead_s, seen, driven)
     solved = course.solved()
     if solved.sum() < _FEWEST:
         return None
-    earliest_s = began_s + legs[cure].least_s
-    together_s = ends_at(course, target, earliest_s, solved, measured=True)
-    own_s = np.sort(own_ends(course, target, earliest_s)[solved])
-    limit_s = float(course.at_s[-1])
-    p_endpoint = float((own_s <= limit_s).mean())
-    end_s = limit_s if together_s is None else together_s
-    spread = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s)
-    endpoint = None if together_s is None else Interval(end_s, min(end_s, float(spread[0])), max(end_s, float(spread[1])))
-    middle_k = np.median(course.temp_k[solved], axis=0)
-    temps_k = np.array([np.interp(end_s, course.at_s, one_k) for one_k in middle_k.T])
-    goal_k = kelvin(legs[cure].target_c)
-    nodes_k = np.append(temps_k[:-1], temps_k[0])  # the rings are even by then, and the tube as warm as the innermost one
-    cured = start._replace(temps_k=nodes_k, wall_k=goal_k, pressure_pa=_pressure_pa(legs[cure]), sp_k=goal_k)
-    tail = _tail(members, slow, equipment, cured, legs[cure + 1 :])
-    rest_s = tail.ends_s[-1] if tail is not None else 0.0
-    kept = course.at_s <= max(end_s, 1.0)
-    fan = _fan(course, solved, kept)
-    span = Interval(limit_s, float(spread[0]), limit_s) if endpoint is None else endpoint
-    finish = Interval(span.value + rest_s, span.low + (1 - unsure) * rest_s, span.high + (1 + unsure) * rest_s)
-    return _put(at_s, finish, endpoint, p_endpoint, fan, tail, end_s)
+    coming, rest = np.zeros((len(course.gel), course.gel.shape[2])), None
+    for look in range(_LOOKS):
+        if at_s is not None:
+            if then is None:
+                then = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, knots, np.array([at_s])).after
+            coming, rest = _rest(ensemble._replace(state=then), start, legs[cure:], course, solved, at_s)
+        product = _product(course, coming, ensemble.members.model.shape.share)
+        met_s = meets(course, product, solved)
+        stop_s = limit_s if met_s is None else met_s
+        if look == _LOOKS - 1 or (at_s is not None and abs(stop_s - at_s) <= _NEAR_S):
+            break
+        at_s, then = stop_s, None
+    return Way(course, product, solved, met_s, stop_s, coming, rest)
 
 
-def run(members: Members, chosen: Chosen, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...]) -> Course:
-    """Return the members' course through ``legs``; a last CURE leg goes on to its limit."""
-    model = members.model._replace(table=members.model.table[chosen], tolerance=_TOLERANCE)
-    driven = schedule.follow(legs, members.model, slow, equipment, start, legs[-1].most_s if legs[-1].kind is LegKind.CURE else 0.0)
-    began_s = driven.ends_s[-2] if len(legs) > 1 else 0.0
-    ahead_s = _moments(began_s, driven.ends_s[-1])
-    seen = layers.trajectory(model, slow, state, _with_vapour(driven.knots, members), ahead_s)
-    return _course(members, chosen, model, ahead_s, seen, driven)
+def _halved(ensemble: Ensemble, knots: Array, ahead_s: Array, at_s: float | None) -> tuple[Trajectory, State | None]:
+    """Return what the members show at ``ahead_s``, and where they stand at ``at_s``."""
+    model, slow, state = ensemble.model, ensemble.slow, ensemble.state
+    if at_s is None:
+        return layers.trajectory(model, slow, state, knots, ahead_s), None
+    before = ahead_s < at_s
+    first = layers.trajectory(model, slow, state, knots, np.append(ahead_s[before], at_s))
+    from_there = knots - np.array([at_s, 0.0, 0.0, 0.0])
+    second = layers.trajectory(model, slow, first.after, from_there, ahead_s[~before] - at_s)
+    return first.followed_by(second), first.after
+
+
+def _rest(
+    ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], course: Course, solved: NDArray[np.bool_], at_s: float
+) -> tuple[Array, Course | None]:
+    """Return what the members of ``ensemble``, at the stop, gain in insoluble content in the legs after the first one, and their course."""
+    cure, tail = legs[0], legs[1:]
+    nothing = np.zeros((len(course.gel), course.gel.shape[2]))
+    if not tail:
+        return nothing, None
+    goal_k = kelvin(cure.target_c)
+    nodes_k = np.median(ensemble.state.temps[solved], axis=0)
+    hot = start._replace(temps_k=nodes_k, wall_k=goal_k, pressure_pa=_pressure_pa(cure), sp_k=goal_k)
+    driven = schedule.follow(tail, ensemble.members.model, ensemble.slow, ensemble.equipment, hot, 0.0)
+    if driven.ends_s[-1] <= 0:
+        return nothing, None
+    ahead_s = np.linspace(0.0, driven.ends_s[-1], _AFTER + 1)
+    seen = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, _with_vapour(driven.knots, ensemble.members), ahead_s)
+    rest = _course(ensemble, ahead_s, seen, driven)
+    coming = np.nan_to_num(rest.gel[:, -1] - rest.gel[:, 0])
+    return coming, rest
+
+
+def _product(course: Course, coming: Array, share: Array) -> Product:
+    gel = np.minimum(course.gel + coming[:, None, :], 1.0)
+    return Product(gel.min(axis=2), gel.max(axis=2), gel @ share)
 
 
 def _moments(began_s: float, end_s: float) -> Array:
@@ -139,35 +247,35 @@ def _moments(began_s: float, end_s: float) -> Array:
     return np.concatenate((before, during))
 
 
-def _course(members: Members, chosen: Chosen, model: Model, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
+def _course(ensemble: Ensemble, ahead_s: Array, seen: Trajectory, driven: Schedule) -> Course:
+    members, chosen = ensemble.members, ensemble.chosen
     gel = gel_fraction(np.nan_to_num(seen.conversion) * LIMIT, members.polydispersity[chosen][:, None, None], members.scission_ratio)
     worst = told(members, seen.residual, seen.held, chosen).max(axis=2)
-    return Course(
-        ahead_s, seen.temp_k, worst, gel.min(axis=2), gel.max(axis=2), gel @ model.shape.share, seen.evolution_kg_s,
-        seen.blister, driven,
-    )  # fmt: skip
+    return Course(ahead_s, seen.temp_k, worst, gel, seen.evolution_kg_s, seen.blister, driven)
 
 
-def ends_at(course: Course, target: Target, earliest_s: float, solved: NDArray[np.bool_], *, measured: bool) -> float | None:
+def ends_at(
+    course: Course, product: Product, target: Target, earliest_s: float, solved: NDArray[np.bool_], *, measured: bool
+) -> float | None:
     """Return when the members together meet the endpoint, by the recipe's rule; None when they do not before the course ends.
 
     Where the solvent is still to be ``measured`` on the way, the instruments will have told by then which members dry as the film does:
     half of them have to be dry, and the others do not count.
     """
     dry = course.worst[solved] <= target.residual_max
-    inside = ((course.low_gel >= target.insoluble_low) & (course.high_gel <= target.insoluble_high))[solved]
+    inside = ((product.low >= target.insoluble_low) & (product.high <= target.insoluble_high))[solved]
     counts = dry if measured else np.ones_like(dry)
     share = (inside & counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
     margin = np.minimum(dry.mean(axis=0) - (_HALF if measured else target.probability), share - target.probability)
-    ripe = medians(course.mean_gel[solved], counts | ~counts.any(axis=0))
+    ripe = medians(product.mean[solved], counts | ~counts.any(axis=0))
     return _crossing(course.at_s, np.minimum(margin, ripe - target.insoluble_aim), earliest_s, target.persist_s)
 
 
-def own_ends(course: Course, target: Target, earliest_s: float) -> Array:
+def own_ends(course: Course, product: Product, target: Target, earliest_s: float) -> Array:
     """Return when each member by itself would be dry enough, at the aim and inside the window, infinite when never, (members,)."""
     dry = np.log(target.residual_max / np.maximum(course.worst, 1e-12))
-    inside = np.minimum(course.low_gel - target.insoluble_low, target.insoluble_high - course.high_gel)
-    ready = np.minimum(np.minimum(dry, course.mean_gel - target.insoluble_aim), inside)
+    inside = np.minimum(product.low - target.insoluble_low, target.insoluble_high - product.high)
+    ready = np.minimum(np.minimum(dry, product.mean - target.insoluble_aim), inside)
     times = [_crossing(course.at_s, row, earliest_s, target.persist_s) for row in ready]
     return np.array([np.inf if at_s is None else at_s for at_s in times])
 
@@ -187,28 +295,17 @@ def _crossing(at_s: Array, margin: Array, earliest_s: float, persist_s: float) -
     return float(min(max(crossing_s + persist_s, earliest_s), max(float(at_s[-1]), earliest_s)))
 
 
-def _tail(members: Members, slow: Slow, equipment: Equipment, start: Start, legs: tuple[Leg, ...]) -> Schedule | None:
-    return schedule.follow(legs, members.model, slow, equipment, start, 0.0) if legs else None
-
-
-def _without_cure(
-    members: Members, chosen: Chosen, slow: Slow, state: State, equipment: Equipment, start: Start, legs: tuple[Leg, ...], at_s: float,
-    unsure: float,
-) -> Forecast | None:  # fmt: skip
-    course = run(members, chosen, slow, state, equipment, start, legs)
+def _without_cure(ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], at_s: float, unsure: float) -> Forecast | None:
+    driven = schedule.follow(legs, ensemble.members.model, ensemble.slow, ensemble.equipment, start, 0.0)
+    end_s = driven.ends_s[-1]
+    ahead_s = _moments(driven.ends_s[-2] if len(legs) > 1 else 0.0, end_s)
+    seen = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, _with_vapour(driven.knots, ensemble.members), ahead_s)
+    course = _course(ensemble, ahead_s, seen, driven)
     solved = course.solved()
     if solved.sum() < _FEWEST:
         return None
-    end_s = course.schedule.ends_s[-1]
-    return _put(
-        at_s,
-        Interval(end_s, (1 - unsure) * end_s, (1 + unsure) * end_s),
-        None,
-        1.0,
-        _fan(course, solved, course.at_s <= end_s),
-        None,
-        end_s,
-    )
+    finish = Interval(end_s, (1 - unsure) * end_s, (1 + unsure) * end_s)
+    return _put(at_s, finish, None, 1.0, _fan(course, solved, course.at_s <= end_s), (course.gel[:, -1] - course.gel[:, 0])[solved])
 
 
 class _Fan(NamedTuple):
@@ -220,22 +317,15 @@ class _Fan(NamedTuple):
 
 def _fan(course: Course, solved: NDArray[np.bool_], kept: NDArray[np.bool_]) -> _Fan:
     temps = course.temp_k[solved][:, kept].transpose(1, 0, 2).reshape(int(kept.sum()), -1)
-    gel = np.concatenate((course.low_gel[solved], course.mean_gel[solved], course.high_gel[solved]))[:, kept].T
+    gel = course.gel[solved][:, kept].transpose(1, 0, 2).reshape(int(kept.sum()), -1)
     return _Fan(course.at_s[kept].tolist(), intervals(temps - ZERO_C_K), intervals(course.worst[solved][:, kept].T), intervals(gel))
 
 
-def _put(
-    at_s: float, finish: Interval, endpoint: Interval | None, p_endpoint: float, fan: _Fan, tail: Schedule | None, end_s: float
-) -> Forecast:
-    """Return the forecast, the fan going on through the tail, in which the product hardly changes."""
-    if tail is not None and tail.ends_s[-1] > 0:
-        for after_s in np.linspace(0.0, tail.ends_s[-1], _AFTER + 1)[1:].tolist():
-            wall_c = celsius(float(np.interp(after_s, tail.knots[:, 0], tail.knots[:, 1])))
-            fan.at_s.append(end_s + after_s)
-            fan.temp_c.append(Interval(wall_c, wall_c, wall_c))
-            fan.residual.append(fan.residual[-1])
-            fan.insoluble.append(fan.insoluble[-1])
-    return Forecast(at_s, finish, endpoint, p_endpoint, tuple(fan.at_s), tuple(fan.temp_c), tuple(fan.residual), tuple(fan.insoluble))
+def _put(at_s: float, finish: Interval, endpoint: Interval | None, p_endpoint: float, fan: _Fan, coming: Array) -> Forecast:
+    return Forecast(
+        at_s, finish, endpoint, p_endpoint, tuple(fan.at_s), tuple(fan.temp_c), tuple(fan.residual), tuple(fan.insoluble),
+        tuple(np.median(coming, axis=0).tolist()),
+    )  # fmt: skip
 
 
 def _pressure_pa(leg: Leg) -> float:

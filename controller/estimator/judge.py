@@ -68,9 +68,11 @@ def judge(
     temps_c = [celsius(mean_k) for mean_k in (np.add.reduce(film_k, axis=0) / MEMBERS).tolist()]
     p_solvent = p_window = 0.0
     target = memory.target
+    coming = _coming(memory)
     if target is not None:
         p_solvent = int(np.count_nonzero(said.worst <= target.residual_max)) / MEMBERS
-        inside = (said.gel.min(axis=1) >= target.insoluble_low) & (said.gel.max(axis=1) <= target.insoluble_high)
+        cold = np.minimum(said.gel + coming, 1.0)
+        inside = (cold.min(axis=1) >= target.insoluble_low) & (cold.max(axis=1) <= target.insoluble_high)
         p_window = int(np.count_nonzero(inside)) / MEMBERS
     why = _why_invalid(memory, min(temps_c), max(temps_c), dryness[-1].value)
     return Estimate(
@@ -84,11 +86,12 @@ def judge(
         time_to_endpoint_s=_ahead(memory),
         valid=not why,
         why_invalid=why,
-        zones=tuple(map(ZoneEstimate, POSITIONS, temps_c, dryness, insoluble)),
+        zones=tuple(map(ZoneEstimate, POSITIONS, temps_c, dryness, insoluble, coming.tolist())),
         blister=pressing_pa / max(memory.pressure_pa, 1.0),
         floor_mbar=pressing_pa / BLISTER_WARN / PA_PER_MBAR,
         pressure_rise=memory.estimate.pressure_rise,
         forecast=memory.forecast,
+        coming=float(coming @ members.model.shape.share),
     )
 
 
@@ -96,6 +99,13 @@ def _assayed(belief: Interval) -> Interval:
     """Return the interval in which a laboratory would find the value."""
     middle = belief.value
     return Interval(middle, max(0.0, middle - hypot(middle - belief.low, _ASSAY)), middle + hypot(belief.high - middle, _ASSAY))
+
+
+def _coming(memory: EstimatorMemory) -> Array:
+    """Return what each position's insoluble content still gains after the CURE, as the last forecast has it; nothing without one."""
+    if memory.forecast is None or not memory.forecast.coming:
+        return np.zeros(len(POSITIONS))
+    return np.array(memory.forecast.coming)
 
 
 def _ahead(memory: EstimatorMemory) -> Interval | None:

@@ -112,6 +112,16 @@ class Trajectory(NamedTuple):
     blister: Array  # (M, K) largest B over the positions where a blister could grow (see ``blister``), 0 where none is
     steps: Flags  # (M,)
     failed: Truths  # (M,)
+    after: State  # at the last moment
+
+    def followed_by(self, other: "Trajectory") -> "Trajectory":
+        """Return both as one, ``other`` in place of the last moment of this one, where it begins."""
+        temp_k, residual, held, conversion, evolution_kg_s, blister = (
+            np.concatenate((one[:, :-1], two), axis=1) for one, two in zip(self[:6], other[:6], strict=True)
+        )
+        return Trajectory(
+            temp_k, residual, held, conversion, evolution_kg_s, blister, self.steps + other.steps, self.failed | other.failed, other.after
+        )
 
 
 def build(
@@ -235,7 +245,7 @@ def _march(
     evaporated_kg = lost * (model.polymer_kg * model.winding.share)
     return (
         Advanced(State(after, positions), evaporated_kg.sum(axis=1), evaporated_kg, tries, failed),
-        Trajectory(*seen, tries, failed),
+        Trajectory(*seen, tries, failed, State(after, positions)),
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from controller.equipment import Equipment
 from controller.estimator import belief, schedule
 from controller.estimator import forecast as forecasting
-from controller.estimator.forecast import Course
+from controller.estimator.forecast import Course, Ensemble, Product
 from controller.estimator.layers import Model, Slow
 from controller.estimator.members import MEMBERS, members_of
 from controller.estimator.model import POSITIONS, EstimatorSettings, Leg, LegKind, LoadState, Target
@@ -19,6 +19,7 @@ from controller.image import Interval
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
 
 Array = NDArray[np.float64]
+Solved = NDArray[np.bool_]
 
 _ALL: Final = slice(None)
 _HEAT: Final = ("log_h", "log_k", "log_bore")  # by which rolls warm at different rates
@@ -39,9 +40,9 @@ class Outlook(NamedTuple):
     duration_s: Interval
     endpoint_s: Interval | None  # by the recipe's own rule, None when it is not met before the recipe's limit; see ``_endpoint``
     p_endpoint: float  # share of members that are dry and at the aim before the limit
-    p_in_window: float  # share of members whose every zone is inside the window at the endpoint (at the limit without one)
+    p_in_window: float  # share of members stopped there (at the limit without one) whose every zone is inside the window once cold
     residual: Interval  # worst zone at the endpoint, weight fraction
-    insoluble: Interval  # the roll's mean at the endpoint
+    insoluble: Interval  # the roll's mean once it is cold
     blister: Peak  # vapour pressure at the foil over the chamber's, while rubbery
     evolution_kg_h: Peak
     lean_kg_nm3: Peak | None  # solvent per N2 sent through, None without a phase in flowing N2
@@ -61,24 +62,22 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
     ambient_k = kelvin(equipment.ambient_c)
     start = Start(np.full(len(POSITIONS), ambient_k), ambient_k, ATMOSPHERE_MBAR * PA_PER_MBAR, 0.0)
     cure = next((number for number, leg in enumerate(legs) if leg.kind is LegKind.CURE), len(legs) - 1)
-    course = forecasting.run(members, _ALL, fresh.slow, fresh.state, equipment, start, legs[: cure + 1])
-    solved = course.solved()
-    if solved.sum() < MEMBERS // 4:
-        raise ValueError(f"the model could be solved for {int(solved.sum())} of {MEMBERS} members only: the load is outside its range")
+
+    def meets(course: Course, product: Product, solved: Solved) -> float | None:
+        least_s = forecasting.earliest_s(course, legs, cure)
+        together_s = forecasting.ends_at(course, product, target, least_s, solved, measured=False)
+        return _endpoint(together_s, forecasting.own_ends(course, product, target, least_s)[solved], float(course.at_s[-1]), target)
+
+    way = forecasting.take(Ensemble(members, _ALL, fresh.slow, fresh.state, equipment), start, legs, cure, meets, None)
+    count = 0 if way is None else int(way.solved.sum())
+    if way is None or count < MEMBERS // 4:
+        raise ValueError(f"the model could be solved for {count} of {MEMBERS} members only: the load is outside its range")
+    course, product, solved, met_s, end_s = way.course, way.product, way.solved, way.met_s, way.stop_s
     began_s = course.schedule.ends_s[cure - 1] if cure else 0.0
-    earliest_s = began_s + legs[cure].least_s
-    together_s = forecasting.ends_at(course, target, earliest_s, solved, measured=False)
-    own_s = forecasting.own_ends(course, target, earliest_s)[solved]
+    own_s = forecasting.own_ends(course, product, target, began_s + legs[cure].least_s)[solved]
     limit_s = float(course.at_s[-1])
-    met_s = _endpoint(together_s, own_s, limit_s, target)
-    end_s = limit_s if met_s is None else met_s
     low_s, high_s = np.minimum(np.quantile(own_s, (0.05, 0.95), method="nearest"), limit_s).tolist()
-    tail = legs[cure + 1 :]
-    goal_k = kelvin(legs[cure].target_c)
-    rest_s: tuple[float, ...] = ()
-    if tail:
-        hot = Start(np.full(len(POSITIONS), goal_k), goal_k, legs[cure].pressure_mbar * PA_PER_MBAR, goal_k)
-        rest_s = schedule.follow(tail, members.model, fresh.slow, equipment, hot, 0.0).ends_s
+    rest_s = () if way.rest is None else way.rest.schedule.ends_s
     warming = _warming(members.model, fresh.slow, equipment, start, legs, end_s - began_s)
     by_members = Interval(end_s, min(end_s, low_s), max(end_s, high_s))
     spread = _widened(by_members, [one[cure] for one in warming])
@@ -89,9 +88,9 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
         duration_s=_widened(Interval(*(point + last_s for point in by_members)), [one[-1] for one in warming]),
         endpoint_s=None if met_s is None else spread,
         p_endpoint=float((own_s <= limit_s).mean()),
-        p_in_window=_inside(course, target, end_s, solved),
+        p_in_window=_inside(course, product, target, end_s, solved),
         residual=_then(course.worst[solved], course.at_s, end_s),
-        insoluble=_then(course.mean_gel[solved], course.at_s, end_s),
+        insoluble=_then(product.mean[solved], course.at_s, end_s),
         blister=_peak(course, course.blister[solved], ends_s, end_s),
         evolution_kg_h=_peak(course, 3600 * course.evolution_kg_s[solved], ends_s, end_s),
         lean_kg_nm3=_leanest(course, 3600 * course.evolution_kg_s[solved], legs, ends_s, end_s),
@@ -99,7 +98,7 @@ def look(settings: EstimatorSettings, equipment: Equipment, load: LoadState, leg
         solvent_kg=intervals(wet[None, :])[0],
         leg_ends_s=ends_s,
         late=tuple(leg for leg in course.schedule.late_legs if legs[leg].kind is not LegKind.CURE),
-        unsolved=MEMBERS - int(solved.sum()),
+        unsolved=MEMBERS - count,
     )
 
 
@@ -137,9 +136,9 @@ def _then(values: Array, at_s: Array, end_s: float) -> Interval:
     return intervals(np.array([[float(np.interp(end_s, at_s, row)) for row in values]]))[0]
 
 
-def _inside(course: Course, target: Target, end_s: float, solved: NDArray[np.bool_]) -> float:
-    low = np.array([np.interp(end_s, course.at_s, row) for row in course.low_gel[solved]])
-    high = np.array([np.interp(end_s, course.at_s, row) for row in course.high_gel[solved]])
+def _inside(course: Course, product: Product, target: Target, end_s: float, solved: Solved) -> float:
+    low = np.array([np.interp(end_s, course.at_s, row) for row in product.low[solved]])
+    high = np.array([np.interp(end_s, course.at_s, row) for row in product.high[solved]])
     return float(((low >= target.insoluble_low) & (high <= target.insoluble_high)).mean())
 
 

@@ -64,7 +64,7 @@ class Endpoint(Strict):
 
     max_residual_wt_pct: Annotated[float, Field(gt=0, le=10, description="most residual solvent of a product that is done")]
     insoluble_low_pct: Annotated[float, Field(ge=0, le=100, description="lower end of the window of the insoluble content")]
-    insoluble_aim_pct: Annotated[float, Field(ge=0, le=100, description="insoluble content to aim at as the cure ends")]
+    insoluble_aim_pct: Annotated[float, Field(ge=0, le=100, description="insoluble content to aim at, the mean of the cold roll")]
     insoluble_high_pct: Annotated[float, Field(ge=0, le=100, description="upper end of the window of the insoluble content")]
     probability: Annotated[float, Field(ge=0.5, le=0.999, description="how sure the model must be that the product is done")] = 0.9
     persist_min: Annotated[float, Field(ge=0, le=120, description="how long it must be so sure without a break")] = 2.0

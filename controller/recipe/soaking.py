@@ -60,23 +60,26 @@ def pressure_rise(phase: PressureRiseTest, m: PhaseMemory, s: PhaseScan) -> Step
 
 
 def ripe(endpoint: Endpoint | None, estimate: Estimate) -> bool:
-    """Return whether the endpoint is met in this scan: solvent in the worst zone, insoluble content at its aim and inside its window."""
+    """Return whether the endpoint is met in this scan: solvent in the worst zone, insoluble content at its aim and inside its window.
+
+    The insoluble content is that of the cold roll: with what it still gains as the rest of the recipe cools it.
+    """
     return (
         endpoint is not None
         and estimate.valid
         and estimate.p_solvent_ok >= endpoint.probability
         and estimate.p_insoluble_in_window >= endpoint.probability
-        and estimate.insoluble.value * 100 >= endpoint.insoluble_aim_pct
+        and estimate.insoluble_cold * 100 >= endpoint.insoluble_aim_pct
     )
 
 
 def passed(endpoint: Endpoint | None, estimate: Estimate) -> str:
-    """Return why the insoluble content of one position has more likely than not passed its window, "" when none has."""
+    """Return why the insoluble content of one position will more likely than not lie above its window, "" when none will."""
     if endpoint is None:
         return ""
-    most_pct = 100 * max((zone.insoluble.value for zone in estimate.zones), default=estimate.insoluble.value)
+    most_pct = 100 * max((zone.insoluble_cold for zone in estimate.zones), default=estimate.insoluble_cold)
     allowed_pct = endpoint.insoluble_high_pct
-    return f"insoluble content {most_pct:.1f} % in one position, allowed {allowed_pct:g} %" if most_pct > allowed_pct else ""
+    return f"insoluble content {most_pct:.1f} % in one position once cold, allowed {allowed_pct:g} %" if most_pct > allowed_pct else ""
 
 
 def _persist_s(endpoint: Endpoint | None) -> float:

@@ -112,20 +112,24 @@ def shorter(runs: Sequence[Run], stops: dict[str, list[Stop]], name: str) -> dic
 
 
 def own_stops(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
-    """Return how the controller's own stops were, by the truth in that scan; false is one outside the residual limit or the window."""
+    """Return how the controller's own stops were; false is one outside the residual limit in that scan, or of a roll outside the window.
+
+    The window is the cold roll's; that of a batch that did not COMPLETE counts as it was in that scan.
+    """
     ended = [run.cure_end for run in runs if run.cure_end is not None]
-    wet = [one for one in ended if 100 * one.residual.truth > end.max_residual_wt_pct]
-    out = [one for one in ended if 100 * one.insoluble_min < end.insoluble_low_pct or 100 * one.insoluble_max > end.insoluble_high_pct]
+    rolls = [run.product or run.cure_end for run in runs if run.cure_end is not None]
+    wet = [100 * one.residual.truth > end.max_residual_wt_pct for one in ended]
+    out = [100 * roll.insoluble_min < end.insoluble_low_pct or 100 * roll.insoluble_max > end.insoluble_high_pct for roll in rolls]
     return {
         "stopped": len(ended),
         "by_time_recipe": sum(one.why != "endpoint" for one in ended),
-        "false": wilson(sum(one in wet or one in out for one in ended), len(ended)),
-        "not_dry": wilson(len(wet), len(ended)),
-        "out_of_window": wilson(len(out), len(ended)),
+        "false": wilson(sum(map(any, zip(wet, out, strict=True))), len(ended)),
+        "not_dry": wilson(sum(wet), len(ended)),
+        "out_of_window": wilson(sum(out), len(ended)),
         "margins": {
             "residual below limit, wt%": margin([end.max_residual_wt_pct - 100 * one.residual.truth for one in ended]),
-            "insoluble above window's low end, %": margin([100 * one.insoluble_min - end.insoluble_low_pct for one in ended]),
-            "insoluble below window's high end, %": margin([end.insoluble_high_pct - 100 * one.insoluble_max for one in ended]),
+            "insoluble above window's low end, %": margin([100 * roll.insoluble_min - end.insoluble_low_pct for roll in rolls]),
+            "insoluble below window's high end, %": margin([end.insoluble_high_pct - 100 * roll.insoluble_max for roll in rolls]),
         },
     }
 
@@ -157,6 +161,7 @@ def estimator(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
         "residual_below_2_wt_pct": errors_pct([one.error for one in residual if one.truth < WET]),
         "residual_on_the_way": {f"{100 * mark:g} wt%": drying(runs, mark) for mark in MARKS},
         "insoluble": _judged(insoluble),
+        "insoluble_cold": _judged([run.product.insoluble for run in runs if run.product is not None and run.cure_end in ended]),
         "insoluble_bound": errors_pct([one.unforeseeable for one in ended]),
         "insoluble_where_aim_is_high": errors_pct([one.error for one in insoluble]) if end.insoluble_aim_pct >= HIGH_AIM_PCT else None,
         "residual_by_position": {place: _judged([one.residual_at[place] for one in ended]) for place in by_place},

@@ -31,7 +31,7 @@ ROOT: Final = Path(__file__).parents[2]
 NEVER_MIN: Final = 5999.0  # the longest time in band a recipe can ask for, below the longest timeout
 TIMEOUT_MIN: Final = 6000.0
 AFTER_S: Final = 1800.0  # for which a unit with a fault is judged beyond its final state
-RARE_FORECAST_S: Final = 3600.0  # nobody looks at the forecasts of B
+RARE_FORECAST_S: Final = 3600.0  # nobody looks at the forecasts of B, and after A's endpoint they decide nothing
 FORK_S: Final = 600.0  # between two forks, of which the last becomes B: what both run twice is no longer
 
 
@@ -137,6 +137,7 @@ def run(campaign: Campaign, seed: int) -> Run:
         unsafe=[{"code": seen.code, "at_s": seen.at_s, "text": seen.text} for seen in rig.unsafe],
         alarms=[str(alarm["rule"]) for alarm in result.alarms if alarm["event"] == "raise" and alarm["effect"] != "PERMISSIVE"],
         cure_end=watch.cure_end,
+        product=watch.product(rig) if result.unit_state == "COMPLETE" else None,
         foreseen=watch.foreseen(result.batch_s) if result.unit_state == "COMPLETE" else [],
         drying=watch.drying,
         trace=tracer.trace(),
@@ -183,7 +184,7 @@ def endless(fork: Fork, least_s: float) -> None:
     """Run ``fork`` out with a cure that does not end by itself, at least to ``least_s``; its tracer has the trace."""
     rig, operator, tracer = fork
     rare = rig.settings.estimator.model_copy(update={"forecast_s": RARE_FORECAST_S})
-    rig.settings = rig.settings.model_copy(update={"estimator": rare})
+    settings = rig.settings.model_copy(update={"estimator": rare})
     batch = rig.memory.unit.batch
     assert batch is not None
     batch = batch._replace(recipe=unending(batch.recipe))
@@ -192,6 +193,8 @@ def endless(fork: Fork, least_s: float) -> None:
 
     def hook(rig: Rig, _: float) -> None:
         tracer.look(rig)
+        if tracer.ruled:
+            rig.settings = settings
         if tracer.ended:
             rig.ask(Verb.ABORT)
         operator.look(rig)

@@ -39,11 +39,20 @@ class CureEnd(Strict):
     valid: bool  # the estimate
     residual: Believed  # worst position
     insoluble: Believed  # mean of the roll
+    coming: float  # what the mean is believed to gain after it
     insoluble_min: float  # truth, over the whole roll
     insoluble_max: float
     unforeseeable: float  # of the mean, by the batch's own rate, see ``bound``
     residual_at: dict[str, Believed]  # by position
     insoluble_at: dict[str, Believed]
+
+
+class Product(Strict):
+    """The cold roll at the end of a batch that COMPLETEd."""
+
+    insoluble: Believed  # mean of the roll: the belief is that of the scan in which the CURE ended
+    insoluble_min: float  # truth, over the whole roll
+    insoluble_max: float
 
 
 class Drying(Strict):
@@ -111,6 +120,7 @@ class Run(Strict):
     unsafe: list[dict[str, str | float]]
     alarms: list[str]  # rules raised, in their order
     cure_end: CureEnd | None
+    product: Product | None
     foreseen: list[Foreseen]
     drying: list[Drying]
     trace: Trace | None

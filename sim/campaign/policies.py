@@ -9,6 +9,9 @@
 | dry_run_clock | the time since START has passed that the dry run foresaw |
 | oracle | the truth itself is dry enough, at or above the aim and inside the window everywhere; looked at once a minute |
 
+A hot roll goes on curing while it cools, and aim and window are those of the cold roll: a trace's insoluble content is taken with what
+the batch itself gained after its CURE, mean, least and most (stopped elsewhere it gains a little less or more); nothing without an end.
+
 The fixed time is found on the batches it is then judged on, which no plant can do: it is the best that a time can be. Flux 1 %/h
 [assume]; polymer by the load record's length, width, film thickness and a density of 1.41 g/cm3 (Engineering Plastics Handbook).
 """
@@ -113,10 +116,23 @@ def stop_at(trace: Trace, at_s: float | None) -> Stop:
     )
 
 
+def cold(run: Run, trace: Trace) -> Trace:
+    """Return ``trace`` with the insoluble content that the roll would have had once cold, had it been stopped at each moment."""
+    product, stop = run.product, run.cure_end
+    if product is None or stop is None:
+        return trace
+    gains = {
+        "insoluble": product.insoluble.truth - stop.insoluble.truth,
+        "insoluble_min": product.insoluble_min - stop.insoluble_min,
+        "insoluble_max": product.insoluble_max - stop.insoluble_max,
+    }
+    return trace.model_copy(update={name: [min(1.0, now + gain) for now in getattr(trace, name)] for name, gain in gains.items()})
+
+
 def stops(runs: Sequence[Run], end: Endpoint, load: LoadRecord) -> dict[str, list[Stop]]:
     """Return where each policy ended each of ``runs``, all of which have a trace."""
-    traces = [run.trace for run in runs if run.trace is not None]
-    same_s, polymer = fixed_s(traces, end), polymer_kg(load)
+    colds = [cold(run, run.trace) for run in runs if run.trace is not None]
+    same_s, polymer = fixed_s(colds, end), polymer_kg(load)
     rules: dict[str, Callable[[Run, Trace], float | None]] = {
         "own": lambda run, trace: trace.own_s,
         "fixed": lambda run, trace: same_s,
@@ -125,4 +141,5 @@ def stops(runs: Sequence[Run], end: Endpoint, load: LoadRecord) -> dict[str, lis
         "dry_run_clock": lambda run, trace: None if run.predicted_endpoint_s is None else run.predicted_endpoint_s - trace.began_s,
         "oracle": lambda run, trace: oracle_s(trace, end),
     }
-    return {name: [stop_at(run.trace, rules[name](run, run.trace)) for run in runs if run.trace is not None] for name in POLICIES}
+    named = [run for run in runs if run.trace is not None]
+    return {name: [stop_at(trace, rules[name](run, trace)) for run, trace in zip(named, colds, strict=True)] for name in POLICIES}

@@ -93,6 +93,7 @@ def _estimator(found: dict[str, Any]) -> Table:
         "  where truth >= 0.05 wt%": found["residual_where_telling"],
         **{f"  when it fell below {mark}": one for mark, one in found["residual_on_the_way"].items()},
         "insoluble, roll mean": found["insoluble"],
+        "insoluble, roll mean once cold": found["insoluble_cold"],
         **{f"residual solvent, {place}": one for place, one in found["residual_by_position"].items()},
         **{f"insoluble, {place}": one for place, one in found["insoluble_by_position"].items()},
     }

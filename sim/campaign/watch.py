@@ -15,7 +15,7 @@ from controller.solvents import SOLVENTS, Solvent
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
 from sim.bench import Rig
 from sim.campaign.bound import unforeseeable
-from sim.campaign.outcome import CureEnd, Drying, Foreseen, Trace, Triple, believed, rounded, triple
+from sim.campaign.outcome import Believed, CureEnd, Drying, Foreseen, Product, Trace, Triple, believed, rounded, triple
 from sim.plant.history import PLACES
 
 EVERY_S: Final = 60.0  # between two moments of a trace
@@ -70,6 +70,18 @@ class Watch:
                 Drying(mark=mark, at_s=rounded(at_s), valid=estimate.valid, residual=believed(estimate.residual_solvent, truth))
             )
 
+    def product(self, rig: Rig) -> Product | None:
+        """Return the cold roll beside what was believed of it when its CURE ended, None when it had none."""
+        if self.cure_end is None:
+            return None
+        truth, coming = rig.plc.plant.truth(), self.cure_end.coming
+        value, low, high = (rounded(min(1.0, point + coming)) for point in self.cure_end.insoluble.estimate)
+        return Product(
+            insoluble=Believed(estimate=(value, low, high), truth=rounded(truth.insoluble_mean)),
+            insoluble_min=rounded(truth.insoluble_min),
+            insoluble_max=rounded(truth.insoluble_max),
+        )
+
     @property
     def cured(self) -> bool:
         """Return whether the batch came to its CURE."""
@@ -98,6 +110,7 @@ def _cure_end(rig: Rig, at_s: float, cure_s: float) -> CureEnd:
         valid=estimate.valid,
         residual=believed(estimate.residual_solvent, truth.residual_solvent_worst),
         insoluble=believed(estimate.insoluble, truth.insoluble_mean),
+        coming=rounded(estimate.coming),
         insoluble_min=rounded(truth.insoluble_min),
         insoluble_max=rounded(truth.insoluble_max),
         unforeseeable=rounded(unforeseeable(rig.plc.plant)),
@@ -154,6 +167,11 @@ class Tracer:
             self._due_s += EVERY_S
             self._write(rig, cure_s)
         self.ended = self._over(rig, cure_s) if truth_due or record.unit_state is not UnitState.RUNNING else ""
+
+    @property
+    def ruled(self) -> bool:
+        """Return whether the unaltered recipe's rule has been met."""
+        return self._own_s is not None
 
     def trace(self) -> Trace | None:
         """Return what was recorded, None when no CURE began."""

@@ -102,6 +102,7 @@ UNIT: Final = (
 ESTIMATE: Final = (
     *_band("ResidualSolvent", "", "wt%", 100, "residual solvent of the worst position", 100.0, _ends("residual_solvent")),
     *_band("InsolubleContent", "", "%", 100, "NMP-insoluble content, mean of the roll", 100.0, _ends("insoluble")),
+    _number("Estimate", "InsolubleContentComing", "insoluble_coming", "%", 0, 100, "what it still gains as the roll cools", 100.0),
     *_band("Evolution", "", "kg/h", 100, "solvent that leaves the roll", 1.0, _EVOLUTION),
     *_band("TimeToFinish", "", "s", 1e6, "time to the end of the batch as forecast", 1.0, _FINISH),
     _number("Estimate", "ProbabilitySolvent", "p_solvent_ok", "1", 0, 1, "P(residual solvent low enough)"),
