@@ -34,7 +34,7 @@ Chosen = slice | NDArray[np.intp]  # the members that take part
 
 EVERY: Final = 4  # member that takes part, in the order of their cure
 _BEFORE, _DURING, _AFTER = 24, 40, 12  # moments before the cure, in it, after it
-_NEAR_S: Final = 600.0  # [assume] so far from the stop what still comes is the same: hundredths of it
+_NEAR_S, _NEAR_SHARE = 600.0, 0.05  # [assume] so far from the stop, also as a share of the way there, what still comes is the same
 _LOOKS: Final = 3  # at the stop, each from the one before
 _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
@@ -196,10 +196,10 @@ def take(
         product = _product(course, coming, ensemble.members.model.shape.share)
         met_s = meets(course, product, solved)
         stop_s = limit_s if met_s is None else met_s
-        if look == _LOOKS - 1 or (at_s is not None and abs(stop_s - at_s) <= _NEAR_S):
+        if look == _LOOKS - 1 or (at_s is not None and abs(stop_s - at_s) <= max(_NEAR_S, _NEAR_SHARE * stop_s)):
             break
         at_s, then = stop_s, None
-    return Way(course, product, solved, met_s, stop_s, coming, rest)
+    return Way(course, product, solved, met_s, stop_s, coming, None if rest is None else _joined(course, rest, stop_s))
 
 
 def _halved(ensemble: Ensemble, knots: Array, ahead_s: Array, at_s: float | None) -> tuple[Trajectory, State | None]:
@@ -229,10 +229,22 @@ def _rest(
     if driven.ends_s[-1] <= 0:
         return nothing, None
     ahead_s = np.linspace(0.0, driven.ends_s[-1], _AFTER + 1)
-    seen = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, _with_vapour(driven.knots, ensemble.members), ahead_s)
+    seen = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, _without_vapour(driven.knots), ahead_s)
     rest = _course(ensemble, ahead_s, seen, driven)
     coming = np.nan_to_num(rest.gel[:, -1] - rest.gel[:, 0])
     return coming, rest
+
+
+def _joined(course: Course, rest: Course, stop_s: float) -> Course:
+    """Return ``rest``, which began near ``stop_s``, as a continuation of the course there."""
+    where = min(max(int(np.searchsorted(course.at_s, stop_s)), 1), course.at_s.size - 1)
+    before_s, after_s = course.at_s[where - 1 : where + 1].tolist()
+    share = min(max((stop_s - before_s) / max(after_s - before_s, 1e-9), 0.0), 1.0)
+    gel, worst = ((1 - share) * of[:, where - 1] + share * of[:, where] for of in (course.gel, course.worst))
+    return rest._replace(
+        gel=np.minimum(rest.gel + (gel - rest.gel[:, 0])[:, None], 1.0),
+        worst=rest.worst * (worst / np.maximum(rest.worst[:, 0], 1e-12))[:, None],
+    )
 
 
 def _product(course: Course, coming: Array, share: Array) -> Product:
@@ -299,7 +311,9 @@ def _without_cure(ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], at_s:
     driven = schedule.follow(legs, ensemble.members.model, ensemble.slow, ensemble.equipment, start, 0.0)
     end_s = driven.ends_s[-1]
     ahead_s = _moments(driven.ends_s[-2] if len(legs) > 1 else 0.0, end_s)
-    seen = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, _with_vapour(driven.knots, ensemble.members), ahead_s)
+    cooling = legs[0].kind is LegKind.COOL
+    knots = _without_vapour(driven.knots) if cooling else _with_vapour(driven.knots, ensemble.members)
+    seen = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, knots, ahead_s)
     course = _course(ensemble, ahead_s, seen, driven)
     solved = course.solved()
     if solved.sum() < _FEWEST:
@@ -340,3 +354,8 @@ def _with_vapour(knots: Array, members: Members) -> Array:
         pressure > 0.5 * ATMOSPHERE_MBAR * PA_PER_MBAR, _INERT_VAPOUR_PA, np.minimum(np.minimum(pressure, FULL_VAPOUR_PA), dew_pa)
     )
     return np.ascontiguousarray(np.column_stack((knots, vapour_pa)))
+
+
+def _without_vapour(knots: Array) -> Array:
+    """Return the pilot's knots once the roll is dry: what little leaves it is carried away, and no cold film takes it up again."""
+    return np.ascontiguousarray(np.column_stack((knots, np.zeros(len(knots)))))
