@@ -17,7 +17,7 @@ from controller import block as blocks
 from controller import plan, recorder
 from controller.block import Block
 from controller.command import Command, Start
-from controller.image import Estimate, Inputs, Interval, aged
+from controller.image import Estimate, Forecast, Inputs, Interval, aged
 from controller.journal.store import Journal
 from controller.memory import Memory, Settings
 from controller.prooftest import ProofTest
@@ -81,6 +81,7 @@ class Rig:
     judge: Judge = field(default_factory=Judge)
     unsafe: list[Unsafe] = field(default_factory=list)
     own: dict[str, Sample[float]] = field(default_factory=dict)
+    foresee: Callable[[Settings, Memory], Forecast | None] = plan.forecast
 
     def __post_init__(self) -> None:
         """Prepare the signals that the core makes itself, and the trace."""
@@ -106,7 +107,7 @@ class Rig:
         self.at_s += plc_scan_s
         inputs = self._read()
         commands, self.commands = tuple(self.commands), []
-        ahead = plan.forecast(self.settings, self.memory) if plan.due(self.settings, self.memory) else None
+        ahead = self.foresee(self.settings, self.memory) if plan.due(self.settings, self.memory) else None
         self.memory, record = scan(self.settings, self.memory, inputs, commands, ahead)
         self.counter += 1
         registers = blocks.encode(Block(1, self.counter, MASTER, inputs.plc_alive.value or 0, record.outputs))

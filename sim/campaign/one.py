@@ -11,11 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from controller import plan
 from controller import wiring as wirings
 from controller.dryrun import dry_run
 from controller.errors import FileError, Problem
 from controller.fitness import problems_of
-from controller.memory import Settings
+from controller.memory import Memory, Settings
 from controller.recipe.check import check_load
 from controller.recipe.model import Cure, LoadRecord, Recipe
 from controller.recipe.reading import SourcedRecipe, read_load, read_recipe
@@ -187,8 +188,9 @@ def endless(fork: Fork, least_s: float) -> None:
     settings = rig.settings.model_copy(update={"estimator": rare})
     batch = rig.memory.unit.batch
     assert batch is not None
-    batch = batch._replace(recipe=unending(batch.recipe))
-    rig.memory = rig.memory._replace(unit=rig.memory.unit._replace(batch=batch))
+    real = batch.recipe
+    rig.memory = _given(rig.memory, unending(real))
+    rig.foresee = lambda settings, memory: plan.forecast(settings, _given(memory, real))  # as A's are: they say what is still coming
     tracer.least_s = least_s
 
     def hook(rig: Rig, _: float) -> None:
@@ -200,6 +202,12 @@ def endless(fork: Fork, least_s: float) -> None:
         operator.look(rig)
 
     rig.run_out(hook, bench.MAX_H)
+
+
+def _given(memory: Memory, recipe: Recipe) -> Memory:
+    """Return ``memory`` with ``recipe`` in place of the running batch's."""
+    unit = memory.unit
+    return memory if unit.batch is None else memory._replace(unit=unit._replace(batch=unit.batch._replace(recipe=recipe)))
 
 
 def unending(recipe: Recipe) -> Recipe:
