@@ -163,6 +163,9 @@ def scan(
     )  # fmt: skip
 
 
+_BROKEN_OFF: Final = frozenset({UnitState.STOPPING, UnitState.STOPPED, UnitState.ABORTING, UnitState.ABORTED})
+
+
 def _estimate(settings: Settings, memory: Memory, inputs: Inputs, forecast: Forecast | None) -> tuple[EstimatorMemory | None, Estimate]:
     """Return the belief after this scan. After a power loss it stands until there is an image again, and is then carried over the gap."""
     belief, batch = memory.estimator, memory.unit.batch
@@ -170,6 +173,8 @@ def _estimate(settings: Settings, memory: Memory, inputs: Inputs, forecast: Fore
         return belief, belief.estimate
     if forecast is not None and (batch is None or forecast.made_at_s < batch.started_at_s):  # of a batch that is over
         forecast = None
+    if belief is not None and memory.unit.state in _BROKEN_OFF:
+        belief, forecast = estimator.unforeseen(belief), None
     return estimator.step(settings.estimator, belief, inputs, None if batch is None else target_of(batch.recipe.endpoint), forecast)
 
 

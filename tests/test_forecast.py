@@ -15,8 +15,10 @@ from controller.estimator.model import Leg, LegKind
 from controller.estimator.quantiles import medians
 from controller.estimator.schedule import Schedule, Start, follow
 from controller.image import Forecast, Inputs, Interval, blank
+from controller.recipe.states import UnitState, Verb
 from controller.tags import Quality, Sample
 from controller.units import kelvin
+from tests.rigs import rig_at
 
 TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
 SITE, OVEN = EstimatorSettings(), Equipment()
@@ -319,3 +321,21 @@ def test_the_fan_is_ordered_dries_and_cures(soaked: EstimatorMemory) -> None:
     dry = [one.value for one in found.residual_solvent]
     assert dry[-1] < 0.5 * dry[0]
     assert np.diff(dry).max() < 1e-4  # the pilot's vapour is another one than the last reading's
+
+
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.ABORT])
+def test_of_a_batch_that_is_broken_off_nothing_is_still_to_come(verb: Verb) -> None:
+    rig = rig_at("CURE")
+    until_s = rig.at_s + 60.0
+    while rig.at_s < until_s:
+        record = rig.step()
+    assert record.estimate.coming > 0.01
+    assert record.estimate.time_to_endpoint_s is not None
+    assert all(zone.coming > 0.01 for zone in record.estimate.zones)
+    rig.ask(verb)
+    rig.step()
+    for _ in range(3):
+        record = rig.step()
+        assert (record.estimate.coming, record.estimate.time_to_endpoint_s, record.estimate.forecast) == (0.0, None, None)
+        assert {zone.coming for zone in record.estimate.zones} == {0.0}
+    assert record.unit_state in (UnitState.STOPPING, UnitState.ABORTING, UnitState.ABORTED)

@@ -2,9 +2,21 @@
 
 from controller.estimator import layers, schedule
 from controller.estimator.model import EstimatorMemory, EstimatorSettings, Leg, LegKind, LoadState, Target
-from controller.estimator.step import advance, start, step
+from controller.estimator.step import advance, start, step, unforeseen
 
-__all__ = ["EstimatorMemory", "EstimatorSettings", "Leg", "LegKind", "LoadState", "Target", "advance", "start", "step", "warm_up"]
+__all__ = [
+    "EstimatorMemory",
+    "EstimatorSettings",
+    "Leg",
+    "LegKind",
+    "LoadState",
+    "Target",
+    "advance",
+    "start",
+    "step",
+    "unforeseen",
+    "warm_up",
+]
 
 
 def warm_up() -> int:

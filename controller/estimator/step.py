@@ -77,6 +77,15 @@ def start(settings: EstimatorSettings, load: LoadState, at_s: float, temp_c: flo
     return replace(memory, estimate=estimate._replace(valid=False, why_invalid="waiting for the first readings"))
 
 
+def unforeseen(memory: EstimatorMemory) -> EstimatorMemory:
+    """Return the belief about a batch that was broken off: what the recipe would still have done to it does not come."""
+    if memory.forecast is None:
+        return memory
+    zones = tuple(zone._replace(coming=0.0) for zone in memory.estimate.zones)
+    estimate = memory.estimate._replace(forecast=None, time_to_endpoint_s=None, coming=0.0, zones=zones)
+    return replace(memory, forecast=None, estimate=estimate)
+
+
 def step(
     settings: EstimatorSettings, memory: EstimatorMemory | None, inputs: Inputs, target: Target | None, forecast: Forecast | None = None
 ) -> tuple[EstimatorMemory | None, Estimate]:
