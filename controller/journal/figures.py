@@ -58,11 +58,11 @@ def belief_at_end(record: Record, name: str) -> Interval | None:
 
 
 def _endpoint_note(limits: dict[str, float]) -> str:
-    wanted = ("max_residual_wt_pct", "insoluble_low_pct", "insoluble_high_pct")
+    wanted = ("max_residual_wt_pct", "insoluble_aim_pct", "insoluble_low_pct", "insoluble_high_pct")
     if not all(key in limits for key in wanted):
         return ""
-    residual, low, high = (limits[key] for key in wanted)
-    return f"recipe: residual ≤ {residual:g} wt%, insoluble {low:g}–{high:g} %"
+    residual, aim, low, high = (limits[key] for key in wanted)
+    return f"recipe: residual ≤ {residual:g} wt%, insoluble once cold {aim:g} %, {low:g}–{high:g} % everywhere"
 
 
 def _extreme(columns: dict[str, Column], names: Iterable[str], *, low: bool = False) -> float | None:
