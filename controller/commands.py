@@ -12,7 +12,7 @@ from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.memory import Memory, Settings
 from controller.recipe import approval, resting, standing
-from controller.recipe.check import check_load
+from controller.recipe.check import check_load, check_lot
 from controller.recipe.model import LoadRecord
 from controller.recipe.standing import Batch, Note
 from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
@@ -129,7 +129,7 @@ def _start_refusal(moment: Moment, start: Start) -> str:
 
 
 def _unfit(moment: Moment, start: Start) -> str:
-    """Return what is wrong: the recipe is retired, not approved, or unfit for this oven; the load is unfit for the recipe."""
+    """Return what is wrong: the recipe is retired, not approved, or unfit for this oven; the load is unfit for it or the parameters."""
     settings, recipe = moment.settings, start.recipe
     if gone := retiring.objection(moment.memory, recipe.id, recipe.revision):
         return gone
@@ -138,7 +138,8 @@ def _unfit(moment: Moment, start: Start) -> str:
     signed = start.verified is not None and bool(start.verified.key)
     if signed and (old := approval.older(settings.approval, moment.memory.started, recipe.id, recipe.revision)):
         return old
-    found = [*problems_of(settings, recipe), *check_load(start.load, recipe, settings.equipment)]
+    of_load = [*check_load(start.load, recipe, settings.equipment), *check_lot(start.load, settings.estimator.lot)]
+    found = [*problems_of(settings, recipe), *of_load]
     return "; ".join(str(problem) for problem in found)
 
 

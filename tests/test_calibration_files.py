@@ -139,6 +139,16 @@ def test_the_estimators_section_holds_the_correlation_and_the_order_with_its_spr
         read(written(tmp_path / "tied.toml", tied))
 
 
+def test_a_set_names_its_lot_to_the_estimator_and_an_older_one_need_not(tmp_path: Path) -> None:
+    text = parameter_set.to_toml(calibrate(written(tmp_path / "lab.toml", ladder()), [], "2026-11-22").parameters)
+    head, section = text.split("\n[estimator]\n")
+    assert tomllib.loads(text)["estimator"]["lot"] == "L1"
+    old, forged = ("\n[estimator]\n".join((head, section.replace('lot = "L1"\n', other, 1))) for other in ("", 'lot = "L2"\n'))
+    assert read(written(tmp_path / "old.toml", old))[0].estimator.lot is None
+    with pytest.raises(FileError, match=r"estimator\.lot = 'L2': does not agree with lot, which says L1"):
+        read(written(tmp_path / "forged.toml", forged))
+
+
 def test_a_lot_that_cures_twice_as_slowly_is_a_significant_drift(tmp_path: Path) -> None:
     sets = []
     for i, hours in enumerate((3.4, 3.4, 6.8)):

@@ -28,9 +28,13 @@ def recipe_check(
     problems = problems_of_any(settings, sourced)
     if problems:
         raise FileError(str(file), problems)
-    if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, settings.equipment)):
-        raise FileError(str(load), found)
-    for warning in check.warnings_of(sourced.recipe):
+    warnings = check.warnings_of(sourced.recipe)
+    if load is not None:
+        record = reading.read_load(load)
+        if found := check.check_load(record, sourced.recipe, settings.equipment):
+            raise FileError(str(load), found)
+        warnings += check.lot_warnings(record, settings.estimator.lot)
+    for warning in warnings:
         console.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
     said = f"{sourced.recipe.id} rev {sourced.recipe.revision}: fit for this oven, sha256 {sourced.sha256}"
     console.print(said, soft_wrap=True, highlight=False, markup=False)
