@@ -11,7 +11,7 @@ from controller.fitness import problems_of
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.memory import Memory, Settings
-from controller.recipe import approval, resting, standing
+from controller.recipe import approval, leaving, resting, standing
 from controller.recipe.check import check_load, check_lot
 from controller.recipe.model import LoadRecord
 from controller.recipe.standing import Batch, Note
@@ -106,8 +106,10 @@ def _refusal(moment: Moment, command: Command) -> str:
 
 
 def _restart_refusal(moment: Moment) -> str:
-    """Return what keeps the batch held: a row that holds or aborts, or a vacuum that cannot be proven again."""
+    """Return what keeps the batch held: a CURE past its window, a row that holds or aborts, a vacuum that cannot be proven again."""
     settings, memory, verdict, *_ = moment
+    if memory.estimator is not None and (ways := leaving.ways_out(memory.unit, memory.estimator.estimate)):
+        return ways
     if verdict.hold or verdict.abort:
         rows = permissives.unrestarting(settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
         return "held by " + "; ".join(f"{row}: {row.action}" for row in rows)
