@@ -57,7 +57,7 @@ def test_the_operator_is_told_to_skip_or_stop_and_restart_is_refused_until_then(
     assert rig.record.unit_state is UnitState.HELD
     assert rig.record.verdict.first_out == "I31T"
     told = ways_out(rig.memory.unit, rig.memory.estimator.estimate)
-    assert told.startswith("SKIP to COOL, then RESTART; or STOP (cools) or ABORT. RESTART in the CURE would hold it again: insoluble content")
+    assert told.startswith("SKIP to COOL, then RESTART; or STOP (cools) or ABORT. RESTART in the CURE would hold it again: insoluble")
     assert rig.record.waiting == told
     answer = asked(rig, Verb.RESTART)
     assert (answer["accepted"], answer["answer"]) == (False, told)
