@@ -6,6 +6,7 @@ from controller import estimator, permissives, prooftest
 from controller.actions import ACTIONS, Moment, delayed, retiring
 from controller.actions.operating import allows, not_tight
 from controller.command import Command, Start
+from controller.errors import numbered
 from controller.estimator import LoadState
 from controller.fitness import problems_of
 from controller.image import Inputs, Process
@@ -93,7 +94,8 @@ def _refusal(moment: Moment, command: Command) -> str:
     if verb is Verb.RESTART:
         return _restart_refusal(moment)
     if verb is Verb.HOLD and (phase := standing.current(memory.unit)) is not None and not allows(phase, "hold"):
-        return f"the recipe does not permit to hold phase {memory.unit.phase_index} ({phase.kind}): allow_hold = false; STOP and ABORT work"
+        place = numbered(memory.unit.phase_index, phase.kind)
+        return f"the recipe does not permit to hold {place}: allow_hold = false; STOP and ABORT work"
     if verb is not Verb.START:
         return ""
     if command.start is None:

@@ -64,7 +64,7 @@ def test_the_operator_is_told_to_skip_or_stop_and_restart_is_refused_until_then(
     rig.memory = rig.memory._replace(unit=rig.memory.unit._replace(setpoints=rig.memory.unit.setpoints._replace(heat=False)))
     found = blockers(Question.HEAT, rig.settings, rig.memory, frozenset(), rig.record.inputs, rig.record.process)
     assert (found[0].text, found[0].action) == ("held heat does not come back by itself", told)
-    assert asked(rig, Verb.SKIP, phase=rig.record.phase_index)["accepted"]
+    assert asked(rig, Verb.SKIP, phase=rig.record.phase_index + 1)["accepted"]
     assert rig.record.phase_kind == "COOL"
     assert rig.record.waiting == "RESTART, STOP or ABORT"
     assert asked(rig, Verb.RESTART)["accepted"]

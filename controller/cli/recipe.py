@@ -76,10 +76,10 @@ def recipe_show(file: Path) -> None:
     table = Table(title=escape(f"{recipe.id} rev {recipe.revision} · {recipe.title}"))
     for column in ("", "phase", "name", "what"):
         table.add_column(column)
-    for index, phase in enumerate(recipe.phase):
+    for number, phase in enumerate(recipe.phase, 1):
         said = phase.model_dump(exclude={"kind", "name", "comment", "at", "turn"}, exclude_none=True)
         table.add_row(
-            str(index), phase.kind, escape(phase.title if phase.turn else phase.name),
+            str(number), phase.kind, escape(phase.title if phase.turn else phase.name),
             escape(", ".join(f"{key} {value}" for key, value in said.items())),
         )  # fmt: skip
     console.print(table)

@@ -123,7 +123,7 @@ def _mistakes(error: FileError | LibraryError) -> str:
     if isinstance(error, LibraryError):
         return json.dumps({"verdict": REFUSED, "problems": [{"key": "library", "allowed": str(error)}]})
     found: list[Problem] = list(error.problems[:50])
-    said = [{"key": problem.key, "value": str(problem).removeprefix(f"{problem.key} = ")[:300]} for problem in found]
+    said = [{"key": problem.where, "value": str(problem).removeprefix(f"{problem.where} = ")[:300]} for problem in found]
     return json.dumps({"verdict": REFUSED, "file": error.file, "count": len(error.problems), "problems": said})
 
 
