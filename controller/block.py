@@ -115,7 +115,7 @@ LAYOUT: Final[tuple[tuple[str, str, str], ...]] = (
     ("n2_flow_sp_nm3_h", "f", "N2 flow set point, Nm3/h"),
     ("batch_id", "I", "number of the batch, 0 without one"),
     ("recipe_crc", "I", "first 32 bits of the recipe's SHA-256, 0 without one"),
-    ("phase_index", "H", "phase of the recipe, from 0"),
+    ("phase_index", "H", "phase of the recipe, from 0; people count from 1"),
     ("phase_kind", "H", "kind of the phase"),
     ("soak_s", "f", "soak time counted so far, s"),
     ("counter_complement", "I", "bitwise complement of counter"),

@@ -6,13 +6,14 @@ from controller import estimator, permissives, prooftest
 from controller.actions import ACTIONS, Moment, delayed, retiring
 from controller.actions.operating import allows, not_tight
 from controller.command import Command, Start
+from controller.errors import numbered
 from controller.estimator import LoadState
 from controller.fitness import problems_of
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.memory import Memory, Settings
-from controller.recipe import approval, resting, standing
-from controller.recipe.check import check_load
+from controller.recipe import approval, leaving, resting, standing
+from controller.recipe.check import check_load, check_lot
 from controller.recipe.model import LoadRecord
 from controller.recipe.standing import Batch, Note
 from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
@@ -93,7 +94,8 @@ def _refusal(moment: Moment, command: Command) -> str:
     if verb is Verb.RESTART:
         return _restart_refusal(moment)
     if verb is Verb.HOLD and (phase := standing.current(memory.unit)) is not None and not allows(phase, "hold"):
-        return f"the recipe does not permit to hold phase {memory.unit.phase_index} ({phase.kind}): allow_hold = false; STOP and ABORT work"
+        place = numbered(memory.unit.phase_index, phase.kind)
+        return f"the recipe does not permit to hold {place}: allow_hold = false; STOP and ABORT work"
     if verb is not Verb.START:
         return ""
     if command.start is None:
@@ -106,8 +108,10 @@ def _refusal(moment: Moment, command: Command) -> str:
 
 
 def _restart_refusal(moment: Moment) -> str:
-    """Return what keeps the batch held: a row that holds or aborts, or a vacuum that cannot be proven again."""
+    """Return what keeps the batch held: a CURE past its window, a row that holds or aborts, a vacuum that cannot be proven again."""
     settings, memory, verdict, *_ = moment
+    if memory.estimator is not None and (ways := leaving.ways_out(memory.unit, memory.estimator.estimate)):
+        return ways
     if verdict.hold or verdict.abort:
         rows = permissives.unrestarting(settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
         return "held by " + "; ".join(f"{row}: {row.action}" for row in rows)
@@ -129,7 +133,7 @@ def _start_refusal(moment: Moment, start: Start) -> str:
 
 
 def _unfit(moment: Moment, start: Start) -> str:
-    """Return what is wrong: the recipe is retired, not approved, or unfit for this oven; the load is unfit for the recipe."""
+    """Return what is wrong: the recipe is retired, not approved, or unfit for this oven; the load is unfit for it or the parameters."""
     settings, recipe = moment.settings, start.recipe
     if gone := retiring.objection(moment.memory, recipe.id, recipe.revision):
         return gone
@@ -138,7 +142,8 @@ def _unfit(moment: Moment, start: Start) -> str:
     signed = start.verified is not None and bool(start.verified.key)
     if signed and (old := approval.older(settings.approval, moment.memory.started, recipe.id, recipe.revision)):
         return old
-    found = [*problems_of(settings, recipe), *check_load(start.load, recipe, settings.equipment)]
+    of_load = [*check_load(start.load, recipe, settings.equipment), *check_lot(start.load, settings.estimator.lot)]
+    found = [*problems_of(settings, recipe), *of_load]
     return "; ".join(str(problem) for problem in found)
 
 

@@ -17,6 +17,7 @@ from controller.interlocks.limits import Limits
 from controller.memory import Settings
 from controller.plan import cooled, legs_of
 from controller.recipe import flow
+from controller.recipe.check import lot_warnings
 from controller.recipe.model import Branch, CyclePurge, LoadRecord, PurgeFlow, Recipe, ThermalPhase
 from controller.recipe.phases import timeout_rule
 from controller.scan import target_of
@@ -56,6 +57,7 @@ class Receipt(NamedTuple):
     recipe: str
     recipe_sha256: str
     members: int
+    lot: str | None  # whose parameters they have; None: nobody said of which
     unsolved: int
     duration_h: Interval
     cures: bool  # whether the recipe has a CURE, which the endpoint is for
@@ -108,6 +110,7 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
         recipe=f"{recipe.id} rev {recipe.revision}",
         recipe_sha256=recipe_sha256,
         members=MEMBERS,
+        lot=settings.estimator.lot,
         unsolved=seen.unsolved,
         duration_h=_hours(seen.duration_s),
         cures=cures(recipe),
@@ -119,7 +122,7 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
         phases_h=tuple((name, round(end / 3600, 3)) for name, end, on_way in zip(names, seen.leg_ends_s, shown, strict=False) if on_way),
         figures=tuple(figures),
         interlocks=tuple(_acting(settings.limits, equipment, recipe, seen, figures, names)),
-        warnings=tuple(_warnings(recipe, seen)),
+        warnings=(*_warnings(recipe, seen), *lot_warnings(load, settings.estimator.lot)),
     )
 
 
@@ -215,7 +218,8 @@ def plain(value: Any) -> Any:
 
 def lines(receipt: Receipt) -> Iterator[str]:
     """Yield the receipt as text, one fact a line; ranges are 5-95 % of the members."""
-    yield f"{receipt.recipe}: {receipt.verdict}, {receipt.members} members of the prior, recipe sha256 {receipt.recipe_sha256[:16]}"
+    source = "the prior" if receipt.lot is None else f"the parameters of lot {receipt.lot}"
+    yield f"{receipt.recipe}: {receipt.verdict}, {receipt.members} members of {source}, recipe sha256 {receipt.recipe_sha256[:16]}"
     yield f"duration               {_said(receipt.duration_h)} h"
     if receipt.cures:
         yield f"endpoint               {'not before the timeout' if receipt.endpoint_h is None else _said(receipt.endpoint_h) + ' h'}"

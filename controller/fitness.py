@@ -34,5 +34,5 @@ def problems_of_any(settings: Settings, sourced: SourcedRecipe) -> list[Problem]
                 found = problems_of(settings, parse_recipe(sourced.text, name, {name: value}).recipe)
             except FileError as error:
                 found = list(error.problems)
-            problems += [Problem(f"formula.{name}.{end}", value, f"{problem.key}: {problem.allowed}") for problem in found]
+            problems += [Problem(f"formula.{name}.{end}", value, f"{problem.where}: {problem.allowed}") for problem in found]
     return problems

@@ -16,6 +16,7 @@ from controller.interlocks.bypass import BY_ID
 from controller.interlocks.limits import Limits
 from controller.interlocks.rule import BLOCKS_START, Effect, Reset, Rule, View
 from controller.memory import Memory, Settings
+from controller.recipe import leaving
 from controller.recipe.standing import current
 from controller.recipe.states import UnitState, allowed
 from controller.units import ATMOSPHERE_MBAR
@@ -133,7 +134,8 @@ def _heat(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocke
         kind = "no phase" if phase is None else phase.kind
         held = unit.state is UnitState.HELD
         text = "held heat does not come back by itself" if held else f"{kind} asks for no heat now"
-        yield Blocker("", text, action="RESTART, once the cause of the hold is gone" if held else "")
+        ways = "" if memory.estimator is None else leaving.ways_out(unit, memory.estimator.estimate)
+        yield Blocker("", text, action=(ways or "RESTART, once the cause of the hold is gone") if held else "")
     bits = inputs.plc_heat_block.value
     if bits:
         names = ", ".join(one.name or str(int(one)) for one in HeatBlock if one & int(bits))

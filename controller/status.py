@@ -53,7 +53,7 @@ def now(reader: JournalReader) -> dict[str, Any]:
     phase = reader.last("phase")
     if phase is not None and shown["state"] != UnitState.IDLE.name:  # a phase of the last batch
         said = json.loads(phase.payload)
-        shown["phase"] = f"{said['index']} {said['kind']} {said['name']}".strip()
+        shown["phase"] = f"{said['index'] + 1} {said['kind']} {said['name']}".strip()
     state = reader.last("state")
     if state is not None and (stored is None or state.seq > stored.seq):
         shown["state"] = json.loads(state.payload)["to"]

@@ -19,7 +19,7 @@ def attend(rig: Rig, at_s: float) -> None:
         return
     phase = current(unit)
     if isinstance(phase, Operator):
-        args = {"answer": answer_to(phase, rig), "phase": unit.phase_index}
+        args = {"answer": answer_to(phase, rig), "phase": unit.phase_index + 1}
         rig.commands.append(
             Command(f"CONFIRM-{rig.counter}", "virtual operator", Verb.CONFIRM, "RUNNING", rig.counter + 1, args=args, role=Role.OPERATOR)
         )

@@ -31,7 +31,7 @@ def test_a_batch_is_what_was_approved_also_with_a_formula_value_and_after_an_edi
     batch = oven.memory.unit.batch
     assert verifying.objection(SITE, batch) == ""
     later = next(place for place, phase in enumerate(batch.recipe.phase) if phase.kind == "RAMP")
-    args = {"phase": later, "key": "timeout_min", "value": 119.0}
+    args = {"phase": later + 1, "key": "timeout_min", "value": 119.0}
     oven.commands.append(Command("edit", "emma", Verb.EDIT, None, 3, reason="slower", args=args))
     oven.step()
     edited = oven.memory.unit.batch

@@ -184,12 +184,12 @@ def test_the_settings_of_a_set_are_the_belief_with_the_transfer_in_it(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (dried("D", EARLY, 30.0), "coupons.1.residual_wt_pct = 30.0"),
-        (dried("A", EARLY, 0.9), "coupons.1.name = 'A'"),
+        (dried("D", EARLY, 30.0), "coupon 2, residual_wt_pct = 30.0"),
+        (dried("A", EARLY, 0.9), "coupon 2, name = 'A'"),
         (dried("D", EARLY, 0.9, "residual_sd = 0.1\n"), "did you mean residual_sd_wt_pct?"),
-        (dried("D", EARLY, 0.9, "film_um = 0\n"), "coupons.1.film_um"),
-        (dried("D", EARLY, 0.9, "predry_residual_wt_pct = inf\n"), "coupons.1.predry_residual_wt_pct"),
-        (dried("D", EARLY, 0.9, "residual_sd_wt_pct = 0\n"), "coupons.1.residual_sd_wt_pct"),
+        (dried("D", EARLY, 0.9, "film_um = 0\n"), "coupon 2, film_um"),
+        (dried("D", EARLY, 0.9, "predry_residual_wt_pct = inf\n"), "coupon 2, predry_residual_wt_pct"),
+        (dried("D", EARLY, 0.9, "residual_sd_wt_pct = 0\n"), "coupon 2, residual_sd_wt_pct"),
         (dried("D", ((0, 210), (0, 210)), 0.9), "hours must increase"),
     ],
 )

@@ -139,6 +139,16 @@ def test_the_estimators_section_holds_the_correlation_and_the_order_with_its_spr
         read(written(tmp_path / "tied.toml", tied))
 
 
+def test_a_set_names_its_lot_to_the_estimator_and_an_older_one_need_not(tmp_path: Path) -> None:
+    text = parameter_set.to_toml(calibrate(written(tmp_path / "lab.toml", ladder()), [], "2026-11-22").parameters)
+    head, section = text.split("\n[estimator]\n")
+    assert tomllib.loads(text)["estimator"]["lot"] == "L1"
+    old, forged = ("\n[estimator]\n".join((head, section.replace('lot = "L1"\n', other, 1))) for other in ("", 'lot = "L2"\n'))
+    assert read(written(tmp_path / "old.toml", old))[0].estimator.lot is None
+    with pytest.raises(FileError, match=r"estimator\.lot = 'L2': does not agree with lot, which says L1"):
+        read(written(tmp_path / "forged.toml", forged))
+
+
 def test_a_lot_that_cures_twice_as_slowly_is_a_significant_drift(tmp_path: Path) -> None:
     sets = []
     for i, hours in enumerate((3.4, 3.4, 6.8)):
@@ -215,7 +225,7 @@ def test_fractions_are_not_taken_for_percent(tmp_path: Path) -> None:
         + coupon("A", "history = [[0, 240], [2, 240]]", 0.45, 0.05)
         + coupon("B", "history = [[0, 240], [5, 240]]", 0.67, 0.05)
     )
-    with pytest.raises(FileError, match=r"coupons\.1\.insoluble_pct = 0\.67: percent, not a fraction\?"):
+    with pytest.raises(FileError, match=r"coupon 2, insoluble_pct = 0\.67: percent, not a fraction\?"):
         calibrate(written(tmp_path / "lab.toml", two), [], "2026-11-22")
     assert (
         calibrate(written(tmp_path / "lab.toml", two.replace("0.67", "1.67")), [], "2026-11-22").parameters.coupon[0].insoluble_pct == 0.45
@@ -255,7 +265,7 @@ def test_the_next_reader_of_a_set_sees_its_warnings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", ["\\u001b[31m", "\\u009b31m", "\\n"])
 def test_a_name_that_a_terminal_would_obey_is_refused(tmp_path: Path, key: str, code: str) -> None:
     text = f'[[coupons]]\n{key} = "a{code}b"\n' + ("" if key == "position" else "position = 'x'\n") + ASSAY
-    with pytest.raises(FileError, match=rf"coupons\.0\.{key} = .*must have no control characters") as refused:
+    with pytest.raises(FileError, match=rf"coupon 1, {key} = .*must have no control characters") as refused:
         read_lab_file(written(tmp_path / "lab.toml", text))
     assert str(refused.value).isprintable()
 
@@ -335,18 +345,18 @@ def test_a_coupon_of_a_roll_counts_with_its_journal_in_the_provenance(tmp_path: 
 
 
 BAD = [
-    ("insoluble_pct = 55", "insoluble_pct = 155", "coupons.0.insoluble_pct = 155"),
+    ("insoluble_pct = 55", "insoluble_pct = 155", "coupon 1, insoluble_pct = 155"),
     ("insoluble_sd_pct", "insoluble_sd", "did you mean insoluble_sd_pct?"),
-    ("insoluble_sd_pct = 1.5", "", "coupons.0.insoluble_sd_pct = '(missing)'"),
-    ("insoluble_pct = 55", "insoluble_pct = nan", "coupons.0.insoluble_pct"),
+    ("insoluble_sd_pct = 1.5", "", "coupon 1, insoluble_sd_pct = '(missing)'"),
+    ("insoluble_pct = 55", "insoluble_pct = nan", "coupon 1, insoluble_pct"),
     ("[5, 240]", "[0, 240]", "hours must increase"),
-    ("[5, 240]", "[5, 1240]", "coupons.0.history.1.1"),
+    ("[5, 240]", "[5, 1240]", "coupon 1, history 2.2"),
     ("[0, 240], [5, 240]", "[0, 24], [5, 24]", "must pass 150 degC"),
-    ("[0, 240], [5, 240]", "[0, 240]", "coupons.0.history"),
+    ("[0, 240], [5, 240]", "[0, 240]", "coupon 1, history"),
     ("history = [[0, 240], [5, 240]]", "", "either batch and zone, or history"),
     ("history = [[0, 240], [5, 240]]", "batch = 3\nzone = 'core'", "a batch of the journals given"),
     ("history = [[0, 240], [5, 240]]", "batch = 3\nzone = 'inner'", "'outer', 'upper', 'middle', 'core', 'edge' or 'roll'"),
-    ("extraction_h = 24, ", "", "coupons.0.assay.extraction_h = '(missing)'"),
+    ("extraction_h = 24, ", "", "coupon 1, assay.extraction_h = '(missing)'"),
     ("lot = 'L1'", "", "lot = '(missing)'"),
     ("lot = 'L1'", "lot = 'L1", "must be readable TOML"),
 ]
@@ -361,7 +371,7 @@ def test_a_mistake_in_the_laboratory_file_is_named(tmp_path: Path, right: str, w
         calibrate(lab, [], "2026-11-22")
     assert "lab.toml: " in str(refused.value)
     assert said in str(refused.value)
-    assert ("coupons.0.insoluble_" not in said) or "(coupon 'A')" in str(refused.value)
+    assert ("coupon 1, insoluble_" not in said) or "(coupon 'A')" in str(refused.value)
 
 
 def test_coupons_of_different_assays_or_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_without_a_pressure_a_test_may_still_rise_by_a_millibar():
 
 
 def test_a_person_finds_the_phase_by_its_key_in_the_file():
-    assert place_of(3, phase("VENT")) == "phase.3"
-    assert place_of(3, phase("VENT").model_copy(update={"at": "phase.1.part"})) == "phase.1.part"
+    assert place_of(3, phase("VENT")) == "phase.3.VENT"
+    assert place_of(3, phase("VENT").model_copy(update={"at": "phase.1.part"})) == "phase.1.part.VENT"
     assert inside("key", 1.0, 1.0, 1.0, "mm") == []
     assert [str(one) for one in inside("key", 2.0, 0.5, 1.0, "mm")] != []

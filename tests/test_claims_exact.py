@@ -147,7 +147,7 @@ def test_an_aim_below_thirty_per_cent_is_warned_about():
 def test_a_wrong_phase_in_a_repeat_is_told_once():
     wrong = RECIPE.phase[1].model_copy(update={"high_mbar": 200.0, "at": "phase.1.purge"})
     found = check_recipe(RECIPE.model_copy(update={"phase": (RECIPE.phase[0], wrong, wrong, *RECIPE.phase[2:])}), OVEN)
-    assert [problem.key for problem in found] == ["phase.1.purge.high_mbar"]
+    assert [problem.key for problem in found] == ["phase.1.purge.CYCLE_PURGE.high_mbar"]
 
 
 def test_every_load_that_can_be_read_can_be_checked():

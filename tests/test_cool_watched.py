@@ -49,7 +49,7 @@ def test_a_cooling_begins_at_the_zones_and_never_heats_a_load_that_lags():
     """From the middle of a heating: the load is 40 degC behind the zones, which lead the set point."""
     rig = prepared("vacuum")
     while rig.record.phase_kind != "COOL":
-        ask(rig, Verb.SKIP, phase=rig.record.phase_index)
+        ask(rig, Verb.SKIP, phase=rig.record.phase_index + 1)
         rig.step()
     hottest, lag = rig.record.process.temp_c, rig.record.process.temp_c - rig.record.process.load_min_c
     assert lag > 20.0
@@ -108,7 +108,7 @@ def cooling():
     """Return a rig whose load of 120 degC has begun to cool in nitrogen, its O2 read."""
     rig = prepared("vacuum")
     while rig.record.phase_kind != "COOL":
-        ask(rig, Verb.SKIP, phase=rig.record.phase_index)
+        ask(rig, Verb.SKIP, phase=rig.record.phase_index + 1)
         rig.step()
     for _ in range(900):
         rig.step()

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from controller import dryrun
+from controller.__main__ import app
 from controller.dryrun import Receipt, lel_pct
 from controller.estimator import outlook
 from controller.memory import Settings
+from controller.northbound.opcua.recipes import largest
+from controller.recipe.check import lot_warnings
 from controller.recipe.model import LoadRecord, Recipe
 from controller.recipe.reading import read_load, read_recipe
 
@@ -38,6 +42,30 @@ def changed(recipe: Recipe, **endpoint: float) -> Recipe:
 SHIPPED = (
     ("trial-short", "sample-roll"), ("vacuum", "production-roll"), ("vacuum-nitrogen", "production-roll"), ("nitrogen", "production-roll"),
 )  # fmt: skip
+
+
+def test_a_load_of_another_lot_than_the_parameters_is_warned_of() -> None:
+    load = load_of("sample-roll")
+    for lot, source, warned in (
+        (None, "members of the prior,", 0), (load.resin_lot, f"members of the parameters of lot {load.resin_lot},", 0),
+        ("R-2207", "members of the parameters of lot R-2207,", 1),
+    ):  # fmt: skip
+        site = SITE.model_copy(update={"estimator": SITE.estimator.model_copy(update={"lot": lot})})
+        receipt = dryrun.dry_run(site, recipe_of("trial-short"), "0" * 64, load)
+        assert source in next(dryrun.lines(receipt))
+        assert len([said for said in receipt.warnings if f"resin_lot = {load.resin_lot!r}: R-2207, whose coupons" in said]) == warned
+        assert receipt.p_in_window == receipt_of("trial-short", "sample-roll").p_in_window
+        assert lot_warnings(largest(site, recipe_of("trial-short")), lot) == []  # nobody has named that load's lot
+
+
+def test_the_check_of_a_recipe_with_a_load_warns_of_another_lot(tmp_path: Path) -> None:
+    config = tmp_path / "controller.toml"
+    config.write_text("[settings.estimator]\nlot = 'R-2207'\n", encoding="utf-8")
+    asked = ["recipe", "check", str(RECIPES / "trial-short.toml"), "--config", str(config)]
+    warned = CliRunner().invoke(app, [*asked, "--load", str(RECIPES / "loads" / "sample-roll.toml")])
+    assert warned.exit_code == 0
+    assert "R-2207, whose coupons gave the estimator's parameters" in warned.output
+    assert "R-2207" not in CliRunner().invoke(app, asked).output
 
 
 @pytest.mark.parametrize(("name", "load"), SHIPPED)

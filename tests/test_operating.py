@@ -42,6 +42,9 @@ HOT |= {f"load_{place}_c": 119.0 for place in ("outer", "edge", "core")}
 
 
 def command(verb, number=1, reason="because", role=Role.ENGINEER, expected=None, start=None, **args):
+    """Return a command; a ``phase`` is given by its index and asked for by its number, which counts from 1."""
+    if isinstance(index := args.get("phase"), int) and not isinstance(index, bool):
+        args["phase"] = index + 1
     return Command(f"id-{number}", "anna", verb, expected, number, start, reason=reason, args=args, role=role)
 
 
@@ -70,7 +73,7 @@ def decided(record, what):
 def test_skip_goes_to_the_next_phase_once():
     memory, answers, record = one(running(RAMP), command(Verb.SKIP, 2, phase=RAMP), command(Verb.SKIP, 3, phase=RAMP))
     assert [accepted for accepted, _ in answers] == [True, False]
-    assert answers[1][1] == f"phase = {RAMP}: {SOAK} (SOAK), the phase that runs now"
+    assert answers[1][1] == f"phase = {RAMP + 1}: {SOAK + 1} (SOAK), the phase that runs now"
     assert memory.unit.phase_index == SOAK
     assert decided(record, "SKIP")[0]["reason"] == "because"
 
@@ -89,16 +92,16 @@ REFUSED = [
     (Memory(), command(Verb.SKIP, 2, phase=0), "SKIP is not possible in IDLE"),
     (running(RAMP), command(Verb.SKIP, 2, role=Role.VIEWER, phase=RAMP), "needs the role operator"),
     (running(RAMP), command(Verb.SKIP, 2, expected="HELD", phase=RAMP), "the command expected HELD"),
-    (running(RAMP), command(Verb.SKIP, 2), f"phase = None: {RAMP} (RAMP)"),
+    (running(RAMP), command(Verb.SKIP, 2), f"phase = None: {RAMP + 1} (RAMP)"),
     (running(END, UnitState.HELD), command(Verb.SKIP, 2, phase=END), "END cannot be skipped"),
-    (running(RAMP), command(Verb.BACK, 2, phase=RAMP), f"0 to {RAMP - 1}"),
-    (running(RAMP), command(Verb.BACK, 2, phase=-1), f"0 to {RAMP - 1}"),
-    (running(RAMP), command(Verb.BACK, 2, phase=True), f"0 to {RAMP - 1}"),
+    (running(RAMP), command(Verb.BACK, 2, phase=RAMP), f"1 to {RAMP}"),
+    (running(RAMP), command(Verb.BACK, 2, phase=-1), f"1 to {RAMP}"),
+    (running(RAMP), command(Verb.BACK, 2, phase=True), f"1 to {RAMP}"),
     (running(OPERATOR), command(Verb.BACK, 2, phase=0), "nothing: the first phase runs"),
     (running(CURE, proof=Proof(boot_id=7, leak_ok=True)), command(Verb.BACK, 2, phase=SOAK), "HOLD first"),
     (running(COOL, UnitState.HELD, proof=Proof(boot_id=7)), command(Verb.BACK, 2, phase=CURE), "go back to LEAK_TEST"),
     (running(RAMP), command(Verb.EDIT, 2, role=Role.OPERATOR, phase=CURE, key="band_c", value=4.0), "needs the role engineer"),
-    (running(SOAK), command(Verb.EDIT, 2, phase=RAMP, key="target_c", value=130.0), f"phase = {RAMP}: {SOAK} to {END}"),
+    (running(SOAK), command(Verb.EDIT, 2, phase=RAMP, key="target_c", value=130.0), f"phase = {RAMP + 1}: {SOAK + 1} to {END + 1}"),
     (running(RAMP), command(Verb.EDIT, 2, phase=CURE, key="colour", value=1.0), "key = 'colour': one of"),
     (running(RAMP), command(Verb.EDIT, 2, phase=CURE, key="kind", value="SOAK"), "key = 'kind': one of"),
     (running(RAMP), command(Verb.EDIT, 2, phase=CURE, key="allow_skip", value=False), "key = 'allow_skip': one of"),
@@ -127,7 +130,7 @@ REFUSED = [
     (running(RAMP, UnitState.HELD, heat=False), command(Verb.SETPOINT, 2, temp_c=100.0), "only RESTART brings it back"),
     (running(EVACUATE, UnitState.HELD), command(Verb.SETPOINT, 2, temp_c=100.0), "has no set point"),
     (running(RAMP), command(Verb.CONFIRM, 2, phase=RAMP, answer="x"), "nobody is asked anything"),
-    (running(OPERATOR), command(Verb.CONFIRM, 2, phase=RAMP, answer="x"), f"phase = {RAMP}: {OPERATOR} (OPERATOR)"),
+    (running(OPERATOR), command(Verb.CONFIRM, 2, phase=RAMP, answer="x"), f"phase = {RAMP + 1}: {OPERATOR + 1} (OPERATOR)"),
     (running(OPERATOR), command(Verb.CONFIRM, 2, phase=OPERATOR, answer="x"), "roll id 'x' is not in the load record"),
     (running(OPERATOR), command(Verb.CONFIRM, 2, phase=OPERATOR, answer=3), "answer = 3: a text"),
 ]

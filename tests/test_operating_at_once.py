@@ -80,7 +80,7 @@ def test_an_edit_asks_only_for_a_pid_set_that_there_is(name, accepted, monkeypat
     _, answers, _ = one(running(RAMP), command(Verb.EDIT, 2, phase=CURE, key="pid_set", value=name), **COLD_VACUUM)
     assert answers[0][0] is accepted, answers
     if not accepted:
-        assert answers[0][1] == f"phase.{CURE}.pid_set = 'thin': a set of settings.tunings.sets: default, thick"
+        assert answers[0][1] == f"phase {CURE + 1} (CURE), pid_set = 'thin': a set of settings.tunings.sets: default, thick"
 
 
 # ---- answers that were not given ----

@@ -44,7 +44,7 @@ MISTAKES = [
     ("revision = 2", 'revision = "2"', "revision", "integer"),
     ("revision = 2", "revision = ", "file", "must be TOML (www.toml.io)\n"),
     ("revision = 2", "revision = 2\nrevision = 2", "file", "each key once"),
-    ('kind = "VENT"', 'kind = "VENT"\ntarget_c = 58.0', "VENT.target_c", "unknown key; VENT takes "),
+    ('kind = "VENT"', 'kind = "VENT"\ntarget_c = 58.0', "phase 10 (VENT), target_c", "unknown key; VENT takes "),
     ("target_c = 120.0", "target_c = nan", "target_c", "finite"),
     ("target_c = 120.0", "target_f = 248.0", "target_f", "did you mean target_c"),
     ("target_c = 120.0", "target_c = 1e9", "target_c", "350"),
@@ -95,7 +95,7 @@ BEYOND = [
     ("insoluble_high_pct = 90.0", "insoluble_high_pct = 99.5", "insoluble_high_pct", "claim"),
     ("min_residual_wt_pct = 10.0", "min_residual_wt_pct = 5.0", "min_residual_wt_pct", "10-40"),
     ('kind = "CYCLE_PURGE"', 'kind = "EVACUATE"\npressure_mbar = 20.0', None, None),
-    ("cycles = 2", "cycles = 1", "phase.3.kind", "CYCLE_PURGE"),
+    ("cycles = 2", "cycles = 1", "phase 4 (RAMP), kind", "CYCLE_PURGE"),
     ('kind = "END"', 'kind = "VENT"\ntimeout_min = 5.0', "phase", "END"),
     ("fallback_min = 150.0", "fallback_min = 500.0", "fallback_min", "timeout_min"),
     ("fallback_min = 150.0", "fallback_min = 9.0", "fallback_min", "at least min_min = 10"),
@@ -118,10 +118,10 @@ def test_the_proof_a_recipe_is_checked_against_is_the_interlocks_own():
 
 
 STRICTER = [
-    (Proving(cycle_low_mbar=15.0), "phase.1.low_mbar", "below 15 mbar"),
-    (Proving(cycle_high_mbar=800.0), "phase.1.high_mbar", "above 800 mbar"),
-    (Proving(cycles=3), "phase.3.kind", ">= 3 cycles"),
-    (Proving(proof_mbar=50.0), "phase.3.pressure_mbar", "I6 trips at 50 mbar"),
+    (Proving(cycle_low_mbar=15.0), "phase 2 (CYCLE_PURGE), low_mbar", "below 15 mbar"),
+    (Proving(cycle_high_mbar=800.0), "phase 2 (CYCLE_PURGE), high_mbar", "above 800 mbar"),
+    (Proving(cycles=3), "phase 4 (RAMP), kind", ">= 3 cycles"),
+    (Proving(proof_mbar=50.0), "phase 4 (RAMP), pressure_mbar", "I6 trips at 50 mbar"),
 ]
 
 
@@ -141,14 +141,14 @@ def test_a_formula_range_beyond_the_oven_is_refused():
     text = edited(edited(TRIAL, "low = 235.0", "low = 16"), "high = 258.0", "high = 1e9")
     problems = problems_of_any(Settings(), parse_recipe(text, "r"))
     low, high = "formula.cure-temperature.low = 16", "formula.cure-temperature.high = 1000000000.0"
-    assert all(any(str(problem).startswith(f"{end}.0: phase.") for problem in problems) for end in (low, high.removesuffix(".0"))), problems
+    assert all(any(str(problem).startswith(f"{end}.0: phase ") for problem in problems) for end in (low, high.removesuffix(".0"))), problems
 
 
 def test_without_a_purge_heat_is_refused():
     start = TRIAL.index('[[phase]]\nkind = "CYCLE_PURGE"')
     end = TRIAL.index("[[phase]]", start + 1)
     problems = check_recipe(parse_recipe(TRIAL[:start] + TRIAL[end:], "r").recipe, Equipment())
-    assert [problem.key for problem in problems] == ["phase.2.kind"]
+    assert [problem.key for problem in problems] == ["phase.2.RAMP.kind"]
 
 
 LOADS = [
@@ -221,6 +221,6 @@ def test_hostile_text_is_refused_as_a_mistake_in_a_file(text):
 
 def test_a_proof_cannot_be_passed_by_its_timeout_and_heat_is_followed_by_cooling():
     passed = check_recipe(parse_recipe(edited(TRIAL, 'on_timeout = "STOP"', 'on_timeout = "CONTINUE"'), "r").recipe, Equipment())
-    assert [problem.key for problem in passed] == ["phase.0.on_timeout"]
+    assert [problem.key for problem in passed] == ["phase.0.LEAK_TEST.on_timeout"]
     start, end = TRIAL.index('[[phase]]\nkind = "COOL"'), TRIAL.index('[[phase]]\nkind = "VENT"')
     assert any("COOL" in problem.allowed for problem in check_recipe(parse_recipe(TRIAL[:start] + TRIAL[end:], "r").recipe, Equipment()))

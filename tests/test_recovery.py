@@ -80,7 +80,7 @@ def walked():
         if kind == "COOL":
             until(rig, lambda r: r.record.process.hottest_c < 59.5)
         if kind in ("SOAK", "PRESSURE_RISE", "WAIT", "OPERATOR", "CURE", "STEP", "COOL"):
-            ask(rig, Verb.SKIP, phase=rig.record.phase_index)
+            ask(rig, Verb.SKIP, phase=rig.record.phase_index + 1)
     return found
 
 

@@ -49,7 +49,7 @@ def test_it_says_what_was_made_from_what_by_whom_and_how_it_ended(page: str) -> 
         "9:00:00 120 0.05 0.002 0.12 ± 0.03 yes –",
         "11:24:00 120 0.05 0.002 0.12 ± 0.03 NO the coldest wall was below the dew point",
         "I23 WARN zone 2 more than 10 °C above its set point (confirmed by bert: sensor exchanged) 11.25 2:06:00 2:12:00 2:18:00 bert",
-        "Deviation the control recipe deviates from the approved one by 1 edit: phase 3 soak_min 60 → 75 by emma (wet <b>lot</b>). "
+        "Deviation the control recipe deviates from the approved one by 1 edit: phase 4 soak_min 60 → 75 by emma (wet <b>lot</b>). "
         f"Control recipe SHA-256 {'6e' * 32}",
         "7:06:00 bert VENT refused the load is at 198 °C; venting is allowed below 60 °C reason: curious",
         "11:30:00 CURE ended endpoint p insoluble in window: 0.934; p solvent ok: 0.951; persisted (s): 120",

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from controller.journal.batch import Record, limits_of
+from controller.journal.batch import Record, edits, limits_of
 from controller.journal.entry import Stored
 from controller.journal.report import report
 from tests.written_batch import RECIPE, Text, a_batch
 
 
-def record(recipe, *edits):
+def record(recipe, *made_edits):
     """Return a record that holds nothing but its start and ``edits``: part, key, value."""
     made = [("batch_start", {"recipe": recipe}),
-            *(("decision", {"what": "EDIT", "phase": part, "key": key, "to": to}) for part, key, to in edits)]  # fmt: skip
+            *(("decision", {"what": "EDIT", "phase": part, "key": key, "to": to}) for part, key, to in made_edits)]  # fmt: skip
     entries = [Stored(*(json.dumps(said).encode() if name == "payload" else {"kind": kind}.get(name, 0) for name in Stored._fields))
                for kind, said in made]  # fmt: skip
     return Record(None, "COMPLETE", entries[0], None, {}, tuple(entries), None)
@@ -42,3 +42,10 @@ def test_an_edit_shows_what_was_changed_and_not_the_whole_recipe(tmp_path: Path)
     said = text[text.index("EDIT EDIT by emma: wet lot") :]
     assert said.index("key: soak_min") < said.index("to: 75") < 400
     assert "control recipe: {" not in text
+
+
+def test_an_edit_of_an_older_release_counts_from_1_too():
+    was = record(RECIPE, (4, "band_c", 9.0), ("endpoint", "insoluble_aim_pct", 60.0))
+    assert [edit["phase"] for edit in edits(was)] == [5, "endpoint"]
+    now = json.dumps({"what": "EDIT", "phase": 5, "index": 4}).encode()
+    assert [edit["phase"] for edit in edits(was._replace(entries=(was.entries[1]._replace(payload=now),)))] == [5]

@@ -18,10 +18,10 @@ from controller.journal.table import Table
     ("given", "key"),
     [
         ({"coupon": []}, "coupon"),
-        ({"coupons": [{"position": "edge", "insoluble_pct": 101.0, "assay": {"temp_c": 100}}]}, "coupons.0.insoluble_pct"),
-        ({"coupons": [{"position": "edge", "insoluble_pct": 50.0}]}, "coupons.0.assay"),
-        ({"coupons": [{"insoluble_pct": 50.0, "assay": {"temp_c": 100}}]}, "coupons.0.position"),
-        ({"coupons": ["edge"]}, "coupons.0"),
+        ({"coupons": [{"position": "edge", "insoluble_pct": 101.0, "assay": {"temp_c": 100}}]}, "coupon 1, insoluble_pct"),
+        ({"coupons": [{"position": "edge", "insoluble_pct": 50.0}]}, "coupon 1, assay"),
+        ({"coupons": [{"insoluble_pct": 50.0, "assay": {"temp_c": 100}}]}, "coupon 1, position"),
+        ({"coupons": ["edge"]}, "coupon 1"),
         ({"coupons": "edge"}, "coupons"),
         ({"lab": {"tear_kg": 15}}, "lab.tear_kg"),
         ({"lab": {"roughness_um": math.nan}}, "lab.roughness_um"),
@@ -31,7 +31,7 @@ from controller.journal.table import Table
 def test_a_wrong_laboratory_result_is_refused_with_its_key(given: dict, key: str) -> None:
     with pytest.raises(FileError) as refused:
         read_lab(given)
-    assert key in [problem.key for problem in refused.value.problems]
+    assert key in [problem.where for problem in refused.value.problems]
 
 
 @pytest.mark.parametrize("key", [key for key in LIMITS if key != "dimensional_change_pct"])

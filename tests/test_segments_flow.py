@@ -77,12 +77,12 @@ def test_a_repeat_is_written_out_and_every_phase_knows_its_turn_and_its_place():
 REFUSED = [
     (repeat(2, repeat(2, repeat(2, SOAK))), "REPEAT nests at most 2 deep"),
     (repeat(50, repeat(50, SOAK)), f"at most {MOST_PHASES} phases"),
-    (repeat(51, SOAK), "phase.2.count = 51"),
+    (repeat(51, SOAK), "phase 3 (REPEAT), count = 51"),
     ('[[phase]]\nkind = "REPEAT"\ncount = 2\n', "a REPEAT has phases of its own"),
-    (repeat(2, SOAK.replace("soak_min", "soak_mn")), "phase.2.phase.0.SOAK.soak_mn"),
-    (SOAK + 'turn = "1/2"\n', "phase.2.turn = '1/2': unknown key"),
+    (repeat(2, SOAK.replace("soak_min", "soak_mn")), "phase 3, phase 1 (SOAK), soak_mn"),
+    (SOAK + 'turn = "1/2"\n', "phase 3, turn = '1/2': unknown key"),
     ('[[phase]]\nkind = "CALL"\nrecipe = "no-such"\n', "no-such"),
-    ('[[phase]]\nkind = "CALL"\nrecipe = "../vacuum"\n', "phase.2.recipe"),
+    ('[[phase]]\nkind = "CALL"\nrecipe = "../vacuum"\n', "phase 3 (CALL), recipe"),
 ]
 
 
@@ -133,7 +133,7 @@ CALLED_WRONG = [
     (PART.replace('"degC"', '"min"'), 'formula = { hot = "=cure-temperature" }\n', "a value in min"),
     (PART + END, "", "END stands only in the recipe that calls"),
     (PART + CALL, "", "a sub-recipe calls no other"),
-    (PART.replace("soak_min = 10.0", "soak_min = -1.0"), "", "phase.2 part.toml phase.0.SOAK.soak_min"),
+    (PART.replace("soak_min = 10.0", "soak_min = -1.0"), "", "phase 3 part.toml phase 1 (SOAK), soak_min"),
     (PART.replace("revision = 1", ""), "", "part.toml revision"),
     (PART.split("[formula")[0] + "phase = 5\n", "", "part.toml phase = 5: a sub-recipe has phases"),
     (PART.split("[formula")[0] + "phase = []\n", "", "part.toml phase = []: a sub-recipe has phases"),
@@ -194,26 +194,26 @@ def test_a_recipe_that_is_safe_on_every_way_passes(phases):
 
 
 WAYS = [
-    ((ASK, branch("hot"), BEFORE, labelled(SOAK, "hot"), COOL, END), "phase.4.kind", "(I5)"),  # round the proof
+    ((ASK, branch("hot"), BEFORE, labelled(SOAK, "hot"), COOL, END), "phase 5 (SOAK), kind", "(I5)"),  # round the proof
     ((BEFORE, ASK, branch("end"), SOAK, COOL, labelled(END, "end")), None, None),  # nothing was heated on the short way
     ((BEFORE, SOAK, HOT_ASK, branch("end"), COOL, labelled(END, "end")), "phase", "COOL stands"),
-    ((BEFORE, SOAK, HOT_ASK, branch("vent"), COOL, labelled(VENT, "vent"), END), "phase.6.kind", "(I19)"),
-    ((BEFORE, SOAK, COOL, VENT, SOAK, COOL, END), "phase.5.kind", "(I5)"),  # air came in
-    ((BEFORE, SOAK, COOL, SOAK, VENT, END), "phase.5.kind", "(I19)"),
-    ((BEFORE, repeat(2, SOAK, COOL, VENT), END), "phase.2.phase.0.kind", "(I5)"),  # the second turn begins with air
-    ((LEAK + 'on_fail = "CONTINUE"\n', PURGE, SOAK, COOL, END), "phase.2.kind", "(I5)"),  # nobody looks at the result
-    ((LEAK + 'on_fail = "CONTINUE"\n', branch("hot", "LEAK_TEST", ""), PURGE, labelled(SOAK, "hot"), COOL, END), "phase.3.kind", "(I5)"),
-    ((BEFORE, SOAK, ASK, COOL, END), "phase.3.atmosphere", "a hot load is not shut in"),
-    ((BEFORE, branch("end"), SOAK, COOL, labelled(END, "end")), "phase.2.on", "needs an OPERATOR before it"),
-    ((ASK, branch("leak"), labelled(LEAK, "leak"), branch("no"), END), "phase.3.to", "there is none"),
-    ((LEAK, ASK, branch("back"), END), "phase.2.to", "later phase"),
-    ((labelled(LEAK, "back"), ASK, branch("back"), END), "phase.2.to", "later phase"),
-    ((labelled(LEAK, "x"), labelled(PURGE, "x"), END), "phase.1.label", "of its own"),
-    ((BEFORE, ASK, branch("cool", "ALWAYS", ""), SOAK, labelled(COOL, "cool"), END), "phase.4.kind", "no way leads here"),
+    ((BEFORE, SOAK, HOT_ASK, branch("vent"), COOL, labelled(VENT, "vent"), END), "phase 7 (VENT), kind", "(I19)"),
+    ((BEFORE, SOAK, COOL, VENT, SOAK, COOL, END), "phase 6 (SOAK), kind", "(I5)"),  # air came in
+    ((BEFORE, SOAK, COOL, SOAK, VENT, END), "phase 6 (VENT), kind", "(I19)"),
+    ((BEFORE, repeat(2, SOAK, COOL, VENT), END), "phase 3, phase 1 (SOAK), kind", "(I5)"),  # the second turn begins with air
+    ((LEAK + 'on_fail = "CONTINUE"\n', PURGE, SOAK, COOL, END), "phase 3 (SOAK), kind", "(I5)"),  # nobody looks at the result
+    ((LEAK + 'on_fail = "CONTINUE"\n', branch("hot", "LEAK_TEST", ""), PURGE, labelled(SOAK, "hot"), COOL, END), "4 (SOAK), kind", "(I5)"),
+    ((BEFORE, SOAK, ASK, COOL, END), "phase 4 (OPERATOR), atmosphere", "a hot load is not shut in"),
+    ((BEFORE, branch("end"), SOAK, COOL, labelled(END, "end")), "phase 3 (BRANCH), on", "needs an OPERATOR before it"),
+    ((ASK, branch("leak"), labelled(LEAK, "leak"), branch("no"), END), "phase 4 (BRANCH), to", "there is none"),
+    ((LEAK, ASK, branch("back"), END), "phase 3 (BRANCH), to", "later phase"),
+    ((labelled(LEAK, "back"), ASK, branch("back"), END), "phase 3 (BRANCH), to", "later phase"),
+    ((labelled(LEAK, "x"), labelled(PURGE, "x"), END), "phase 2 (CYCLE_PURGE), label", "of its own"),
+    ((BEFORE, ASK, branch("cool", "ALWAYS", ""), SOAK, labelled(COOL, "cool"), END), "phase 5 (SOAK), kind", "no way leads here"),
     ((branch("end", "ALWAYS", ""), labelled(END, "end")), "phase", "stands after the phase"),
-    ((LEAK, branch("end", "LEAK_RATE", ""), labelled(END, "end")), "phase.1.on", "above, below or both"),
-    ((LEAK, branch("end", "LEAK_TEST", "above = 1.0\n"), labelled(END, "end")), "phase.1.above", "no meaning"),
-    ((BEFORE, SOAK, branch("cool", "PRESSURE_RISE", "above = 1.0\n"), labelled(COOL, "cool"), END), "phase.3.on", "PRESSURE_RISE"),
+    ((LEAK, branch("end", "LEAK_RATE", ""), labelled(END, "end")), "phase 2 (BRANCH), on", "above, below or both"),
+    ((LEAK, branch("end", "LEAK_TEST", "above = 1.0\n"), labelled(END, "end")), "phase 2 (BRANCH), above", "no meaning"),
+    ((BEFORE, SOAK, branch("cool", "PRESSURE_RISE", "above = 1.0\n"), labelled(COOL, "cool"), END), "4 (BRANCH), on", "PRESSURE_RISE"),
 ]
 
 
@@ -223,7 +223,7 @@ def test_a_way_round_the_order_is_found(phases, key, says):
     if key is None:
         assert problems == []
     else:
-        assert any(problem.startswith(key) and says in problem for problem in problems), problems
+        assert any(key in problem and says in problem for problem in problems), problems
 
 
 KEYS = [

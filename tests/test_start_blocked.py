@@ -123,3 +123,12 @@ def test_a_batch_that_was_aborted_when_the_vacuum_did_not_come_starts_again_afte
     assert not {"I12", "I12T"} & set(rig.record.verdict.active)
     assert asked(rig, Verb.START, START)[1] is UnitState.RUNNING
     assert rig.step().unit_state is UnitState.RUNNING
+
+
+@pytest.mark.parametrize(("lot", "starts"), [(None, True), ("PAI-TRIAL", True), ("PAI-2207", False)])
+def test_a_roll_of_another_lot_than_the_parameters_is_not_started(lot, starts):
+    rig = prepared("idle")
+    rig.settings = rig.settings.model_copy(update={"estimator": rig.settings.estimator.model_copy(update={"lot": lot})})
+    answer, state = asked(rig, Verb.START, START)
+    assert (answer["accepted"], state is UnitState.RUNNING) == (starts, starts)
+    assert starts or answer["answer"].startswith("resin_lot = 'PAI-TRIAL': PAI-2207, whose coupons gave the estimator's parameters")

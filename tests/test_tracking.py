@@ -107,10 +107,11 @@ def test_a_set_point_of_nothing_is_none():
     assert until.in_band_s == pytest.approx(100.0, abs=1.0)
 
 
-def test_a_band_that_was_edited_before_the_phase_ended_is_the_one_that_counts():
+@pytest.mark.parametrize("place", [lambda index: {"phase": index + 1, "index": index}, lambda index: {"phase": index}])  # as of old
+def test_a_band_that_was_edited_before_the_phase_ended_is_the_one_that_counts(place):
     found = record(sp, (behind,) * 3, sp)
     made = ((50.0, 1, "band_c", 4.0), (60.0, 1, "soak_min", 9.0), (70.0, 0, "band_c", 8.0), (301.0, 1, "band_c", 9.0))
-    edits = [stored("decision", at_s, what="EDIT", phase=place, key=key, to=to) for at_s, place, key, to in made]
+    edits = [stored("decision", at_s, what="EDIT", key=key, to=to, **place(index)) for at_s, index, key, to in made]
     soak = tracking(found._replace(entries=(*found.entries, *edits)))[1]
     assert soak.band_c == 4.0
     assert soak.to_band_s == pytest.approx(40.0, abs=1.0)  # 94 degC to 96 degC

@@ -49,7 +49,7 @@ def test_the_status_says_what_is_asked_and_what_may_be_answered(oven):
     assert "waits for" not in shown(oven)
     oven.ask(Verb.START, START)
     steps(oven, 6)
-    assert shown(oven)["unit"] == "RUNNING · 0 OPERATOR"
+    assert shown(oven)["unit"] == "RUNNING · 1 OPERATOR"
     assert shown(oven)["waits for"] == QUESTION
     with JournalReader(Path(oven.journal.path)) as reader:
         seen = told(News(1, None, {"standing": reader.last("standing").fields()}, ()))

@@ -132,7 +132,7 @@ def course(batch_id: int) -> list[tuple[float, str, dict[str, object]]]:
     warning = {"effect": "WARN", "text": "zone 2 more than 10 °C above its set point", "value": 11.25, "first_out": False}
     missing = {"from_s": START_S + 6.9 * 3600, "to_s": START_S + 7.05 * 3600, "count": 540, "cause": "the core was not running"}
     evidence = {"p_insoluble_in_window": 0.934, "p_solvent_ok": 0.951, "persisted_s": 120.0}
-    edit = {"phase": 3, "key": "soak_min", "from": 60.0, "to": 75.0, "user": "emma", "reason": "wet <b>lot</b>",
+    edit = {"phase": 4, "index": 3, "key": "soak_min", "from": 60.0, "to": 75.0, "user": "emma", "reason": "wet <b>lot</b>",
             "recipe_sha256": ["5f" * 32, "6e" * 32], "master_sha256": "5f" * 32, "control_recipe": '{"id":"cure-roll"}' * 30}  # fmt: skip
     return [
         (0.0, "command", {"id": "c1", "user": "anna", "verb": "START"} | accepted),

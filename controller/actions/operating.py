@@ -1,7 +1,7 @@
 """What people do to a running batch: skip a phase, go back, edit the control recipe, move the set point while held, answer a question.
 
-Each needs the phase that it means by number, so that a double click, or a screen that is a phase behind, has one effect or none. None of
-them gives heat: that stays with the proof of the atmosphere (I5), the interlocks and RESTART.
+Each needs the phase that it means by its number, which counts from 1, so that a double click, or a screen that is a phase behind, has one
+effect or none. None of them gives heat: that stays with the proof of the atmosphere (I5), the interlocks and RESTART.
 """
 
 from dataclasses import replace
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from controller.actions.action import Action, Moment
 from controller.command import Command
-from controller.errors import Problem
+from controller.errors import Problem, numbered
 from controller.fitness import problems_of
 from controller.memory import Memory
 from controller.recipe import editing, flow, ramping, standing
@@ -58,13 +58,18 @@ def _parts(unit: UnitMemory) -> tuple[Batch, Phase]:
     return unit.batch, phase
 
 
+def _index(given: object) -> int | None:
+    """Return the place in the recipe of the phase that a person calls ``given``, None when that is no number; theirs count from 1."""
+    return given - 1 if isinstance(given, int) and not isinstance(given, bool) else None
+
+
 def _is_current(unit: UnitMemory, given: object) -> str:
     """Return why ``given`` is not the number of the current phase."""
     index = unit.phase_index
-    if isinstance(given, int) and not isinstance(given, bool) and given == index:
+    if _index(given) == index:
         return ""
     phase = standing.current(unit)
-    return str(Problem("phase", given, f"{index} ({'' if phase is None else phase.kind}), the phase that runs now"))
+    return str(Problem("phase", given, f"{index + 1} ({'' if phase is None else phase.kind}), the phase that runs now"))
 
 
 # ---- SKIP ----
@@ -78,7 +83,7 @@ def _refuse_skip(moment: Moment, command: Command) -> str:
     if phase.kind == "END":
         return "END cannot be skipped"
     if not allows(phase, "skip"):
-        return f"the recipe does not permit to skip phase {unit.phase_index} ({phase.kind}): allow_skip = false"
+        return f"the recipe does not permit to skip {numbered(unit.phase_index, phase.kind)}: allow_skip = false"
     if phase.kind in PROOFS and any(hot(later) for later in batch.recipe.phase[unit.phase_index + 1 :]):
         return f"{phase.kind} cannot be skipped: heat follows that needs its proof (I5)"
     hottest_c, open_c = moment.process.hottest_c, moment.settings.equipment.open_c
@@ -110,21 +115,23 @@ def _refuse_back(moment: Moment, command: Command) -> str:
     if refused := _common(moment, command):
         return refused
     batch, phase = _parts(unit)
-    to = command.args.get("phase")
-    if isinstance(to, bool) or not isinstance(to, int) or not 0 <= to < unit.phase_index:
-        return str(Problem("phase", to, f"0 to {unit.phase_index - 1}, a phase before the one that runs now") if unit.phase_index
-                   else Problem("phase", to, "nothing: the first phase runs"))  # fmt: skip
+    given = command.args.get("phase")
+    to = _index(given)
+    if to is None or not 0 <= to < unit.phase_index:
+        return str(Problem("phase", given, f"1 to {unit.phase_index}, a phase before the one that runs now") if unit.phase_index
+                   else Problem("phase", given, "nothing: the first phase runs"))  # fmt: skip
     if not allows(phase, "skip"):
-        return f"the recipe does not permit to leave phase {unit.phase_index} ({phase.kind}): allow_skip = false"
+        return f"the recipe does not permit to leave {numbered(unit.phase_index, phase.kind)}: allow_skip = false"
     target = batch.recipe.phase[to]
     if target.kind == "BRANCH":
-        return str(Problem("phase", to, "a phase that takes time; this is a BRANCH"))
+        return str(Problem("phase", given, "a phase that takes time; this is a BRANCH"))
     open_c = moment.settings.equipment.open_c
     warm = moment.process.hot(open_c)
     if target.kind == "LEAK_TEST" and warm:
         return f"LEAK_TEST measures cold only: the hottest reading must be below {open_c:g} degC (I13)"
     if unit.was_heated and warm and (shut := _shut_in(batch.recipe, to, unit.phase_index)) is not None:
-        return f"phase {shut} ({batch.recipe.phase[shut].kind}) would shut a hot load in: the hottest reading must be below {open_c:g} degC"
+        place = numbered(shut, batch.recipe.phase[shut].kind)
+        return f"{place} would shut a hot load in: the hottest reading must be below {open_c:g} degC"
     return _refuse_heat(memory, batch.recipe, to, unit.state)
 
 
@@ -157,7 +164,7 @@ def not_tight(memory: Memory, recipe: Recipe, to: int) -> str:
 
 
 def _back(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
-    return _moved(moment, int(command.args["phase"]), f"BACK by {command.user}: {command.reason.strip()}", "BACK", command)
+    return _moved(moment, int(command.args["phase"]) - 1, f"BACK by {command.user}: {command.reason.strip()}", "BACK", command)
 
 
 def _moved(moment: Moment, index: int, why: str, what: str, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
@@ -166,12 +173,12 @@ def _moved(moment: Moment, index: int, why: str, what: str, command: Command) ->
     unit, notes = standing.go_to(memory.unit, index, why)
     unproven = unit.state is UnitState.HELD and not memory.proof.proven and proves_for(batch.recipe, index) is not None
     unit = unit._replace(power_lost=unit.power_lost or unproven, recovery=None)
-    target = batch.recipe.phase[index]
+    left, gone_to = numbered(memory.unit.phase_index, phase.kind), numbered(index, batch.recipe.phase[index].kind)
     note = Note("decision", {
-        "what": what, "why": why, "from": memory.unit.phase_index, "to": index, "user": command.user, "reason": command.reason.strip(),
+        "what": what, "why": why, "from": left, "to": gone_to, "user": command.user, "reason": command.reason.strip(),
     })  # fmt: skip
     belief = None if memory.estimator is None else replace(memory.estimator, forecast=None)
-    done = f"from phase {memory.unit.phase_index} ({phase.kind}) to phase {index} ({target.kind}); the unit is {unit.state.name}"
+    done = f"from {left} to {gone_to}; the unit is {unit.state.name}"
     return memory._replace(unit=unit, estimator=belief), (note, *notes), done
 
 
@@ -199,7 +206,8 @@ def _edited(unit: UnitMemory, command: Command) -> tuple[Recipe, Edit] | str:
         return str(Problem("key", name, "the name of one parameter"))
     if isinstance(part := _part(unit, batch.recipe, where), str):
         return part
-    edit = Edit("endpoint" if isinstance(part, Endpoint) else int(where or 0), name, command.args.get("value"))
+    index = _index(where)
+    edit = Edit("endpoint" if index is None else index, name, command.args.get("value"))
     found = editing.edited(batch.recipe, edit)
     return found if isinstance(found, str) else (found, edit)
 
@@ -207,14 +215,14 @@ def _edited(unit: UnitMemory, command: Command) -> tuple[Recipe, Edit] | str:
 def _part(unit: UnitMemory, recipe: Recipe, where: object) -> Phase | Endpoint | str:
     if where == "endpoint":
         return recipe.endpoint
-    first, last = unit.phase_index, len(recipe.phase) - 1
-    if isinstance(where, bool) or not isinstance(where, int) or not first <= where <= last:
-        return str(Problem("phase", where, f"{first} to {last}, the phase that runs now or a later one, or 'endpoint'"))
-    phase = recipe.phase[where]
+    first, last, index = unit.phase_index, len(recipe.phase) - 1, _index(where)
+    if index is None or not first <= index <= last:
+        return str(Problem("phase", where, f"{first + 1} to {last + 1}, the phase that runs now or a later one, or 'endpoint'"))
+    phase = recipe.phase[index]
     if phase.kind in ("BRANCH", "END"):
-        return f"phase {where} is {phase.kind}, which has nothing to edit"
+        return f"{numbered(index, phase.kind)} has nothing to edit"
     if not allows(phase, "edit"):
-        return f"the recipe does not permit to edit phase {where} ({phase.kind}): allow_edit = false"
+        return f"the recipe does not permit to edit {numbered(index, phase.kind)}: allow_edit = false"
     return phase
 
 
@@ -229,13 +237,14 @@ def _edit(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], s
     before: Any = getattr(editing.part_of(batch.recipe, where), name)
     sha256, master = sha256_of(recipe), batch.master_sha256 or batch.recipe_sha256
     edited = batch._replace(recipe=recipe, recipe_sha256=sha256, master_sha256=master, edits=(*batch.edits, edit))
+    number, index = ("endpoint", None) if isinstance(where, str) else (where + 1, where)
     note = Note("decision", {
-        "what": "EDIT", "why": f"EDIT by {command.user}: {command.reason.strip()}", "phase": where, "key": name, "from": before,
-        "to": value, "user": command.user, "reason": command.reason.strip(), "master_sha256": edited.master_sha256,
+        "what": "EDIT", "why": f"EDIT by {command.user}: {command.reason.strip()}", "phase": number, "index": index, "key": name,
+        "from": before, "to": value, "user": command.user, "reason": command.reason.strip(), "master_sha256": edited.master_sha256,
         "recipe_sha256": [batch.recipe_sha256, sha256], "control_recipe": recipe.model_dump_json(),
     })  # fmt: skip
     belief = None if memory.estimator is None else replace(memory.estimator, forecast=None)
-    place = "endpoint" if where == "endpoint" else f"phase {where}"
+    place = where if isinstance(where, str) else numbered(where, recipe.phase[where].kind)
     done = f"{place}: {name} {before} -> {value}; the control recipe is {sha256[:8]}, the master stays {edited.master_sha256[:8]}"
     phase, kept = recipe.phase[unit.phase_index], unit.phase
     if where == unit.phase_index and isinstance(phase, Ramp):
@@ -302,7 +311,7 @@ def _refuse_confirm(moment: Moment, command: Command) -> str:
         return refused
     batch, phase = _parts(unit)
     if not isinstance(phase, Operator):
-        return f"nobody is asked anything: the phase is {unit.phase_index} ({phase.kind})"
+        return f"nobody is asked anything in {numbered(unit.phase_index, phase.kind)}"
     if refused := _is_current(unit, command.args.get("phase")):
         return refused
     answer = command.args.get("answer", "")

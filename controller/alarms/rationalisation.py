@@ -182,7 +182,7 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I31", _L, "new material, lost thermocouples, unusual load", "the time recipe ends the cure",
               "take coupons of this batch; tell the process engineer", 120, 60.0),
     Rationale("I31T", _M, "slow lot, low temperature, wrong calibration; window passed", "batch held; past its window it only cures on",
-              "decide with the process engineer: SKIP to the COOL, RESTART, or STOP", 30),
+              "decide with the process engineer: SKIP to the COOL or STOP; RESTART only before its window is passed", 30),
     Rationale("I32", _L, "gateway stopped, broker or network away", "supervision is blind; no effect on the batch",
               "restart the gateway service", 480, 30.0),
     Rationale("I33W", _L, "the interval of a proof test is over", "a failure of the device may stay hidden",

@@ -98,9 +98,9 @@ def calibrate(
     parameters = ParameterSet(
         version=1 if parent is None else parent.version + 1, date=lab.date or date, lot=lot, resin=lab.resin or "not named",
         parent="" if prior_path is None else prior_path.name, parent_sha256=parent_sha256, lab=lab_path.name, lab_sha256=lab_sha256,
-        held_out=tuple(piece.name for piece in kept_back), warnings=tuple(said), estimator=settings_of(posterior, section, lab.solvent),
-        posterior=_belief(posterior, effective), drying=section, learnt=tuple(known + marks), journal=_journals(used, journals),
-        coupon=rows, weighed=weighed,
+        held_out=tuple(piece.name for piece in kept_back), warnings=tuple(said),
+        estimator=settings_of(posterior, section, lab.solvent, lot), posterior=_belief(posterior, effective), drying=section,
+        learnt=tuple(known + marks), journal=_journals(used, journals), coupon=rows, weighed=weighed,
     )  # fmt: skip
     refused = []
     if why := contradiction(rows, pairs, evidence, posterior):

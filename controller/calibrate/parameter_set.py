@@ -24,7 +24,7 @@ from controller.validation import READABLE, problems_of, toml_of
 
 MAX_BYTES: Final = 1_000_000
 KEYS: Final = (
-    "solvent", "gel_time_240c_h", "gel_time_ln_sd", "activation_energy_kj_mol", "activation_energy_sd_kj_mol",
+    "solvent", "lot", "gel_time_240c_h", "gel_time_ln_sd", "activation_energy_kj_mol", "activation_energy_sd_kj_mol",
     "order", "order_sd", "polydispersity", "polydispersity_sd", "vitrification_offset_k", "vitrification_offset_sd_k", "cure_correlation",
     *dried.KEYS,
 )  # fmt: skip
@@ -113,12 +113,13 @@ class ParameterSet(Strict):
         return Prior(mean, covariance + wider, start.low, start.high)
 
 
-def settings_of(posterior: Posterior, dry: Drying, solvent: str) -> EstimatorSettings:
+def settings_of(posterior: Posterior, dry: Drying, solvent: str, lot: str | None) -> EstimatorSettings:
     """Return what is believed of crosslinking and drying as the settings of the estimator, no key set but ``KEYS``."""
     mean, sd = posterior.mean, posterior.sd
     return EstimatorSettings.model_validate(
         {
             "solvent": solvent,
+            "lot": lot,
             "gel_time_240c_h": _rounded(np.exp(mean[TIME])),
             "gel_time_ln_sd": max(0.01, _rounded(sd[TIME])),
             "activation_energy_kj_mol": _rounded(mean[ENERGY]),
@@ -183,7 +184,7 @@ def read(path: Path) -> tuple[ParameterSet, str]:
 def to_toml(found: ParameterSet) -> str:
     """Return ``found`` as TOML."""
     content = found.model_dump(exclude_defaults=False, exclude={"estimator"})
-    content["estimator"] = found.estimator.model_dump(include=set(KEYS))
+    content["estimator"] = found.estimator.model_dump(include=set(KEYS), exclude_none=True)
     lines = [
         "# Parameters of a resin lot from its coupons. [estimator] goes into the configuration as [settings.estimator].",
         "# Not to be edited: the sections are checked against each other, and the next set names this one by its hash.",
@@ -212,13 +213,15 @@ def _disagreements(found: ParameterSet) -> list[Problem]:
     problems = [*_unsound("posterior", belief, NAMES), *_unsound("drying", found.drying, drying.NAMES)]
     if problems:
         return problems
+    if found.estimator.lot not in (None, found.lot):  # older sets have none
+        problems.append(Problem("estimator.lot", found.estimator.lot, f"does not agree with lot, which says {found.lot}"))
     told = found.estimator.model_dump(include=set(KEYS), exclude_unset=True)
     posterior = Posterior(np.array(belief.mean), found.covariance, np.empty((len(NAMES), 0)), 0.0)
     try:
-        again = settings_of(posterior, found.drying, found.estimator.solvent)
+        again = settings_of(posterior, found.drying, found.estimator.solvent, found.estimator.lot)
     except ValidationError as error:
         return [problem._replace(key=f"estimator.{problem.key}") for problem in problems_of(error, KEYS)]
-    for key, value in again.model_dump(include=set(KEYS)).items():
+    for key, value in again.model_dump(include=set(KEYS), exclude_none=True).items():
         near_zero = 0.0 if key in _SMALL else _NEAR_ZERO
         if key not in told or _differ(told[key], value, near_zero):
             section = "drying" if key in dried.KEYS else "posterior"

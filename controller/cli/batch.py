@@ -101,7 +101,13 @@ def batch_skip(
 
 
 @app.command("back")
-def batch_back(phase: int, reason: Reason, expect: Expect = None, user: Asker = None, config: ConfigPath = None) -> None:
+def batch_back(
+    phase: Annotated[int, typer.Argument(help="number of an earlier phase, as ovenctl status and recipe show count")],
+    reason: Reason,
+    expect: Expect = None,
+    user: Asker = None,
+    config: ConfigPath = None,
+) -> None:
     """Go back to the phase with that number, which begins anew."""
     ask(configured(config), Verb.BACK, user, {"reason": reason, "phase": phase}, expect)
 

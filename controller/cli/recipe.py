@@ -28,9 +28,13 @@ def recipe_check(
     problems = problems_of_any(settings, sourced)
     if problems:
         raise FileError(str(file), problems)
-    if load is not None and (found := check.check_load(reading.read_load(load), sourced.recipe, settings.equipment)):
-        raise FileError(str(load), found)
-    for warning in check.warnings_of(sourced.recipe):
+    warnings = check.warnings_of(sourced.recipe)
+    if load is not None:
+        record = reading.read_load(load)
+        if found := check.check_load(record, sourced.recipe, settings.equipment):
+            raise FileError(str(load), found)
+        warnings += check.lot_warnings(record, settings.estimator.lot)
+    for warning in warnings:
         console.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
     said = f"{sourced.recipe.id} rev {sourced.recipe.revision}: fit for this oven, sha256 {sourced.sha256}"
     console.print(said, soft_wrap=True, highlight=False, markup=False)
@@ -72,10 +76,10 @@ def recipe_show(file: Path) -> None:
     table = Table(title=escape(f"{recipe.id} rev {recipe.revision} · {recipe.title}"))
     for column in ("", "phase", "name", "what"):
         table.add_column(column)
-    for index, phase in enumerate(recipe.phase):
+    for number, phase in enumerate(recipe.phase, 1):
         said = phase.model_dump(exclude={"kind", "name", "comment", "at", "turn"}, exclude_none=True)
         table.add_row(
-            str(index), phase.kind, escape(phase.title if phase.turn else phase.name),
+            str(number), phase.kind, escape(phase.title if phase.turn else phase.name),
             escape(", ".join(f"{key} {value}" for key, value in said.items())),
         )  # fmt: skip
     console.print(table)

@@ -41,6 +41,9 @@ Made by `ovenctl print lab`; a test keeps it fresh. TOML, or JSON with the same 
 name of its own, `batch` and `zone` or `history`, and in `assay` the keys `solvent` (text), `extraction_c` and `extraction_h` (numbers),
 the same in all coupons of a lot; `concentration_wt_pct` (film in the solvent) should be there too.
 
+**The parameters hold for their lot**, whose name stands in their `[estimator]`. With a load record whose `resin_lot` is another,
+`ovenctl recipe check` and `dryrun` warn and START is refused; without `lot` in `[settings.estimator]` any lot is taken.
+
 **In a batch report** a coupon is held against the estimate of its `zone`, without one against the roll's mean and, of the solvent, the
 worst zone; one with another `batch` or a `history` is shown as not of this batch.
 """

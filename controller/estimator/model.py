@@ -37,6 +37,10 @@ class EstimatorSettings(Strict):
     """
 
     solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
+    lot: Annotated[
+        Annotated[str, Field(min_length=1, max_length=100)] | None,
+        Field(description="resin lot whose coupons gave the parameters; from the calibration"),
+    ] = None
     period_s: Annotated[float, Field(ge=1, le=60, description="process time between two updates, s")] = 30.0
     forecast_s: Annotated[float, Field(ge=10, le=3600, description="process time between two forecasts, s")] = 60.0
     gel_time_240c_h: Annotated[float, Field(ge=0.05, le=100, description="to the gel point at 240 degC, h")] = value("gel_time_240c")

@@ -1,7 +1,7 @@
 """The record of one batch, gathered from the journal: every row of the batch report, as values."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -172,8 +172,18 @@ def alarms(record: Record) -> list[Alarm]:
 
 
 def edits(record: Record) -> list[dict[str, Any]]:
-    """Return the edits of the control recipe, oldest first: by them it deviates from what was approved."""
-    return [fields for stored in record.of("decision") if (fields := stored.fields()).get("what") == "EDIT"]
+    """Return the edits of the control recipe, oldest first: by them it deviates from what was approved; ``phase`` counts from 1."""
+    return [_counted(fields) for stored in record.of("decision") if (fields := stored.fields()).get("what") == "EDIT"]
+
+
+def place_of(edit: Mapping[str, Any]) -> object:
+    """Return the index of the phase that an EDIT means, "endpoint" for none; of older releases ``phase`` is the index."""
+    return edit.get("phase") if edit.get("index") is None else edit["index"]
+
+
+def _counted(edit: dict[str, Any]) -> dict[str, Any]:
+    place = place_of(edit)
+    return {**edit, "phase": place + 1} if isinstance(place, int) else edit
 
 
 def alarm_figures(record: Record) -> Statistics:
@@ -229,8 +239,8 @@ def marks_of(record: Record) -> Marks:
         return (at_s - start_s) / 3600.0
 
     spans = [
-        Span(number, phase.kind, hours(phase.start_s), hours(record.end_s if phase.end_s is None else phase.end_s))
-        for number, phase in enumerate(phases(record), 1)
+        Span(phase.place + 1, phase.kind, hours(phase.start_s), hours(record.end_s if phase.end_s is None else phase.end_s))
+        for phase in phases(record)
     ]
     trips = [(hours(alarm.raised_s), alarm.rule) for alarm in alarms(record) if alarm.first_out]
     low, high = limits.get("insoluble_low_pct"), limits.get("insoluble_high_pct")

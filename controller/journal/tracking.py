@@ -10,7 +10,7 @@ import numpy as np
 
 from controller.errors import FileError
 from controller.image import ZONES
-from controller.journal.batch import Phase, Record, phases
+from controller.journal.batch import Phase, Record, phases, place_of
 from controller.journal.charts import middle
 from controller.journal.drawing import asked
 from controller.journal.table import Column
@@ -69,7 +69,7 @@ def _band(record: Record, phase: Phase, written: tuple[Planned, ...], end_s: flo
     band: float | None = getattr(entry, "band_c", None)
     for stored in record.of("decision"):
         said = stored.fields()
-        if said.get("what") == "EDIT" and (said.get("phase"), said.get("key")) == (phase.place, "band_c") and stored.at_s <= end_s:
+        if said.get("what") == "EDIT" and (place_of(said), said.get("key")) == (phase.place, "band_c") and stored.at_s <= end_s:
             band = said.get("to")
     return band
 

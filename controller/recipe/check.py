@@ -57,6 +57,19 @@ def check_load(load: LoadRecord, recipe: Recipe, equipment: Equipment) -> list[P
     return problems
 
 
+def check_lot(load: LoadRecord, lot: str | None) -> list[Problem]:
+    """Return that the estimator's parameters are of ``lot`` and ``load`` is of another; empty when nobody said of which they are."""
+    if lot in (None, load.resin_lot):
+        return []
+    allowed = f"{lot}, whose coupons gave the estimator's parameters (settings.estimator.lot): calibrate the load's lot, or take them out"
+    return [Problem("resin_lot", load.resin_lot, allowed)]
+
+
+def lot_warnings(load: LoadRecord, lot: str | None) -> list[str]:
+    """Return the same for whoever only looks: START refuses it."""
+    return [f"{problem}; START refuses it" for problem in check_lot(load, lot)]
+
+
 def solvent_kg(load: LoadRecord, polymer: str) -> float:
     """Return the solvent that ``load`` brings, kg: dry film mass x w / (1 - w)."""
     w = load.residual_wt_pct / 100

@@ -32,8 +32,8 @@ OF_HEAT: Final = (  # keys that do nothing in a phase that is shut in without he
 
 
 def place_of(index: int, phase: Phase) -> str:
-    """Return where a person finds the phase: its key in the file, also when REPEAT or CALL wrote it out."""
-    return phase.at or f"phase.{index}"
+    """Return where a person finds the phase: its key in the file with its kind, also when REPEAT or CALL wrote it out."""
+    return f"{phase.at or f'phase.{index}'}.{phase.kind}"
 
 
 def check_phase(key: str, phase: Phase, equipment: Equipment, proving: Proving) -> list[Problem]:

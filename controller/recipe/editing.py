@@ -16,7 +16,7 @@ FIXED: Final = frozenset({
 
 
 class Edit(NamedTuple):
-    """One change: parameter ``key`` of phase ``where`` (its number, or "endpoint") to ``value``, a JSON value."""
+    """One change: parameter ``key`` of phase ``where`` (its index, or "endpoint") to ``value``, a JSON value."""
 
     where: int | str
     key: str
@@ -50,7 +50,7 @@ def replayed(recipe: Recipe, edits: tuple[Edit, ...]) -> Recipe | str:
     """Return ``recipe`` after ``edits``, or why they do not fit it."""
     for edit in edits:
         if not isinstance(edit.where, str) and not 0 <= edit.where < len(recipe.phase):
-            return f"an edit of phase {edit.where}, which the recipe does not have"
+            return f"an edit of phase {edit.where + 1}, which the recipe does not have"
         found = edited(recipe, edit)
         if isinstance(found, str):
             return found

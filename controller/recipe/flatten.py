@@ -67,11 +67,12 @@ def _turns(phase: dict[str, Any], called: Called | None, place: Place) -> Body:
     try:
         repeat = Repeat.model_validate(head)
     except ValidationError as error:
-        return [], _told(error, place.key, (*Repeat.model_fields, "phase"))
+        return [], _told(error, f"{place.key}.REPEAT", (*Repeat.model_fields, "phase"))
     if place.depth >= DEEPEST:
-        return [], [Problem(f"{place.key}.kind", "REPEAT", f"REPEAT nests at most {DEEPEST} deep")]
+        return [], [Problem(f"{place.key}.REPEAT.kind", "REPEAT", f"REPEAT nests at most {DEEPEST} deep")]
     if not phase.get("phase"):
-        return [], [Problem(f"{place.key}.phase", phase.get("phase"), "a REPEAT has phases of its own, [[phase.phase]]")]
+        allowed = "a REPEAT has phases of its own, [[phase.phase]]"
+        return [], [Problem(f"{place.key}.REPEAT.phase", phase.get("phase"), allowed)]
     found: Entries = []
     for number in range(1, repeat.count + 1):
         turn = f"{place.turn}, {number}/{repeat.count}".removeprefix(", ")
@@ -98,9 +99,9 @@ def _called(phase: dict[str, Any], called: Called | None, place: Place) -> Body:
     try:
         call = Call.model_validate(phase)
     except ValidationError as error:
-        return [], _told(error, place.key, tuple(Call.model_fields))
+        return [], _told(error, f"{place.key}.CALL", tuple(Call.model_fields))
     if called is None:
-        return [], [Problem(f"{place.key}.kind", "CALL", "a sub-recipe calls no other")]
+        return [], [Problem(f"{place.key}.CALL.kind", "CALL", "a sub-recipe calls no other")]
     body, problems = called(call.recipe, call.formula, place.key)
     if problems:
         return [], problems

@@ -3,7 +3,7 @@
 from typing import Final
 
 from controller.image import Atmosphere
-from controller.recipe import guard, isolation
+from controller.recipe import guard, isolation, leaving
 from controller.recipe.cold import cycle_purge, flow_purge
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
 from controller.recipe.model import CyclePurge, LeakTest, Phase, ThermalPhase, Vent
@@ -41,7 +41,7 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     if pending and not before.heat and zones is not None:
         # Nobody heats: what the oven has now it may not exceed (I23). Where a restart goes on stands in ``temp_sp_c`` and ``recovery``.
         memory = memory._replace(setpoints=memory.setpoints._replace(temp_c=max(memory.setpoints.temp_c, zones)))
-    return memory, "RESTART, STOP or ABORT", ()
+    return memory, leaving.ways_out(memory, scan.estimate) or "RESTART, STOP or ABORT", ()
 
 
 def _toward(manual: Manual, sp_c: float, zones_c: float | None, scan: PhaseScan) -> float:

@@ -7,7 +7,7 @@ may be reached, and what must hold is asked of each of them.
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from controller.errors import Problem
+from controller.errors import Problem, place_of_key
 from controller.recipe.check_phase import place_of
 from controller.recipe.model import (
     Branch,
@@ -75,7 +75,9 @@ def _labels(recipe: Recipe) -> Iterator[Problem]:
     places: dict[str, int] = {}
     for index, phase in enumerate(recipe.phase):
         if phase.label and phase.label in places:
-            yield Problem(f"{place_of(index, phase)}.label", phase.label, f"a label of its own; phase {places[phase.label]} has it already")
+            taken = places[phase.label]
+            allowed = f"a label of its own; {place_of_key(place_of(taken, recipe.phase[taken]))} has it already"
+            yield Problem(f"{place_of(index, phase)}.label", phase.label, allowed)
         elif phase.label:
             places[phase.label] = index
     for index, phase in enumerate(recipe.phase):

@@ -32,6 +32,9 @@ A leak test with `on_fail = "CONTINUE"` is a proof only behind a BRANCH on LEAK_
 the recipe. Reading a recipe writes every turn and every called phase out, at most 200 in all; the hash is made over that, and the text in
 the batch record holds the called recipes too.
 
+**Numbers of phases** count from 1. A message about a recipe names its phases as they stand in the file ("phase 3, phase 1 (SOAK)" is the
+first of a REPEAT); status, batch record, SKIP, BACK and EDIT name those that run, every turn written out: `ovenctl recipe show` lists them.
+
 **Set point after a limit.** `on_timeout` and `on_holdback`: HOLD raises I12 or I26, and RESTART gives the phase its time again; STOP cools
 down; ABORT opens the contactor; CONTINUE goes to the next phase. A phase that proves the atmosphere cannot CONTINUE.
 """

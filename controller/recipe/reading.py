@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from controller.equipment import Strict
 from controller.errors import FileError, Problem
 from controller.recipe.flatten import Place, flat
-from controller.recipe.model import LoadRecord, Recipe, SubRecipe
+from controller.recipe.model import Kind, LoadRecord, Recipe, SubRecipe
 from controller.units import SUFFIX_OF_UNIT
 from controller.validation import BYTE_ORDER_MARK, MARKED, problems_of
 
@@ -26,6 +26,7 @@ PARTS: Final = "parts"  # folder beside a recipe, with those that it may call
 MOST_NESTED: Final = 20  # brackets in brackets
 MOST_DOTS: Final = 60  # between two delimiters: a dotted key nests too, and the parser's time grows with the square of it
 _CALLED: Final = re.compile(r"^[ \t]*\[[ \t]*called[ \t]*\][ \t]*(?:#.*)?(?:\n|\Z)", re.MULTILINE)
+_KINDS: Final = (*Kind.__members__, "REPEAT", "CALL")
 _FILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 M = TypeVar("M", bound=Strict)
 
@@ -108,7 +109,7 @@ def _sub(
     body = called.get(name) if isinstance(called, dict) else None
     if not isinstance(body, str):
         return [], [
-            Problem(f"{key}.recipe", name, "a sub-recipe whose text stands under [called]; reading the recipe as a file puts it there")
+            Problem(f"{key}.CALL.recipe", name, "a sub-recipe whose text stands under [called]; reading the recipe as a file puts it there")
         ]
     file = f"{key} {name}.toml"
     try:
@@ -134,11 +135,11 @@ def _passed(formula: object, takes: object, given: Mapping[str, Any], key: str) 
         entry, wants = own.get(value[1:]) if isinstance(value, str) else None, wanted.get(name)
         if isinstance(entry, dict) and isinstance(wants, dict) and entry.get("unit") != wants.get("unit"):
             allowed = f"a value in {wants.get('unit')}, which {name} is; {value[1:]} is in {entry.get('unit')}"
-            problems.append(Problem(f"{key}.formula.{name}", value, allowed))
+            problems.append(Problem(f"{key}.CALL.formula.{name}", value, allowed))
         elif isinstance(entry, dict) and isinstance(entry.get("value"), int | float):
             values[name] = float(entry["value"])
         elif isinstance(value, str):
-            problems.append(Problem(f"{key}.formula.{name}", value, f"the formula has {', '.join(own) or 'no values'}"))
+            problems.append(Problem(f"{key}.CALL.formula.{name}", value, f"the formula has {', '.join(own) or 'no values'}"))
         else:
             values[name] = float(value)
     return values, problems
@@ -219,7 +220,7 @@ def _written(problems: list[Problem], content: dict[str, Any], told: set[str]) -
     for problem in problems:
         part, index, *rest = [*problem.key.split(".", 2), "", ""][:3]
         phase = phases[int(index)] if part == "phase" and index.isdigit() and int(index) < len(phases) else {}
-        if f"{phase.get('at', f'phase.{index}')}.{problem.key.rsplit('.', 1)[-1]}" in told:
+        if f"{_place(phase, f'phase.{index}')}.{problem.key.rsplit('.', 1)[-1]}" in told:
             continue
         said = problem._replace(key=f"{phase['at']}.{rest[0]}") if "at" in phase else problem
         if part != "phase" and isinstance(said.value, str) and said.value.startswith("="):
@@ -251,15 +252,21 @@ def _into(phases: object, formula: dict[str, Any], place: str) -> list[Problem]:
     for index, phase in enumerate(phases if isinstance(phases, list) else []):
         if not isinstance(phase, dict):
             continue
-        where = phase.get("at", f"{place}.{index}")
+        where = _place(phase, f"{place}.{index}")
         for key, value in phase.items():
             if key not in TEXTS and isinstance(value, str) and value.startswith("="):
                 number, wrong = _lookup(formula, f"{where}.{key}", key, value)
                 problems += wrong
                 if number is not None:
                     phase[key] = number
-        problems += _into(phase.get("phase"), formula, f"{where}.phase")
+        problems += _into(phase.get("phase"), formula, f"{phase.get('at', f'{place}.{index}')}.phase")
     return problems
+
+
+def _place(phase: dict[str, Any], place: str) -> str:
+    """Return the key of ``phase``, which stands at ``place`` unless it was written out, with its kind where it has one."""
+    kind, at = phase.get("kind"), phase.get("at", place)
+    return f"{at}.{kind}" if isinstance(kind, str) and kind in _KINDS else str(at)
 
 
 def _override(formula: dict[str, Any], name: str, value: float) -> list[Problem]:

@@ -218,9 +218,9 @@ def _believing(world: World, memory: Memory, name: str) -> Memory:
 def _command(world: World, memory: Memory, number: int, verb: Verb) -> Command:
     args: dict[str, object] = {}
     if verb in (Verb.SKIP, Verb.CONFIRM):
-        args = {"phase": memory.unit.phase_index}
+        args = {"phase": memory.unit.phase_index + 1}
     elif verb is Verb.BACK:
-        args = {"phase": max(memory.unit.phase_index - 1, 0)}
+        args = {"phase": max(memory.unit.phase_index, 1)}
     elif verb is Verb.SETPOINT:
         args = {"temp_c": 80.0}
     return Command(f"c{number}", USER, verb, None, number + 1, world.start if verb is Verb.START else None, "exploration", args=args)

@@ -88,8 +88,8 @@ def table(asking: Asking, library: Library) -> tuple[Method, ...]:
         ), ANSWER, lambda person, values: start(asking, library, person, values)),
         *(Method(f"Batch.{name}", text, (_REASON, _EXPECTED), ANSWER, _plain(asking, verb)) for name, verb, text in _PLAIN),
         Method("Batch.Skip", "go on to the next phase; a proof that heat needs cannot be skipped",
-               (Arg("Phase", "UInt32", "index of the phase that runs", 0, 1000), _REASON), ANSWER,
-               lambda person, values: asking.ask(person, Verb.SKIP, {"phase": values["Phase"], "reason": values["Reason"]}, "RUNNING")),
+               (Arg("Phase", "UInt32", "number of the phase that runs, as Oven.Unit.Segment has it", 1, 1000), _REASON), ANSWER,
+               lambda person, values: asking.ask(person, Verb.SKIP, {"phase": values["Phase"], "reason": values["Reason"]})),
         Method("Batch.EnterLabResult", "record what the laboratory found; judged against the product's limits", (
             Arg("BatchId", "UInt32", "number of the batch", 1, 1e9), Arg("RollId", "String", "roll that was sampled", most=60),
             Arg("Assay", "String", "residual_solvent_wt_pct or insoluble_pct", most=64), Arg("Value", "Double", "in wt% or %", 0, 100),

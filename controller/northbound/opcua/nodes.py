@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 class Variable(NamedTuple):
-    """One variable. ``column`` is the journal's, "" for what is told by other entries; ``factor`` turns the column into ``unit``."""
+    """One variable. ``column`` is the journal's, "" for what other entries tell; ``factor`` and ``plus`` turn the column into ``unit``."""
 
     part: str
     name: str
@@ -36,6 +36,7 @@ class Variable(NamedTuple):
     text: str
     column: str = ""
     factor: float = 1.0
+    plus: float = 0.0
 
     @property
     def id(self) -> str:
@@ -84,7 +85,7 @@ _FINISH: Final = ("time_to_finish_s", "time_to_finish_low_s", "time_to_finish_hi
 UNIT: Final = (
     _text("Unit", "State", "IDLE RUNNING HOLDING HELD RESTARTING STOPPING STOPPED ABORTING ABORTED COMPLETE"),
     _number("Unit", "StateCode", "unit_state", "", 0, 9, "the same as a number, in that order"),
-    _number("Unit", "Segment", "phase_index", "", 0, 200, "index of the running phase in the recipe"),
+    Variable("Unit", "Segment", Kind.NUMBER, "", 1, 200, "number of the running phase in the recipe, from 1", "phase_index", plus=1.0),
     _text("Unit", "Phase", "kind and name of the running phase"),
     _number("Unit", "SoakTime", "soak_s", "s", 0, 1e6, "soak time counted in this phase"),
     _text("Unit", "Waiting", "what the phase waits for or asks, and interlock rows that stand; empty: nothing is waited for"),

@@ -55,8 +55,9 @@ def largest(settings: Settings, recipe: Recipe) -> LoadRecord:
     allowed_kg = 0.9 * min(equipment.solvent_kg, equipment.trap_kg)
     length_m = max(0.1, min(limits.max_length_m, equipment.roll_length_m, allowed_kg / solvent_kg_m))
     return LoadRecord(
-        roll_ids=("DRY-RUN",), resin_lot="dry run", solvent=recipe.material.solvent, predry_c=110.0, residual_wt_pct=100 * share,
-        length_m=length_m, width_m=width_m, foil_um=18.0, film_um=film_um, gap_um=100.0, core_mm=150.0, tape="dry run",
+        roll_ids=("DRY-RUN",), resin_lot=settings.estimator.lot or "dry run", solvent=recipe.material.solvent, predry_c=110.0,
+        residual_wt_pct=100 * share, length_m=length_m, width_m=width_m, foil_um=18.0, film_um=film_um, gap_um=100.0,
+        core_mm=150.0, tape="dry run",
     )  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def _mistakes(error: FileError | LibraryError) -> str:
     if isinstance(error, LibraryError):
         return json.dumps({"verdict": REFUSED, "problems": [{"key": "library", "allowed": str(error)}]})
     found: list[Problem] = list(error.problems[:50])
-    said = [{"key": problem.key, "value": str(problem).removeprefix(f"{problem.key} = ")[:300]} for problem in found]
+    said = [{"key": problem.where, "value": str(problem).removeprefix(f"{problem.where} = ")[:300]} for problem in found]
     return json.dumps({"verdict": REFUSED, "file": error.file, "count": len(error.problems), "problems": said})
 
 

@@ -223,7 +223,7 @@ def of_column(variable: Variable, value: float | None, quality: Quality | None) 
         return bool(value), _S.Good
     if variable.kind is Kind.WORD:
         return int(value) & 0xFFFF_FFFF, _S.Good
-    return value * variable.factor, _S.Good
+    return value * variable.factor + variable.plus, _S.Good
 
 
 def stale() -> dict[str, tuple[object, int]]:
