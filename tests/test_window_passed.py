@@ -16,7 +16,7 @@ from tests.test_interlocks import BELIEF
 
 HIGH_PCT = RECIPE.endpoint.insoluble_high_pct
 PASSED = BELIEF._replace(insoluble=BELIEF.insoluble._replace(value=(HIGH_PCT + 1) / 100))
-AGAIN = f"RESTART in the CURE would hold it again: insoluble content {HIGH_PCT + 1:.1f} % in one position, allowed {HIGH_PCT:g} %"
+AGAIN = f"RESTART in the CURE would hold it again: insoluble content {HIGH_PCT + 1:.1f} % in one position once cold, allowed {HIGH_PCT:g} %"
 BRANCH = phase("BRANCH", on="ALWAYS", to="out")
 
 
