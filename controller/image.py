@@ -381,6 +381,8 @@ class PhaseView(NamedTuple):
     band: str = ""  # which alarm band of the phase the temperature has left, for I23R
     leak_grows: str = ""  # why the last leak rate is unusual, for I13W
     began_s: float = 0.0  # process time at which the batch started
+    leak_mbar_min: float = 0.0  # what the last pressure-rise test shows of a leak, at least, for I13L
+    blind_rises: int = 0  # pressure-rise tests in a row that had no valid result, for I13B; 0 while one runs
     cooling: bool = False  # a COOL whose atmosphere has stood: hot, with vapour, and heated only to break the fall
 
     @property

@@ -354,6 +354,8 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         hold_on_o2=end.on_o2 == "HOLD",
         band=unit.phase.band,
         leak_grows=unit.leak_grows,
+        leak_mbar_min=unit.rises.leak_mbar_min,
+        blind_rises=0 if unit.rises.runs else unit.rises.blind,
         began_s=batch.started_at_s,
         cooling=cooling,
     )

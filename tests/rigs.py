@@ -22,6 +22,9 @@ PREPARED = {  # recipe, what is changed in its text, the phase and how long it h
     "leak test": ("trial-short", (), "LEAK_TEST", 3, {}),
     "evacuate": ("trial-short", (("timeout_min = 30.0", "timeout_min = 10.0"),), "EVACUATE", 3, {"limits": {"unattended_s": 300.0}}),
     "vacuum": ("trial-short", (), "SOAK", 120, {}),
+    "tested": ("trial-short", (("pressure_mbar = 60.0\ntimeout_min = 240.0",
+                                "pressure_mbar = 60.0\npressure_rise_every_min = 3.0\npressure_rise_s = 60.0\n"
+                                "pressure_rise_max_mbar = 78.0\ntimeout_min = 240.0"),), "SOAK", 120, {}),
     "slow": ("trial-short", (("timeout_min = 120.0", "timeout_min = 30.0"),), "RAMP", 120, {"limits": {"stall_s": 7200.0}}),
     "nitrogen": ("nitrogen", (), "RAMP", 1200, {"limits": {"o2_quality_from_c": 40.0}}),
     "nitrogen, bare copper": ("nitrogen", (), "RAMP", 1200, {"limits": {"o2_quality_from_c": 40.0}}),

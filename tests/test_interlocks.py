@@ -98,6 +98,8 @@ CASES = [
     ("I12T", {}, {}, {"phase": RUNNING._replace(timeout="I12"), "below": {"phase": RUNNING}}),
     ("I13", {}, {}, {"phase": RUNNING._replace(failed="I13"), "below": {"phase": RUNNING}}),
     ("I13W", {}, {}, {"phase": RUNNING._replace(leak_grows="leak rate 4.0"), "below": {"phase": RUNNING}}),
+    ("I13L", {}, {}, {"phase": RUNNING._replace(leak_mbar_min=0.51), "below": {"phase": RUNNING._replace(leak_mbar_min=0.5)}}),
+    ("I13B", {}, {}, {"phase": RUNNING._replace(blind_rises=3), "below": {"phase": RUNNING._replace(blind_rises=2)}}),
     ("I14", {"pump_run": False}, {"pump_run": True}, {"last": OFF._replace(pump=True)}),
     ("I14S", {"pump_run": False}, {"pump_run": True}, {"last": OFF._replace(pump=True), "pump_starts": True}),
     ("I15P", {"condenser_run": False}, {}, {}),

@@ -110,6 +110,8 @@ CASES = [
     Case("I12T", "evacuate", leaks(1.6e6), leaks(4e5), lag_s=920.0, first="I12"),
     Case("I13", "leak test", leaks(3000.0), leaks(500.0), lag_s=900.0),
     Case("I13W", "leak test, known oven", leaks(1000.0), lag_s=900.0, back=ended),
+    Case("I13L", "tested", leaks(3e4), leaks(100.0), lag_s=500.0, recover_s=500.0),
+    Case("I13B", "tested", shows(coldest_wall_c=nan), lag_s=1200.0, recover_s=500.0),
     Case("I14", "vacuum", fault("pump_trip"), lag_s=4.0),
     Case("I14S", "start", fault("pump_trip"), lag_s=4.0),
     Case("I15P", "vacuum", fault("condenser_lost"), lag_s=5.0),

@@ -56,6 +56,8 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I12T": Injection("running", "as I12, and leave the held batch alone; the time may be shortened for the test"),
     "I13": Injection("running", "open a calibrated leak during LEAK_TEST"),
     "I13W": Injection("running", "open a calibrated leak, larger from batch to batch, during LEAK_TEST, below the limit"),
+    "I13L": Injection("vacuum", "recipe with pressure-rise tests: open a calibrated leak after the cold leak test that the pump masters"),
+    "I13B": Injection("vacuum", "recipe with pressure-rise tests: take the coldest-wall thermocouple off for three tests"),
     "I14": Injection("vacuum", "switch off the pump's motor protection"),
     "I14S": Injection("running", "switch the pump's motor protection off before START"),
     "I15P": Injection("idle", "none needed: active while exhaust, condenser or circulation stand still"),

@@ -60,6 +60,11 @@ class Limits(Strict):
         float, Field(ge=0.1, le=0.9, description="N2 flow below this share of its set point in a hot phase: suspend (I11F)")
     ] = 0.5
     n2_flow_hold_s: Annotated[float, Field(ge=30, le=3600, description="hold after so long (I11S)")] = 300.0
+    leak_hot_mbar_min: Annotated[
+        float,
+        Field(ge=0.05, le=20, description="rise of the shut, hot chamber beyond what film and noise explain, mbar/min, warning (I13L)"),
+    ] = 0.5  # curing gases take fault-free batches of the simulated oven to 0.07; 17 mbar l/s in 2 m3
+    blind_rises: Annotated[int, Field(ge=1, le=20, description="pressure-rise tests in a row without a valid result, warning (I13B)")] = 3
     unattended_s: Annotated[
         float, Field(ge=60, le=86400, description="nobody has dealt with a vacuum that was not reached for so long: abort, s (I12T)")
     ] = 3600.0

@@ -334,6 +334,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I13", "leak rate too high", HOLD | P_HEAT, OPERATOR, 0, False, lambda v: v.phase.failed == "I13", without_plc=True),
     Rule("I13W", "leak rate grows", W, OPERATOR, 0, False, lambda v: v.phase.leak_grows != "", lambda v: v.phase.leak_grows,
          without_plc=True),
+    Rule("I13L", "pressure-rise test of the hot oven: more than the film can bring, air leaks in", W, OPERATOR, 0, False,
+         lambda v: v.phase.leak_mbar_min > v.limits.leak_hot_mbar_min, lambda v: f"{v.phase.leak_mbar_min:.2f} mbar/min", without_plc=True),
+    # the estimator's result comes seconds after the chamber is opened
+    Rule("I13B", "pressure-rise tests have no valid result again and again: nothing tells a leak that the pump masters", W, OPERATOR, 15,
+         False, lambda v: v.phase.blind_rises >= v.limits.blind_rises, lambda v: v.phase.blind_rises, without_plc=True),
     Rule("I14", "vacuum pump has stopped", HOLD | P_HEAT | Effect.ISOLATE, OPERATOR, 3, True,
          lambda v: v.last.pump and not v.pump_starts and _off(v.inputs.pump_run.value)),
     Rule("I14S", "vacuum pump does not start", HOLD | P_HEAT | Effect.ISOLATE, OPERATOR, 8, True,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from controller.recipe import flow, guard, holding, isolation, resting
+from controller.recipe import flow, guard, holding, isolation, resting, tightness
 from controller.recipe.flow import Leak, Way
 from controller.recipe.look import PhaseMemory, PhaseScan, Step
 from controller.recipe.model import Operator, Phase, ThermalPhase
@@ -24,6 +24,14 @@ def step(memory: UnitMemory, scan: PhaseScan, proven: bool, suspended: str) -> t
         proven: the atmosphere is proven (I5), which a restart waits for.
         suspended: what suspends the sequence, "" when nothing does.
     """
+    memory, waiting, notes = _stepped(memory, scan, proven, suspended)
+    isolated = memory.state is _RUNNING and memory.phase.isolated_s > 0.0
+    if isolated or memory.rises.runs or memory.rises.blind:
+        memory = memory._replace(rises=tightness.step(memory.rises, isolated, scan))
+    return memory, waiting, notes
+
+
+def _stepped(memory: UnitMemory, scan: PhaseScan, proven: bool, suspended: str) -> tuple[UnitMemory, str, tuple[Note, ...]]:
     state, state_s = memory.state, memory.state_s + scan.dt_s
     if state is _RUNNING:
         return _running(memory, state_s, scan, suspended)

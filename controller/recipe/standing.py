@@ -10,6 +10,7 @@ from controller.recipe.look import PhaseMemory, gas_only
 from controller.recipe.model import LoadRecord, Phase, Recipe
 from controller.recipe.recovery import Recovery
 from controller.recipe.states import TABLE, Trigger, UnitState
+from controller.recipe.tightness import Rises
 
 NOTHING: Final = gas_only(Atmosphere.OFF)
 _DECIDED: Final = (Trigger.RESTART, Trigger.STOP, Trigger.ABORT, Trigger.RESET)  # what ends a pending recovery
@@ -62,6 +63,7 @@ class UnitMemory(NamedTuple):
     leaks: tuple[Leak, ...] = ()  # the last leak rates, of earlier batches too
     kept_inert: bool = False  # ended, cold, and N2 flows on until RESET
     leak_grows: str = ""  # why the last leak rate is unusual
+    rises: Rises = Rises()  # what pressure-rise tests say of a leak
 
 
 class Note(NamedTuple):

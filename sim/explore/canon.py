@@ -52,6 +52,7 @@ from controller.recipe.recovery import PURGES
 from controller.recipe.resuming import OUTAGE_ROWS
 from controller.recipe.standing import NOTHING, Batch, UnitMemory
 from controller.recipe.states import FINAL, UnitState
+from controller.recipe.tightness import Rises
 from sim.explore.ahead import cools, remembered, rounded, unwatched
 from sim.explore.oven import AT_S, BOOT_ID
 
@@ -151,7 +152,7 @@ def _unit(unit: UnitMemory, watched: bool, steps: bool) -> UnitMemory:
         reproof=_phase(unit.reproof) if unit.state is UnitState.RESTARTING else PhaseMemory(),
         temp_sp_c=0.0 if live is None or cools(live[1], unit.phase_index, steps=steps) else rounded(unit.temp_sp_c),
         setpoints=_setpoints(unit.setpoints, unit.state, watched),
-        endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="",
+        endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="", rises=Rises(),
         power_lost=live is not None and unwatched(unit, *live, steps=steps),
         recovery=None if live is None else remembered(unit, *live, kept, steps=steps),
     )  # fmt: skip
