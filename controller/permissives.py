@@ -19,7 +19,6 @@ from controller.memory import Memory, Settings
 from controller.recipe import leaving
 from controller.recipe.standing import current
 from controller.recipe.states import UnitState, allowed
-from controller.units import ATMOSPHERE_MBAR
 
 
 class Question(StrEnum):
@@ -49,7 +48,7 @@ class Blocker(NamedTuple):
 _ASKED: Final = {
     Question.START: BLOCKS_START,
     Question.HEAT: Effect.NO_HEAT | Effect.ABORT,
-    Question.OPEN: Effect.NO_VENT,
+    Question.OPEN: Effect.NO_VENT | Effect.NO_DOOR,
 }
 _HEATED: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
 
@@ -143,17 +142,12 @@ def _heat(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocke
 
 
 def _open(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocker]:
-    unit, pressure = memory.unit, inputs.pressure_cap_mbar.value
+    unit = memory.unit
     if memory.proof_test.stage:
         yield Blocker("", "the proof test keeps the door locked", action="wait for its end, or ovenctl prooftest cancel")
     elif not unit.setpoints.door_release:
         text = f"the door is released in IDLE, in COMPLETE once the gas is off, and by VENT; the unit is {unit.state.name}"
         yield Blocker("", text, action=f"possible now: {', '.join(allowed(unit.state))}")
-    band = settings.limits.ambient_band_mbar
-    if pressure is not None and pressure < ATMOSPHERE_MBAR - band:
-        yield Blocker(
-            "", f"the chamber stands at {pressure:.0f} mbar, the door opens at ambient pressure", action="break the vacuum with N2"
-        )
 
 
 _NAMED: Final = re.compile(r"\(((?:[IC]\d+[A-Z]*(?:, )?)+)\)")

@@ -152,4 +152,7 @@ def runs(rig, cause, seconds, until=None):
     return None
 
 
+BLOCKED = together(
+    fault("exhaust_valve_stuck_shut"), shows(exhaust_valve_open=1.0, exhaust_valve_closed=0.0)
+)  # behind the valve: switches as asked
 NOTHING = Cause(lambda rig: None, lambda rig: None)  # what the rig itself comes to

@@ -18,7 +18,7 @@ from tests.test_interlocks import HOT_VACUUM, view
 
 OVEN = Equipment()
 EFFECTS = (Effect.ABORT, Effect.HOLD, Effect.NO_HEAT, Effect.NO_START, Effect.NO_VENT, Effect.NO_N2, Effect.SUSPEND, Effect.PURGE,
-           Effect.ISOLATE)  # fmt: skip
+           Effect.ISOLATE, Effect.NO_DOOR)  # fmt: skip
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -129,7 +129,7 @@ VALVES = tuple(product((False, True), repeat=3))
 CLOSED = tuple(product((True, False, BAD), repeat=2))
 
 
-@pytest.mark.parametrize("effect", [None, Effect.ISOLATE, Effect.NO_N2, Effect.NO_VENT, Effect.HOLD])
+@pytest.mark.parametrize("effect", [None, Effect.ISOLATE, Effect.NO_N2, Effect.NO_VENT, Effect.NO_DOOR, Effect.HOLD])
 def test_every_pair_of_valves_opens_only_against_a_seen_closed_one(effect):
     for (vac, n2, vent), (vac_closed, n2_closed) in product(VALVES, CLOSED):
         wanted = OFF._replace(vac_valve=vac, n2_valve=n2, vent_valve=vent, door_release=True)
@@ -140,7 +140,7 @@ def test_every_pair_of_valves_opens_only_against_a_seen_closed_one(effect):
             vac and effect is not Effect.ISOLATE and not n2_wanted and not vent and n2_closed is True,
             n2_wanted and vac_closed is True,
             vent and effect is not Effect.NO_VENT and vac_closed is True and n2_closed is True,
-            effect is not Effect.NO_VENT,
+            effect not in (Effect.NO_VENT, Effect.NO_DOOR),
         )
         assert (out.vac_valve, out.n2_valve, out.vent_valve, out.door_release) == expected
 

@@ -26,6 +26,7 @@ def on(rule):
 # rule, signal, value at which an active row still stands, value at which it is gone, what else the view holds
 DEADBANDS = [
     ("I4W", "pressure_cap_mbar", 1040.5, 1039.5, {}),
+    ("I4E", "pressure_cap_mbar", 1020.5, 1019.5, {"last": OFF._replace(n2_valve=True)}),
     ("I7W", "o2_pct", 0.81, 0.79, {"phase": HOT_N2}),
     ("I11W", "n2_header_bar", 4.25, 4.35, {}),
     ("I11", "n2_header_bar", 3.25, 3.35, {}),
@@ -66,6 +67,25 @@ def test_a_load_too_hot_for_air_stays_so_until_it_is_two_degrees_colder():
     assert says("I19", at_c(58.5), **on("I19")) is True
     assert says("I19", at_c(57.5), **on("I19")) is False
     assert says("I19", at_c(58.5)) is False
+
+
+def test_the_feed_of_n2_is_shut_off_only_where_n2_is_fed_and_stays_so_until_the_pressure_has_come_down():
+    over, fed = {"pressure_cap_mbar": 1035.1}, OFF._replace(n2_valve=True)
+    assert says("I4E", over, last=fed) is True
+    assert says("I4E", {"pressure_cap_mbar": 1035.0}, last=fed) is False
+    assert says("I4E", over) is False  # a site that lies low, or a vent line
+    assert says("I4E", over, **on("I4E")) is True  # its own effect has shut the valve
+    assert says("I4E", {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}, last=fed) is None  # I4N speaks
+    for rows, phase, stands in ((("I4E",), RUNNING, True), ((), RUNNING, False), (("I4E",), RUNNING._replace(running=False), False)):
+        assert says("I4S", over, last=fed, phase=phase, active=frozenset(rows)) is stands
+    assert says("I4S", {"pressure_cap_mbar": 1019.0}, last=fed, phase=RUNNING, **on("I4E")) is False
+
+
+def test_below_ambient_pressure_the_door_stays_locked_and_air_may_be_let_in():
+    assert says("I19D", {"pressure_cap_mbar": 973.0}) is True
+    assert says("I19D", {"pressure_cap_mbar": 973.5}) is False
+    assert says("I19D", {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}) is None  # counts as below
+    assert says("I19", {"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 20.0}) is False
 
 
 def test_a_blister_warning_and_a_loaded_duct_have_a_band_too():
@@ -301,9 +321,9 @@ def test_a_row_that_stays_is_not_told_again_when_another_comes():
 
 
 # The table as it was agreed: row, effects, reset, delay with the default limits, what a bad input counts as. A row is changed here too.
-A, H, S, HEAT, START, VENT, N2, P, ISOLATE, W = (
+A, H, S, HEAT, START, VENT, N2, P, ISOLATE, W, DOOR = (
     Effect.ABORT, Effect.HOLD, Effect.SUSPEND, Effect.NO_HEAT, Effect.NO_START, Effect.NO_VENT, Effect.NO_N2, Effect.PURGE, Effect.ISOLATE,
-    Effect.WARN,
+    Effect.WARN, Effect.NO_DOOR,
 )  # fmt: skip
 AGREED = {
     "I1": (A | HEAT | START, Reset.MANUAL, 0, True, True, False),
@@ -315,6 +335,9 @@ AGREED = {
     "I3U": (H | HEAT, Reset.OPERATOR, 10, True, True, False),
     "I4W": (W, Reset.AUTO, 1, False, False, False),
     "I4": (A | HEAT | N2, Reset.MANUAL, 0, False, True, False),
+    "I4E": (N2, Reset.AUTO, 0, False, False, False),
+    "I4S": (H | HEAT, Reset.OPERATOR, 5, False, False, False),
+    "I4D": (W, Reset.AUTO, 0, False, False, False),
     "I4G": (H | HEAT, Reset.OPERATOR, 20, False, False, False),
     "I4F": (H | HEAT, Reset.OPERATOR, 0, False, False, False),
     "I4L": (W, Reset.AUTO, 10, False, False, False),
@@ -341,6 +364,8 @@ AGREED = {
     "I12": (H, Reset.OPERATOR, 0, False, False, True),
     "I12T": (A, Reset.OPERATOR, 3600, False, False, True),
     "I13": (H | HEAT, Reset.OPERATOR, 0, False, False, True),
+    "I13L": (W, Reset.OPERATOR, 0, False, False, True),
+    "I13B": (W, Reset.OPERATOR, 15, False, False, True),
     "I13W": (W, Reset.OPERATOR, 0, False, False, True),
     "I14": (H | HEAT | ISOLATE, Reset.OPERATOR, 3, True, False, False),
     "I14S": (H | HEAT | ISOLATE, Reset.OPERATOR, 8, True, False, False),
@@ -356,6 +381,7 @@ AGREED = {
     "I18": (W, Reset.AUTO, 90, False, False, False),
     "I18T": (H, Reset.AUTO, 300, False, False, False),
     "I18B": (W, Reset.AUTO, 60, False, False, False),
+    "I19D": (DOOR, Reset.AUTO, 0, True, False, False),
     "I19": (VENT, Reset.AUTO, 0, True, False, False),
     "I20W": (W, Reset.AUTO, 5, False, False, False),
     "I20": (H | HEAT | START | N2, Reset.MANUAL, 2, False, True, False),

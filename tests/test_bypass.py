@@ -90,7 +90,11 @@ def test_a_restart_removes_it_and_says_so():
 @pytest.mark.parametrize("rule", [rule.id for rule in RULES])
 def test_no_row_that_aborts_is_hard_wired_or_proves_the_atmosphere_can_be_bypassed(rule):
     row = BY_ID[rule]
-    hard = row.hard_wired or row.effect & (Effect.ABORT | Effect.NO_VENT | Effect.NO_N2 | Effect.PURGE) or row.reset is Reset.MANUAL
+    hard = (
+        row.hard_wired
+        or row.effect & (Effect.ABORT | Effect.NO_VENT | Effect.NO_DOOR | Effect.NO_N2 | Effect.PURGE)
+        or row.reset is Reset.MANUAL
+    )
     _, _, notes = walk(Memory(), ask(rule))
     answer = answered(notes)
     assert answer["accepted"] is (rule in bypass.allowed())
@@ -165,7 +169,12 @@ def test_why_a_row_may_never_be_bypassed(rule, why):
 def test_a_trip_that_is_reset_by_hand_is_never_bypassed_whatever_it_does():
     trip = BY_ID["I28L"]._replace(reset=Reset.MANUAL)
     assert bypass.objection(trip) == "the row is a trip that is reset by hand"
-    for effect, why in ((Effect.PURGE, "fills the chamber"), (Effect.NO_VENT, "keeps air out"), (Effect.NO_N2, "keeps N2 out")):
+    for effect, why in (
+        (Effect.PURGE, "fills the chamber"),
+        (Effect.NO_VENT, "keeps air out"),
+        (Effect.NO_DOOR, "keeps the door locked"),
+        (Effect.NO_N2, "keeps N2 out"),
+    ):
         assert why in bypass.objection(BY_ID["I28L"]._replace(effect=Effect.WARN | effect))
 
 

@@ -20,7 +20,7 @@ from controller.recipe.phases import run
 from controller.recipe.states import UnitState, Verb
 from controller.tags import Quality, Sample
 from sim.faults import clear, inject
-from tests.causes import runs
+from tests.causes import fault, leaks, runs, together
 from tests.images import BAD, image
 from tests.rigs import prepared, rig_at
 from tests.test_guard import BELIEF
@@ -287,3 +287,37 @@ def test_a_hot_vacuum_without_its_gauge_is_kept_by_the_pump_and_filled_when_the_
     assert rig.plc.plant.chamber.pressure_pa > 1.0e5
     assert rig.record.setpoints.atmosphere is Atmosphere.N2_FLOW
     assert rig.unsafe == []
+
+
+STILL = {"pressure_cap_mbar": 60.0, "pressure_pirani_mbar": BAD}
+
+
+def alone(watch, seconds, **changed):
+    for _ in range(seconds):
+        watch = gauges.step(watch, LIMITS, 2.0, image(**{**STILL, **changed}), 30.0)
+    return watch
+
+
+def test_a_gauge_alone_in_a_vacuum_that_does_not_move_by_one_digit_is_told():
+    still = alone(Watch(), 121)
+    assert still.still_s == 120.0
+    assert alone(still, 1, pressure_cap_mbar=60.02).still_s == 0.0
+    assert alone(still, 1, pressure_pirani_mbar=60.0) == Watch()  # it is no more alone
+    assert alone(still, 1, pressure_cap_mbar=BAD).still_s == 0.0
+    assert alone(Watch(), 200, pressure_cap_mbar=LIMITS.gauge_range_mbar).still_s == 0.0  # full scale, or a chamber at rest
+    frozen = Watch(frozen=True, mark_mbar=60.0)
+    assert alone(frozen, 30) == frozen._replace(alone_mbar=60.0, still_s=29.0)
+
+
+def test_a_hot_vacuum_whose_only_gauge_is_frozen_is_told_although_it_is_held_already():
+    rig = prepared("vacuum")
+    together(fault("gauge_frozen", "pirani_open"), leaks(1e5)).begin(rig)
+    assert runs(rig, None, 200, until="I4T") is not None
+    assert runs(rig, None, 30, until="I4D") is not None
+    assert not rig.record.outputs.heat_enable
+
+
+def test_a_live_gauge_alone_in_a_vacuum_is_not_called_still():
+    rig = prepared("vacuum")
+    fault("pirani_open").begin(rig)
+    assert runs(rig, None, 900, until="I4D") is None

@@ -21,7 +21,7 @@ def stepped(watch, pressure, throttle_pct=100.0, dt_s=1.0, **changed):
 
 def about(watch):
     """Return a watch that may differ by rounding."""
-    return pytest.approx(tuple(watch), rel=1e-9)
+    return Watch(*(pytest.approx(one, rel=1e-9) if isinstance(one, float) else one for one in watch))
 
 
 @pytest.mark.parametrize(("exact", "pirani", "found"), [

@@ -248,7 +248,7 @@ OVERCURED = BELIEF._replace(insoluble=Interval(0.95, 0.9, 0.99))
 def test_after_an_outage_the_product_must_still_be_what_the_recipe_allows():
     planned = unit("SOAK", S.RESTARTING, recovery=PLANNED)
     memory, waiting, notes = holding.restarting(planned, look(estimate=OVERCURED), True)
-    against = "insoluble content 95.0 % in one position, allowed 90 %"
+    against = "insoluble content 95.0 % in one position once cold, allowed 90 %"
     assert (memory.state, memory.cause, waiting) == (S.HOLDING, f"power-fail recovery: {against}", "")
     assert notes[0] == ("decision", {"what": "power-fail recovery", "plan": "HOLD", "rule": "R5", "why": against})
     assert len(notes) == 2

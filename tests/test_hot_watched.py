@@ -13,9 +13,10 @@ from controller.memory import Settings
 from controller.recipe.look import gas_only
 from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.states import UnitState, Verb
-from controller.scan import _override, _phase_view
+from controller.scan import _override, _phase_view, power_return
 from controller.units import ATMOSPHERE_MBAR
 from sim import bench
+from sim.faults import inject
 from tests.causes import leaks, runs, shows
 from tests.images import BAD, image
 from tests.rigs import SAMPLE, TRIAL, prepared
@@ -71,6 +72,34 @@ def test_a_vacuum_is_drawn_at_the_proof_pressure_and_ends_when_n2_or_air_is_let_
     assert not scan(drawn, **at(90.0), n2_valve_open=True).drawn
     assert scan(drawn, **at(300.0), n2_valve_open=BAD).drawn
     assert not scan(drawn, dt_s=0.5, vent_valve_closed=False).drawn
+    assert scan(drawn, **at(300.0), plc_boot_id=8).drawn  # a PLC that starts has shut its valves
+    assert not scan(drawn, dt_s=0.5, plc_boot_id=8, door_closed_a=False).drawn
+    assert not scan(scan(drawn, plc_boot_id=8), **at(300.0), plc_boot_id=8, n2_valve_open=True).drawn
+
+
+@pytest.mark.parametrize("away", ["core", "PLC"])
+def test_a_hot_vacuum_that_was_drawn_is_watched_after_a_restart_whatever_the_phase(away):
+    """Air that came in while nobody watched is told by the first readings, and not only where the phase wants a vacuum."""
+    rig = prepared("vacuum")
+    ask(rig, Verb.HOLD)
+    runs(rig, None, 3)
+    skipped(rig)
+    rig.step()
+    assert not _phase_view(rig.memory.unit).vacuum
+    lost = shows(pressure_cap_mbar=300.0, pressure_pirani_mbar=300.0)
+    lost.begin(rig)
+    if away == "core":
+        rig.memory, _ = power_return(rig.memory, rig.record.inputs, rig.settings, 5.0)
+    else:
+        inject(rig.plc, "plc_power_cycle")
+    assert runs(rig, None, 30, until="I6") is not None
+
+
+def test_n2_that_flows_when_the_core_comes_back_is_no_lost_vacuum():
+    rig = prepared("vacuum")
+    memory, _ = power_return(rig.memory, rig.record.inputs, rig.settings, 5.0)
+    assert memory.proof == Proof(leak_ok=True, drawn=True)
+    assert not scan(memory.proof._replace(boot_id=7), **at(300.0), n2_valve_open=True, n2_flow_nm3_h=60.0).drawn
 
 
 @pytest.mark.parametrize(("atmosphere", "air"), [
@@ -201,11 +230,17 @@ def test_a_cycle_purge_into_which_a_leak_let_air_while_it_was_held_begins_anew()
     assert rig.record.process.pressure_mbar > 600.0
     assert (rig.memory.proof.cycles, rig.memory.proof.leak_ok) == (0, False)
     ask(rig, Verb.RESTART)
-    for _ in range(1200):
+    rig.step()
+    assert "go back to LEAK_TEST" in str(bench.answers(rig)[-1]["answer"])
+    assert rig.record.unit_state is UnitState.HELD
+    ask(rig, Verb.BACK, phase=1)
+    ask(rig, Verb.RESTART)
+    for _ in range(3600):
         rig.step()
         if rig.record.phase_kind == "EVACUATE":
             break
     assert rig.memory.proof.cycles == 2
+    assert rig.memory.proof.leak_ok
     assert rig.plc.plant.chamber.o2_pct < 0.1
 
 

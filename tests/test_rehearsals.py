@@ -19,6 +19,7 @@ from controller.recipe.states import UnitState, Verb
 from sim.bench import Rig, answers
 from sim.faults import clear
 from tests.causes import (
+    BLOCKED,
     NOTHING,
     Cause,
     drifting,
@@ -83,6 +84,9 @@ CASES = [
     Case("I3U", "vacuum", shows(door_locked=0.0)),
     Case("I4W", "idle", shows(pressure_cap_mbar=1051.0), shows(pressure_cap_mbar=1049.0)),
     Case("I4", "nitrogen", shows(pressure_cap_mbar=1101.0), shows(pressure_cap_mbar=1099.0)),
+    Case("I4E", "nitrogen", BLOCKED, lag_s=30.0, recover_s=300.0),
+    Case("I4S", "nitrogen", BLOCKED, lag_s=30.0, recover_s=300.0),
+    Case("I4D", "vacuum", fault("gauge_frozen", "pirani_open"), fault("pirani_open"), lag_s=125.0, first="I4T", recover_s=10.0),
     Case("I4G", "vacuum", shows(pressure_pirani_mbar=15.0), shows(pressure_pirani_mbar=35.0)),
     Case("I4F", "leak test", fault("gauge_frozen"), lag_s=100.0, first="I4F I4G", recover_s=100.0),
     Case("I4L", "vacuum", fault("pirani_open"), lag_s=5.0),
@@ -129,6 +133,7 @@ CASES = [
     # the guard keeps the blister number below its limit: this site warns before; N2 raises the pressure
     Case("I18B", "vacuum", site(limits={"blister_warn": 0.5}), lag_s=2700.0, recover_s=1500.0, back=lambda rig: rig.ask(Verb.ABORT)),
     Case("I19", "idle", shows(pressure_cap_mbar=1034.0), shows(pressure_cap_mbar=1032.0)),
+    Case("I19D", "idle", shows(pressure_cap_mbar=972.0), shows(pressure_cap_mbar=974.0)),
     Case("I20W", "vacuum", shows(room_o2_pct=19.4), shows(room_o2_pct=19.6)),
     Case("I20", "vacuum", shows(room_o2_pct=17.9), shows(room_o2_pct=18.1)),
     Case("I21W", "vacuum", fault("tc_open"), recover_s=240.0),
@@ -208,6 +213,8 @@ def _acted(rig, row, case):
         assert not out.n2_valve
     if row.effect & Effect.ISOLATE:
         assert not out.vac_valve
+    if row.effect & Effect.NO_DOOR:
+        assert not out.door_release
     if row.effect & Effect.NO_VENT:
         assert not out.vent_valve
         assert not out.door_release

@@ -13,8 +13,8 @@ def test_a_core_that_has_just_started_has_seen_no_zone_heat():
 
 
 def test_no_two_effects_share_a_bit():
-    assert [int(one).bit_count() for one in Effect] == [1] * 10
-    assert len({int(one) for one in Effect}) == 10
+    assert [int(one).bit_count() for one in Effect] == [1] * 11
+    assert len({int(one) for one in Effect}) == 11
 
 
 def test_what_forbids_a_start_would_hold_or_abort_it_blocks_it_and_nothing_else_does():

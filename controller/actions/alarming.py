@@ -69,7 +69,7 @@ def note(event: Event, change: Change | None = None) -> Note:
 @cache
 def effect_name(effect: Effect) -> str:
     """Return the strongest effect as one word, for lists and reports."""
-    for one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND, Effect.NO_START, Effect.NO_HEAT, Effect.NO_VENT):
+    for one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND, Effect.NO_START, Effect.NO_HEAT, Effect.NO_VENT, Effect.NO_DOOR):
         if effect & one:
             return str(one.name) if one in (Effect.ABORT, Effect.HOLD, Effect.SUSPEND) else "PERMISSIVE"
     return "WARN"

@@ -10,6 +10,7 @@ from typing import Final
 _SUPERSEDED: Final[dict[str, tuple[str, ...]]] = {  # the same quantity, one step worse
     "I4W": ("I4",),
     "I4L": ("I4T",),
+    "I4E": ("I4S",),
     "I7W": ("I7",),
     "I9": ("I9T",),
     "I11W": ("I11", "I11T"),

@@ -13,6 +13,7 @@ EFFECTS: Final[dict[Effect, str]] = {
     Effect.PURGE: "the chamber is filled with N2",
     Effect.NO_N2: "the N2 inlet is shut",
     Effect.NO_VENT: "no air, no door",
+    Effect.NO_DOOR: "no door",
     Effect.NO_START: "no start",
     Effect.WARN: "warning",
 }

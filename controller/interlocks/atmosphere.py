@@ -63,7 +63,9 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
     if opened and open_s < OPEN_S:  # a switch may flicker; heat is forbidden meanwhile by I3
         return proof._replace(open_s=open_s)
     if opened or boot_id != proof.boot_id:
-        after = Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges)
+        # a PLC that starts shuts every valve: what raises a drawn vacuum meanwhile is air or vapour as before (I6)
+        after = Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges,
+                      drawn=proof.drawn and not opened)  # fmt: skip
         if door or heating or boot_id != proof.boot_id:
             return after
         # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19)
@@ -72,7 +74,7 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         return proof._replace(open_s=0.0)
     proof = _fed(proof, inputs, pressure)
     high = pressure >= limits.cycle_high_mbar
-    if high and not _accounted(proof, chamber_m3, process, pressure):
+    if high and not accounted(proof, chamber_m3, process, pressure):
         proof = lost(proof)._replace(leak_ok=False)
     counted = proof.evacuated and high
     evacuated = not counted and (proof.evacuated or pressure <= limits.cycle_low_mbar)
@@ -125,7 +127,12 @@ def _fed(proof: Proof, inputs: Inputs, pressure_mbar: float) -> Proof:
     return proof._replace(low_mbar=pressure_mbar if low_mbar is None else low_mbar, fed_nm3=proof.fed_nm3 + flow / 3600.0 * inputs.dt_s)
 
 
-def _accounted(proof: Proof, chamber_m3: float, process: Process, pressure_mbar: float) -> bool:
+def overlooked(proof: Proof, from_mbar: float) -> bool:
+    """Return whether N2 was fed unseen since the pressure was ``from_mbar``: without its meter a rise counts from where it is back."""
+    return proof.low_mbar is not None and proof.low_mbar > from_mbar + FED_BAND_MBAR
+
+
+def accounted(proof: Proof, chamber_m3: float, process: Process, pressure_mbar: float) -> bool:
     """Return whether the N2 that was fed accounts for the rise; a warm chamber needs less, one of unknown temperature all of it."""
     rise_mbar = pressure_mbar - (pressure_mbar if proof.low_mbar is None else proof.low_mbar)
     warmest_c = max((temp_c for temp_c in (process.zone_max_c, process.load_max_c) if temp_c is not None), default=0.0)

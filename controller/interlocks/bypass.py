@@ -28,6 +28,7 @@ _HARD: Final = {
     Effect.ABORT: "the row aborts",
     Effect.PURGE: "the row fills the chamber with N2",
     Effect.NO_VENT: "the row keeps air out",
+    Effect.NO_DOOR: "the row keeps the door locked",
     Effect.NO_N2: "the row keeps N2 out of the room or the chamber",
 }
 

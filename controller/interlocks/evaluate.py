@@ -17,11 +17,11 @@ from controller.interlocks.table import RULES
 SLOPE_FILTER_S: Final = 60.0
 STOPPING: Final = Effect.ABORT | Effect.HOLD
 _NONE: Final = tuple(0.0 for _ in RULES)
-_ABORT, _HOLD, _NO_HEAT, _NO_VENT, _NO_N2, _SUSPEND, _PURGE, _ISOLATE = (
+_ABORT, _HOLD, _NO_HEAT, _NO_VENT, _NO_N2, _SUSPEND, _PURGE, _ISOLATE, _NO_DOOR = (
     int(effect)
     for effect in (
         Effect.ABORT, Effect.HOLD, Effect.NO_HEAT, Effect.NO_VENT, Effect.NO_N2, Effect.SUSPEND, Effect.PURGE,
-        Effect.ISOLATE,
+        Effect.ISOLATE, Effect.NO_DOOR,
     )
 )  # fmt: skip
 
@@ -114,7 +114,7 @@ class Verdict(NamedTuple):
             n2_valve=n2,
             n2_flow_sp_nm3_h=min(wanted.n2_flow_sp_nm3_h, equipment.max_n2_flow_nm3_h) if n2 else 0.0,
             vent_valve=wanted.vent_valve and air and inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True,
-            door_release=wanted.door_release and air,
+            door_release=wanted.door_release and air and not effects & _NO_DOOR,
         )
 
 

@@ -26,6 +26,8 @@ class Watch(NamedTuple):
     fed_mbar: float = 0.0  # what N2 should have added since, at least
     pumped_s: float = 0.0  # how long the pump has worked since
     frozen: bool = False  # it has not followed, and has not moved since
+    alone_mbar: float | None = None  # what it shows in a vacuum while the Pirani gives no reading
+    still_s: float = 0.0  # and for how long that has not changed by one digit
 
 
 def contradict(limits: Limits, inputs: Inputs) -> bool:
@@ -38,7 +40,17 @@ def contradict(limits: Limits, inputs: Inputs) -> bool:
 
 
 def step(watch: Watch, limits: Limits, chamber_m3: float, inputs: Inputs, throttle_pct: float) -> Watch:
-    """Return the watch after this scan.
+    """Return the watch after this scan: by what is fed and pumped (see ``_followed``), and by its last digit where it is alone."""
+    after = _followed(watch, limits, chamber_m3, inputs, throttle_pct)
+    exact = inputs.pressure_cap_mbar.value
+    if exact is None or exact >= limits.gauge_range_mbar or inputs.pressure_pirani_mbar.value is not None:
+        return after
+    still_s = watch.still_s + inputs.dt_s if exact == watch.alone_mbar else 0.0
+    return after._replace(alone_mbar=exact, still_s=still_s)
+
+
+def _followed(watch: Watch, limits: Limits, chamber_m3: float, inputs: Inputs, throttle_pct: float) -> Watch:
+    """Return the watch over whether the gauge follows.
 
     N2 adds at least flow / volume x 1013 mbar (at 0 degC; a warm chamber more) while vacuum and exhaust valve are shut. A pump behind an
     open valve and throttle takes a chamber down by far more than ``STILL`` in ``gauge_still_s`` above the Pirani's range; below it the
@@ -50,7 +62,7 @@ def step(watch: Watch, limits: Limits, chamber_m3: float, inputs: Inputs, thrott
         return Watch(contradict_s)
     mark = watch.mark_mbar
     if watch.frozen and mark is not None and abs(exact - mark) < max(STILL_MBAR, STILL * mark):
-        return watch._replace(contradict_s=contradict_s)
+        return Watch(contradict_s, watch.mark_mbar, watch.fed_mbar, watch.pumped_s, watch.frozen)
     added_mbar, pumps = _fed_mbar(inputs, chamber_m3), _pumps(inputs, throttle_pct, exact, limits)
     if not added_mbar and not pumps:
         return Watch(contradict_s)

@@ -12,6 +12,9 @@ class Limits(Strict):
 
     overpressure_warn_mbar: Annotated[float, Field(ge=900, le=1100, description="warning (I4W)")] = 1050.0
     overpressure_mbar: Annotated[float, Field(ge=900, le=1200, description="abort, N2 closed (I4)")] = 1100.0
+    n2_stop_mbar: Annotated[
+        float, Field(ge=1015, le=1100, description="fed with N2 up to here: no more N2 until 15 mbar lower, hold (I4E, I4S)")
+    ] = 1035.0  # above what a recipe may fill to, below the relief and the PLC's own stop at 1045
     gauge_range_mbar: Annotated[
         float, Field(ge=20, le=200, description="up to here the Pirani gauge is compared, mbar; above, it only says: not vacuum (I4G)")
     ] = 100.0
@@ -28,6 +31,9 @@ class Limits(Strict):
     ] = 60.0
     gauge_lost_s: Annotated[
         float, Field(ge=10, le=600, description="a hot vacuum with one of the two gauges lost for so long: hold, s (I4T)")
+    ] = 120.0
+    gauge_digit_s: Annotated[
+        float, Field(ge=20, le=3600, description="PT-301 alone in a vacuum without one digit of change for so long, warning, s (I4D)")
     ] = 120.0
     proof_mbar: Annotated[float, Field(ge=1, le=100, description="highest pressure that counts as vacuum (I5, I6)")] = 100.0
     proof_s: Annotated[float, Field(ge=0, le=7200, description="how long it must stand, s (I5)")] = 60.0
@@ -86,6 +92,9 @@ class Limits(Strict):
     ] = 1.0
     inner_share: Annotated[float, Field(ge=0, le=2, description="of load minus walls, by which inner layers may be hotter (I19)")] = 0.5
     ambient_band_mbar: Annotated[float, Field(ge=1, le=100, description="above ambient by more: no air, no door (I19)")] = 20.0
+    under_ambient_mbar: Annotated[
+        float, Field(ge=1, le=200, description="below 1013 mbar by more: no door (I19D); wider than above, for weather and height")
+    ] = 40.0
     room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8, description="warning (I20W)")] = 19.5
     room_o2_pct: Annotated[float, Field(ge=15, le=20.8, description="hold, N2 closed (I20)")] = 18.0
     load_required: Annotated[

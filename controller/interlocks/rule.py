@@ -25,6 +25,7 @@ class Effect(IntFlag):
     PURGE = auto()
     ABORT = auto()
     ISOLATE = auto()  # the vacuum valve shuts: nothing may come back through a pump that stands
+    NO_DOOR = auto()  # the door only: the vent, which ends an under-pressure, may open
 
 
 BLOCKS_START: Final = Effect.NO_START | Effect.HOLD | Effect.ABORT  # a batch that would be held or aborted at once is not begun

@@ -202,6 +202,12 @@ def _blisters(v: View) -> bool:
     return v.estimate.valid and bool(_over(v, "I18B", v.estimate.blister, v.limits.blister_warn, 0.05))
 
 
+def _n2_dams_up(v: View) -> bool | None:
+    """Return whether N2 that is fed does not leave the chamber; once it is shut off, until the pressure has come down."""
+    fed = v.last.n2_valve or "I4E" in v.active
+    return fed and _over(v, "I4E", v.process.pressure_mbar, v.limits.n2_stop_mbar, 15.0)
+
+
 def _gauge_lost(v: View) -> bool:
     """Return whether one of the gauges that this oven has gives no reading."""
     gauges = (v.inputs.pressure_cap_mbar, v.inputs.pressure_pirani_mbar)
@@ -231,6 +237,11 @@ def _unsafe_for_air(v: View) -> bool | None:
     washed = v.proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or v.proof.volumes_since_heat >= v.limits.proof_volumes
     hot = _over(v, "I19", hottest, v.equipment.open_c, 2.0)
     return hot or (v.phase.solvent and not washed) or pressure > ATMOSPHERE_MBAR + v.limits.ambient_band_mbar
+
+
+def _held_by_vacuum(v: View) -> bool | None:
+    """Return whether the chamber is below ambient pressure; air may be let in then, and nothing else makes it end."""
+    return _below(v.process.pressure_mbar, ATMOSPHERE_MBAR - v.limits.under_ambient_mbar)
 
 
 def _air_shown(v: View) -> str:
@@ -282,6 +293,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I4", "over-pressure, or the relief has lifted", ABORT | P_HEAT | Effect.NO_N2, MANUAL, 0, False,
          lambda v: v.inputs.relief_ok.value is False or _above(v.process.pressure_mbar, v.limits.overpressure_mbar),
          lambda v: v.process.pressure_mbar, hard_wired=True),
+    # what is shut in at a slight overpressure is inert: the feed goes on when the pressure has come down, heat when somebody has seen to it
+    Rule("I4E", "N2 does not leave the chamber: its feed is shut until the pressure has come down", Effect.NO_N2, AUTO, 0, False,
+         _n2_dams_up, lambda v: v.process.pressure_mbar),
+    Rule("I4S", "N2 still does not leave the chamber: exhaust blocked", HOLD | P_HEAT, OPERATOR, 5, False,
+         lambda v: v.phase.running and "I4E" in v.active and _n2_dams_up(v), lambda v: v.process.pressure_mbar),
     Rule("I4G", "pressure gauges contradict each other", HOLD | P_HEAT, OPERATOR, lambda x: x.gauge_s, False,
          lambda v: contradict(v.limits, v.inputs), _gauges_shown),
     Rule("I4F", "pressure gauge does not follow N2 or pump: frozen, or the gas goes elsewhere", HOLD | P_HEAT, OPERATOR, 0, False,
@@ -289,6 +305,9 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I4L", "a pressure gauge gives no reading: nothing contradicts the other", W, AUTO, 10, False, _gauge_lost, _gauges_shown),
     Rule("I4T", "a hot vacuum has been watched by one pressure gauge for too long", HOLD | P_HEAT, OPERATOR,
          lambda x: x.gauge_lost_s, False, lambda v: v.phase.vacuum and v.phase.vapour and _gauge_lost(v), _gauges_shown),
+    # a live gauge moves by its noise; a hot vacuum is held by I4T already
+    Rule("I4D", "PT-301 stands still to the last digit in a vacuum, and PT-302 gives no reading: nobody sees the pressure", W, AUTO, 0,
+         False, lambda v: v.proof.gauges.still_s >= v.limits.gauge_digit_s, _gauges_shown),
     Rule("I4N", "pressure not known and the exhaust not open: no N2, the relief could lift", Effect.NO_N2, AUTO, 0, False,
          lambda v: v.process.pressure_mbar is None and v.inputs.exhaust_valve_open.value is not True),
     Rule("I5", "atmosphere not proven", P_HEAT, AUTO, 0, True, lambda v: not v.proof.proven),
@@ -370,6 +389,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I18B", "solvent's vapour pressure in the rubbery film above the chamber's: blisters", W, AUTO, 60, False, _blisters,
          lambda v: v.estimate.blister),
     Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, _air_shown),
+    Rule("I19D", "chamber below ambient pressure: the door stays locked, air may be let in", Effect.NO_DOOR, AUTO, 0, True,
+         _held_by_vacuum, lambda v: v.process.pressure_mbar),
     Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
          lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
     Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,

@@ -15,10 +15,13 @@ class Device(NamedTuple):
 DEVICES: Final[tuple[Device, ...]] = (
     Device("limiter", "independent excess-temperature limiter", ("I1",), 365),
     Device("emergency-stop", "emergency stops and hard-wired heat chain", ("I2",), 180),
-    Device("door", "door switches, lock and its hard-wired release", ("I3", "I3L", "I3N", "I3T", "I3U", "I19"), 365),
+    Device("door", "door switches, lock and its hard-wired release", ("I3", "I3L", "I3N", "I3T", "I3U", "I19", "I19D"), 365),
     Device("relief", "over-pressure relief and its switch", ("I4", "I4W"), 365),
     Device(
-        "pressure-gauges", "capacitance and Pirani gauge against a reference", ("I4F", "I4G", "I4L", "I4N", "I4T", "I6", "I6T", "I12"), 365
+        "pressure-gauges",
+        "capacitance and Pirani gauge against a reference",
+        ("I4F", "I4G", "I4D", "I4L", "I4N", "I4T", "I6", "I6T", "I12"),
+        365,
     ),
     Device("o2-analyser", "O2 analyser: zero and span gas, sample flow", ("I5", "I7", "I7W", "I8", "I8W", "I9", "I9T"), 90),
     Device("n2-supply", "N2 header pressure, tank level, flow controller", ("I6N", "I10", "I11", "I11F", "I11P", "I11S", "I11W"), 365),

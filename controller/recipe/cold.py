@@ -85,6 +85,8 @@ def cycle_purge(low_mbar: float, high_mbar: float, cycles: int, m: PhaseMemory, 
 
     With ``computed_pct`` further cycles follow until the O2 left, 20.9 vol% times the product of the measured pressure ratios, is no more;
     with ``measured_pct`` until a valid reading agrees. An analyser that gives no valid reading keeps the purge waiting, filled.
+    A rise counts as the proof of the atmosphere counts it (I5): one of which FT-402 has not seen the N2 begins the purge anew, and where it
+    was air the purge has failed, because with it the leak test counts no more (I13).
     """
     pressure = s.process.pressure_mbar
     if pressure is None:
@@ -96,6 +98,10 @@ def cycle_purge(low_mbar: float, high_mbar: float, cycles: int, m: PhaseMemory, 
     wanted = gas_only(Atmosphere.BACKFILL, high_mbar + 5.0, s.max_n2_flow_nm3_h)
     if m.stage == 2:
         return _shown(computed_pct, measured_pct, m, s, wanted)
+    if s.unfed:
+        anew = PhaseMemory(elapsed_s=m.elapsed_s)
+        return Step(anew, gas_only(Atmosphere.HOLD_CLOSED), waiting=f"{s.unfed}: the purge begins anew", failed="I13" if s.aired else "",
+                    why=f"{s.unfed}: air came in")  # fmt: skip
     if pressure < high_mbar:
         return Step(m, wanted, waiting=f"cycle {m.cycles + 1}/{cycles}: {pressure:.0f} >= {high_mbar:g} mbar")
     m = m._replace(cycles=m.cycles + 1, left_pct=m.left_pct * max(m.mark, 0.0) / pressure)

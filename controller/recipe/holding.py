@@ -75,6 +75,8 @@ def restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitM
             done = cycle_purge(want.purge_low_mbar, want.purge_high_mbar, want.cycles, m, scan)
     else:
         done = flow_purge(scan.max_n2_flow_nm3_h, want.purge_volumes, O2_SHARE * want.o2_pct, memory.reproof, scan)
+    if done.failed:
+        return moved(memory, Trigger.HOLD, f"the atmosphere cannot be proven: {done.why}")
     return memory._replace(reproof=done.memory, setpoints=done.setpoints), f"proving the atmosphere: {done.waiting}", ()
 
 

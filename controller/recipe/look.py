@@ -58,6 +58,8 @@ class PhaseScan(NamedTuple):
     proving: Proving = Proving()
     max_rate_c_per_min: float = 5.0  # of the equipment
     roll_ids: tuple[str, ...] = ()  # of the load record
+    unfed: str = ""  # why the rise of a purge cycle is not N2 as far as the proof of the atmosphere knows (I5), "" when it is
+    aired: bool = False  # and the proof was lost with it: it was air
     n2_gone: bool = False  # the header has no pressure: nothing can be filled
 
 

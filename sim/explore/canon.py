@@ -253,7 +253,7 @@ def _together(rules: set[str], state: UnitState, heat: bool) -> int:
 
 def _proof(proof: Proof, limits: Limits, boot_id: int, out: Outputs) -> Proof:
     if proof.boot_id != boot_id:
-        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges, limits, out))
+        return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges, limits, out), drawn=proof.drawn)
     cycled, purged = proof.cycles >= limits.proof_cycles, proof.volumes >= limits.proof_volumes
     washed = proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or proof.volumes_since_heat >= limits.proof_volumes
     return Proof(

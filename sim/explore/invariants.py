@@ -108,6 +108,8 @@ def _valves(edge: Edge) -> Iterator[str]:
         yield "air vent and N2 inlet never together"
     if (out.vent_valve or out.door_release) and "I19" in edge.record.verdict.active:
         yield "no air and no door while that is unsafe"
+    if out.door_release and "I19D" in edge.record.verdict.active:
+        yield "no door below ambient pressure"
 
 
 def _truth(edge: Edge) -> Iterator[str]:
