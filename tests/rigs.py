@@ -30,7 +30,7 @@ PREPARED = {  # recipe, what is changed in its text, the phase and how long it h
     "nitrogen, bare copper": ("nitrogen", (), "RAMP", 1200, {"limits": {"o2_quality_from_c": 40.0}}),
     "other site": ("trial-short", (), "SOAK", 120,
                    {"limits": {"load_required": ["outer", "edge"], "load_substitute": True, "batch_h": 1.0}}),
-    "cure": ("trial-short", (("min_min = 10.0", "min_min = 2.0"), ("fallback_min = 150.0", "fallback_min = 10.0"),
+    "cure": ("trial-short", (("min_min = 4.0", "min_min = 2.0"), ("fallback_min = 150.0", "fallback_min = 10.0"),
                              ("timeout_min = 420.0", "timeout_min = 15.0"), ("pressure_rise_every_min = 10.0", ""),
                              ("pressure_rise_s = 120.0", ""), ("pressure_rise_max_mbar = 80.0", ""),
                              ("insoluble_low_pct = 15.0", "insoluble_low_pct = 88.0"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from controller import plan
 from controller.equipment import Equipment
 from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target, forecast, layers, start, step
 from controller.estimator.belief import pack, unpack
@@ -15,6 +16,7 @@ from controller.estimator.model import Leg, LegKind
 from controller.estimator.quantiles import medians
 from controller.estimator.schedule import Schedule, Start, follow
 from controller.image import Forecast, Inputs, Interval, blank
+from controller.memory import Settings
 from controller.recipe.states import UnitState, Verb
 from controller.tags import Quality, Sample
 from controller.units import kelvin
@@ -96,10 +98,10 @@ def brute(memory: EstimatorMemory, target: Target, cure: Leg, every_s: float = 1
         dry = layers.mean_residual(model, state).max(axis=1) <= target.residual_max
         inside = ((gel.min(axis=1) >= target.insoluble_low) & (gel.max(axis=1) <= target.insoluble_high))[dry]
         half = dry.mean() >= 0.5
-        ripe = half and inside.mean() >= target.probability and np.median((gel @ share)[dry]) >= target.insoluble_aim
-        met = ripe and at_s >= cure.least_s
-        held_s = held_s + every_s if met else 0.0
-        if met and held_s > target.persist_s:
+        sure = half and inside.mean() >= target.probability
+        ripe = sure and np.median((gel @ share)[dry]) >= target.insoluble_aim
+        held_s = held_s + every_s if sure else 0.0
+        if sure and ripe and at_s >= cure.least_s and held_s > target.persist_s:
             return at_s - every_s / 2
     return float("inf")
 
@@ -249,10 +251,13 @@ def test_the_window_is_the_cold_rolls(soaked: EstimatorMemory) -> None:
 
 
 def test_what_has_to_persist_is_waited_for(soaked: EstimatorMemory) -> None:
-    ends = [made(soaked, target=replace(TARGET, persist_s=persist_s)).endpoint_s for persist_s in (0.0, 1500.0)]
-    assert ends[0] is not None
-    assert ends[1] is not None
-    assert ends[1].value - ends[0].value == pytest.approx(1500.0)
+    """... where being sure comes last; an aim that is met later is not waited at."""
+    for aim, later_s in ((0.05, 1500.0), (0.8, 0.0)):
+        targets = (replace(TARGET, insoluble_aim=aim, persist_s=persist_s) for persist_s in (0.0, 1500.0))
+        at_once, persisted = (made(soaked, target=target).endpoint_s for target in targets)
+        assert at_once is not None
+        assert persisted is not None
+        assert persisted.value - at_once.value == pytest.approx(later_s)
 
 
 def test_no_endpoint_comes_before_the_least_time(soaked: EstimatorMemory) -> None:
@@ -291,7 +296,7 @@ def test_every_fourth_in_the_order_of_the_cure_foretells_what_all_do(soaked: Est
     assert few.endpoint_s is not None
     assert every.endpoint_s is not None
     assert few.endpoint_s.value == pytest.approx(every.endpoint_s.value, rel=0.06)  # nothing is known of this lot
-    assert few.insoluble[-1].value == pytest.approx(every.insoluble[-1].value, abs=0.02)
+    assert few.insoluble[-1].value == pytest.approx(every.insoluble[-1].value, abs=0.03)
 
 
 def test_members_that_cannot_be_solved_leave_the_word_to_the_others(soaked: EstimatorMemory) -> None:
@@ -339,3 +344,19 @@ def test_of_a_batch_that_is_broken_off_nothing_is_still_to_come(verb: Verb) -> N
         assert (record.estimate.coming, record.estimate.time_to_endpoint_s, record.estimate.forecast) == (0.0, None, None)
         assert {zone.coming for zone in record.estimate.zones} == {0.0}
     assert record.unit_state in (UnitState.STOPPING, UnitState.ABORTING, UnitState.ABORTED)
+
+
+@pytest.mark.parametrize(("every_s", "age_s", "ahead_h", "due"), [
+    (600.0, 599.0, None, False), (600.0, 600.0, None, True), (600.0, 300.0, 0.5, False),
+    (600.0, 59.0, 0.1, False), (600.0, 60.0, 0.1, True), (600.0, 60.0, -1.0, True),  # the endpoint is near, or overdue
+    (30.0, 29.0, 0.0, False), (30.0, 30.0, 0.0, True),
+])  # fmt: skip
+def test_near_the_endpoint_a_forecast_is_made_each_minute(
+    soaked: EstimatorMemory, every_s: float, age_s: float, ahead_h: float | None, due: bool
+) -> None:
+    last = made(soaked, CURE, COOL)._replace(endpoint_s=None if ahead_h is None else Interval(ahead_h * H, 0.0, H))
+    site = Settings(estimator=EstimatorSettings(forecast_s=every_s))
+    rig = rig_at("CURE")
+    belief = replace(soaked, target=TARGET, forecast=last._replace(made_at_s=soaked.at_s - age_s))
+    assert plan.due(site, rig.memory._replace(estimator=belief)) is due
+    assert plan.due(site, rig.memory._replace(estimator=replace(belief, forecast=None)))

@@ -39,11 +39,11 @@ def edited(text: str, old: str, new: str) -> str:
 
 # what a person writes -> what the answer must name
 MISTAKES = [
-    ("revision = 2", "revision = 2\nrevison = 2", "revison", "did you mean revision"),
-    ("revision = 2", "revision = 2\nrevision = 3", "file", "TOML"),
-    ("revision = 2", 'revision = "2"', "revision", "integer"),
-    ("revision = 2", "revision = ", "file", "must be TOML (www.toml.io)\n"),
-    ("revision = 2", "revision = 2\nrevision = 2", "file", "each key once"),
+    ("revision = 3", "revision = 3\nrevison = 2", "revison", "did you mean revision"),
+    ("revision = 3", "revision = 3\nrevision = 4", "file", "TOML"),
+    ("revision = 3", 'revision = "3"', "revision", "integer"),
+    ("revision = 3", "revision = ", "file", "must be TOML (www.toml.io)\n"),
+    ("revision = 3", "revision = 3\nrevision = 3", "file", "each key once"),
     ('kind = "VENT"', 'kind = "VENT"\ntarget_c = 58.0', "phase 10 (VENT), target_c", "unknown key; VENT takes "),
     ("target_c = 120.0", "target_c = nan", "target_c", "finite"),
     ("target_c = 120.0", "target_f = 248.0", "target_f", "did you mean target_c"),
@@ -98,7 +98,7 @@ BEYOND = [
     ("cycles = 2", "cycles = 1", "phase 4 (RAMP), kind", "CYCLE_PURGE"),
     ('kind = "END"', 'kind = "VENT"\ntimeout_min = 5.0', "phase", "END"),
     ("fallback_min = 150.0", "fallback_min = 500.0", "fallback_min", "timeout_min"),
-    ("fallback_min = 150.0", "fallback_min = 9.0", "fallback_min", "at least min_min = 10"),
+    ("fallback_min = 150.0", "fallback_min = 3.0", "fallback_min", "at least min_min = 4"),
     ("min_residual_wt_pct = 10.0", "min_residual_wt_pct = 39.0", "load.min_residual_wt_pct", "at most max_residual_wt_pct"),
 ]
 

@@ -183,9 +183,30 @@ def test_a_cure_whose_window_is_passed_says_so_when_it_has_stood(beliefs, says):
 @pytest.mark.parametrize(("now", "coming", "met"), [(0.5, 0.0, True), (0.49, 0.0, False), (0.4, 0.1, True), (0.4, 0.09, False)])
 def test_the_endpoint_is_met_by_what_the_roll_will_be_once_cold(now, coming, met):
     likely = BELIEF._replace(p_solvent_ok=0.95, p_insoluble_in_window=0.95, insoluble=Interval(now, now, now), coming=coming)
-    assert ripe(WINDOW, likely) is met
-    assert not ripe(WINDOW, likely._replace(p_insoluble_in_window=0.89))
-    assert not ripe(WINDOW, likely._replace(valid=False))
+    stood = PhaseMemory(sure_s=120.0)
+    assert ripe(WINDOW, likely, stood) is met
+    assert not ripe(WINDOW, likely, stood._replace(sure_s=119.0))
+    assert not ripe(WINDOW, likely._replace(p_insoluble_in_window=0.89), stood)
+    assert not ripe(WINDOW, likely._replace(p_solvent_ok=0.89), stood)
+    assert not ripe(WINDOW, likely._replace(valid=False), stood)
+
+
+@pytest.mark.parametrize(("sure_from", "aim_from", "ended_at"), [
+    (0, 0, 120),  # sure, and at the aim, from the start
+    (0, 300, 300),  # the aim is not waited at
+    (200, 0, 320),  # 120 s of being sure
+    (200, 250, 320),
+])  # fmt: skip
+def test_the_time_of_being_sure_runs_before_the_aim_is_met(sure_from, aim_from, ended_at):
+    phase, m = Cure(kind="CURE", target_c=100.0, min_min=1.0, fallback_min=30.0, **VACUUM), PhaseMemory(stage=1)
+    for second in range(600):
+        content = 0.5 if second >= aim_from else 0.49
+        belief = cured(0.5, 0.5, p_solvent_ok=0.95, p_insoluble_in_window=0.9 if second >= sure_from else 0.89)
+        step = run(phase, m, look(belief=belief._replace(insoluble=Interval(content, content, content)))._replace(endpoint=WINDOW))
+        m = step.memory
+        if step.done:
+            break
+    assert (second, step.why) == (ended_at - 1 if aim_from < ended_at else ended_at, "endpoint")
 
 
 @pytest.mark.parametrize(("outside", "counted_s"), [("STOP", 8.0), ("RESET", 3.0)])

@@ -280,31 +280,36 @@ def ends_at(
     share = (inside & counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
     margin = np.minimum(dry.mean(axis=0) - (_HALF if measured else target.probability), share - target.probability)
     ripe = medians(product.mean[solved], counts | ~counts.any(axis=0))
-    return _crossing(course.at_s, np.minimum(margin, ripe - target.insoluble_aim), earliest_s, target.persist_s)
+    return _end(course.at_s, margin, ripe - target.insoluble_aim, earliest_s, target.persist_s)
 
 
 def own_ends(course: Course, product: Product, target: Target, earliest_s: float) -> Array:
     """Return when each member by itself would be dry enough, at the aim and inside the window, infinite when never, (members,)."""
     dry = np.log(target.residual_max / np.maximum(course.worst, 1e-12))
     inside = np.minimum(product.low - target.insoluble_low, target.insoluble_high - product.high)
-    ready = np.minimum(np.minimum(dry, product.mean - target.insoluble_aim), inside)
-    times = [_crossing(course.at_s, row, earliest_s, target.persist_s) for row in ready]
+    pairs = zip(np.minimum(dry, inside), product.mean - target.insoluble_aim, strict=True)
+    times = [_end(course.at_s, sure, ripe, earliest_s, target.persist_s) for sure, ripe in pairs]
     return np.array([np.inf if at_s is None else at_s for at_s in times])
 
 
-def _crossing(at_s: Array, margin: Array, earliest_s: float, persist_s: float) -> float | None:
-    """Return the first moment from which ``margin`` is not negative, in between by a straight line, and ``persist_s`` later."""
+def _end(at_s: Array, sure: Array, ripe: Array, earliest_s: float, persist_s: float) -> float | None:
+    """Return the first moment at which ``ripe`` is not negative, and ``sure`` has not been for ``persist_s``; None without one."""
+    margin = np.minimum(sure, ripe)
     met = np.flatnonzero((margin >= 0) & (at_s >= earliest_s))
     if not met.size:
         return None
-    first = int(met[0])
-    crossing_s = float(at_s[first])
-    if first and margin[first - 1] < 0:
-        share = margin[first] / (margin[first] - margin[first - 1])
-        crossing_s -= share * float(at_s[first] - at_s[first - 1])
-    elif first:
-        crossing_s = float(at_s[first - 1])
-    return float(min(max(crossing_s + persist_s, earliest_s), max(float(at_s[-1]), earliest_s)))
+    since = first = int(met[0])
+    while since and sure[since - 1] >= 0:
+        since -= 1
+    end_s = max(_crossing(at_s, margin, first), _crossing(at_s, sure, since) + persist_s, earliest_s)
+    return min(end_s, max(float(at_s[-1]), earliest_s))
+
+
+def _crossing(at_s: Array, margin: Array, index: int) -> float:
+    """Return when ``margin``, not negative at moment ``index``, became so: by a straight line from the moment before."""
+    if index and margin[index - 1] < 0:
+        return float(at_s[index] - margin[index] / (margin[index] - margin[index - 1]) * (at_s[index] - at_s[index - 1]))
+    return float(at_s[max(index - 1, 0)])
 
 
 def _without_cure(ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], at_s: float, unsure: float) -> Forecast | None:

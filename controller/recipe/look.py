@@ -21,7 +21,7 @@ class PhaseMemory(NamedTuple):
     cycles: int = 0
     volumes: float = 0.0
     mark: float = 0.0  # pressure at the start of a leak test's rise, mbar
-    ripe_s: float = 0.0  # how long the endpoint has been met
+    sure_s: float = 0.0  # how long the model has been sure enough of the product
     passed_s: float = 0.0  # how long a position has been above the window
     blind_s: float = 0.0  # how long in one go a cure has had no valid estimate
     gauge: str = ""  # signal whose reading is the mark: a leak test begins and ends on one gauge

@@ -25,18 +25,19 @@ def soak(phase: Soak, m: PhaseMemory, s: PhaseScan) -> Step:
 
 
 def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
-    """Hold the target until the endpoint is met and has stood, or for the recipe's time while there is no valid estimate.
+    """Hold the target until the model has been sure for the recipe's time and the aim is met, or for a time without a valid estimate.
 
+    A film that cures quickly gains several points in that time: the aim is waited for, and not waited at.
     Where a position is believed above the window it can be met no more, and the phase does what its timeout would: what is cured stays so.
     """
     m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
-    met, above = ripe(s.endpoint, s.estimate), passed(s.endpoint, s.estimate) if s.estimate.valid else ""
+    above = passed(s.endpoint, s.estimate) if s.estimate.valid else ""
     m = m._replace(
-        ripe_s=m.ripe_s + s.dt_s if met else 0.0,
+        sure_s=m.sure_s + s.dt_s if sure(s.endpoint, s.estimate) else 0.0,
         blind_s=0.0 if s.estimate.valid else m.blind_s + s.dt_s,
         passed_s=m.passed_s + s.dt_s if above else 0.0,
     )
-    if met and m.counted_s >= phase.min_min * 60 and m.ripe_s >= _persist_s(s.endpoint):
+    if m.counted_s >= phase.min_min * 60 and ripe(s.endpoint, s.estimate, m):
         return Step(m, wanted, done=True, why="endpoint")
     if m.blind_s >= FALLBACK_AFTER_S and m.counted_s >= phase.fallback_min * 60:
         return Step(
@@ -45,7 +46,10 @@ def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
     if m.passed_s >= PASSED_AFTER_S:
         return Step(m, wanted, waiting=above, passed=above)
     e = s.estimate
-    waiting = waiting or f"endpoint: P(solvent) {e.p_solvent_ok:.2f}, P(insoluble in window) {e.p_insoluble_in_window:.2f}"
+    waiting = waiting or (
+        f"endpoint: P(solvent) {e.p_solvent_ok:.2f}, P(insoluble in window) {e.p_insoluble_in_window:.2f}, once cold"
+        f" {100 * e.insoluble_cold:.0f} %{'' if s.endpoint is None else f' of {s.endpoint.insoluble_aim_pct:g}'}"
+    )
     return Step(m, wanted, waiting=waiting, late=late)
 
 
@@ -59,18 +63,24 @@ def pressure_rise(phase: PressureRiseTest, m: PhaseMemory, s: PhaseScan) -> Step
     return Step(m, wanted, done, gas or testing or "the vacuum to come back", why="pressure-rise test made")
 
 
-def ripe(endpoint: Endpoint | None, estimate: Estimate) -> bool:
-    """Return whether the endpoint is met in this scan: solvent in the worst zone, insoluble content at its aim and inside its window.
-
-    The insoluble content is that of the cold roll: with what it still gains as the rest of the recipe cools it.
-    """
+def sure(endpoint: Endpoint | None, estimate: Estimate) -> bool:
+    """Return whether the model is sure enough in this scan: solvent in the worst zone, insoluble content inside its window."""
     return (
         endpoint is not None
         and estimate.valid
         and estimate.p_solvent_ok >= endpoint.probability
         and estimate.p_insoluble_in_window >= endpoint.probability
-        and estimate.insoluble_cold * 100 >= endpoint.insoluble_aim_pct
     )
+
+
+def ripe(endpoint: Endpoint | None, estimate: Estimate, m: PhaseMemory) -> bool:
+    """Return whether the endpoint is met: the model has been sure for the recipe's time, and the insoluble content is at its aim.
+
+    The insoluble content is that of the cold roll: with what it still gains as the rest of the recipe cools it.
+    """
+    if endpoint is None or not sure(endpoint, estimate):
+        return False
+    return m.sure_s >= endpoint.persist_min * 60 and estimate.insoluble_cold * 100 >= endpoint.insoluble_aim_pct
 
 
 def passed(endpoint: Endpoint | None, estimate: Estimate) -> str:
@@ -80,10 +90,6 @@ def passed(endpoint: Endpoint | None, estimate: Estimate) -> str:
     most_pct = 100 * max((zone.insoluble_cold for zone in estimate.zones), default=estimate.insoluble_cold)
     allowed_pct = endpoint.insoluble_high_pct
     return f"insoluble content {most_pct:.1f} % in one position once cold, allowed {allowed_pct:g} %" if most_pct > allowed_pct else ""
-
-
-def _persist_s(endpoint: Endpoint | None) -> float:
-    return 0.0 if endpoint is None else endpoint.persist_min * 60
 
 
 def in_band(phase: Soak | Cure, s: PhaseScan) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from controller.image import Inputs
 from controller.recipe.model import Cure, Endpoint
-from controller.recipe.soaking import FALLBACK_AFTER_S
+from controller.recipe.soaking import FALLBACK_AFTER_S, ripe
 from controller.recipe.states import UnitState
 from controller.solvents import SOLVENTS, Solvent
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
@@ -191,7 +191,7 @@ class Tracer:
         assert record is not None
         if record.unit_state is not UnitState.RUNNING or record.phase_kind != "CURE":
             return False
-        if 0.0 < memory.ripe_s >= 60 * self._end.persist_min and memory.counted_s >= 60 * self._cure.min_min:
+        if memory.counted_s >= 60 * self._cure.min_min and ripe(self._end, record.estimate, memory):
             self._own_why = "endpoint"
             return True
         if memory.blind_s >= FALLBACK_AFTER_S and memory.counted_s >= 60 * self._cure.fallback_min:
