@@ -20,7 +20,7 @@ from controller.control.outputs import ControlMemory, Identity
 from controller.estimator import EstimatorMemory, Target
 from controller.image import OFF, SIGNALS, Atmosphere, Estimate, Forecast, Inputs, Mode, Outputs, PhaseView, Process, Setpoints
 from controller.interlocks import bypass
-from controller.interlocks.atmosphere import Proof, accounted, overlooked
+from controller.interlocks.atmosphere import Proof, accounted
 from controller.interlocks.atmosphere import lost as vacuum_lost
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed
@@ -186,20 +186,19 @@ def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs
         inputs, process, estimate, None if batch is None else batch.recipe.endpoint, inputs.dt_s, unit.temp_sp_c, "I18" in verdict.active,
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
-        *_unfed(settings, unit, process, proof),
+        _aired(settings, process, proof),
         (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar,
     )  # fmt: skip
 
 
-def _unfed(settings: Settings, unit: UnitMemory, process: Process, proof: Proof) -> tuple[str, bool]:
-    """Return why the chamber's last rise is no N2, "" when it is, and whether the proof takes it for air; as the proof counts cycles."""
+def _aired(settings: Settings, process: Process, proof: Proof) -> str:
+    """Return why the chamber's last rise was air as the proof of the atmosphere counts it (I5), "" when it was N2."""
     pressure = process.pressure_mbar
     if pressure is None or pressure < settings.limits.cycle_high_mbar:
-        return "", False
-    if not accounted(proof, settings.equipment.chamber_m3, process, pressure):
-        return f"FT-402 shows {proof.fed_nm3:.2f} Nm3 of N2 for a rise from {proof.low_mbar or 0.0:.0f} to {pressure:.0f} mbar", True
-    purging = unit.reproof if unit.state is UnitState.RESTARTING else unit.phase
-    return ("FT-402 gave no reading while N2 came in", False) if overlooked(proof, purging.mark) else ("", False)
+        return ""
+    if accounted(proof, settings.equipment.chamber_m3, process, pressure):
+        return ""
+    return f"FT-402 shows {proof.fed_nm3:.2f} Nm3 of N2 for a rise from {proof.low_mbar or 0.0:.0f} to {pressure:.0f} mbar: air came in"
 
 
 def power_return(
@@ -222,7 +221,7 @@ def power_return(
     if memory.control.tune is not None:
         notes = (*notes, Note("decision", autotune.told(autotune.Ended(memory.control.tune, "the core restarted"))))
     # A drawn vacuum is kept with the checkpoint, as the leak test is: without blocks the PLC goes on with the gas side it was asked for,
-    # and a N2 valve that is open at the first scan ends it. A filling that is younger than the checkpoint counts as air, which is safe.
+    # and a N2 valve that is open at the first scan ends it. A filling younger than the checkpoint counts as air, which is safe.
     kept = Proof(leak_ok=memory.proof.leak_ok, drawn=memory.proof.drawn)
     belief = memory.estimator
     if belief is not None and inputs.at_s > belief.at_s and inputs.plc_alive.value is not None:

@@ -1,5 +1,7 @@
 """A hot chamber with vapour is watched by its temperature and history: SKIP, BACK, HOLD and a restart change nothing of it (I6, I7)."""
 
+from math import nan
+
 import pytest
 
 from controller import wiring as wirings
@@ -240,6 +242,45 @@ def test_a_cycle_purge_into_which_a_leak_let_air_while_it_was_held_begins_anew()
         if rig.record.phase_kind == "EVACUATE":
             break
     assert rig.memory.proof.cycles == 2
+    assert rig.memory.proof.leak_ok
+    assert rig.plc.plant.chamber.o2_pct < 0.1
+
+
+def filling():
+    """Return a rig whose CYCLE_PURGE has just begun to fill for the first time."""
+    rig = prepared("leak test")
+    for _ in range(3600):
+        if rig.step().phase_kind == "CYCLE_PURGE" and rig.memory.unit.phase.stage == 1:
+            return rig
+    raise AssertionError(rig.record.waiting)
+
+
+def test_a_running_purge_that_air_fills_is_held_at_once_and_needs_a_new_leak_test():
+    rig = filling()
+    leaks(5e6).begin(rig)
+    assert runs(rig, None, 120, until="I13") is not None
+    runs(rig, None, 3)
+    assert rig.record.unit_state is UnitState.HELD
+    assert not rig.memory.proof.leak_ok
+    told = [content["why"] for _, kind, content in rig.notes if kind == "decision" and content["what"] == "CYCLE_PURGE failed"]
+    assert "FT-402 shows" in told[0]
+    ask(rig, Verb.RESTART)
+    rig.step()
+    assert "go back to LEAK_TEST" in str(bench.answers(rig)[-1]["answer"])
+    assert rig.record.unit_state is UnitState.HELD
+
+
+def test_a_purge_ends_with_the_cycles_that_the_proof_has_counted_though_the_meter_was_away():
+    rig = filling()
+    runs(rig, None, 15)
+    away = shows(n2_flow_nm3_h=nan)
+    away.begin(rig)
+    runs(rig, None, 10)
+    away.end(rig)
+    for _ in range(3600):
+        if rig.step().phase_kind == "EVACUATE":
+            break
+    assert rig.memory.proof.cycles >= rig.settings.limits.proof_cycles
     assert rig.memory.proof.leak_ok
     assert rig.plc.plant.chamber.o2_pct < 0.1
 

@@ -398,7 +398,7 @@ def test_a_lost_wire_is_not_read_as_a_pressed_emergency_stop():
     assert verdict.hold
     assert not verdict.abort
     _, verdict = walk(memory, VACUUM, 1, {**more, "last": OFF}, acknowledge=True)
-    assert verdict.active == ("I19D",)  # the door stays shut in a vacuum
+    assert verdict.active == ("I19D",)  # as in every vacuum
 
 
 def test_what_stood_before_the_wire_was_lost_stays():

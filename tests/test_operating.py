@@ -203,6 +203,26 @@ def test_back_without_a_proof_makes_the_restart_prove_first():
     assert record.waiting.startswith("proving the atmosphere")
 
 
+LOST = Proof(boot_id=7)
+FULL_OF_N2 = Proof(boot_id=7, volumes=9.0, inert_proven=True)
+
+
+@pytest.mark.parametrize(("kind", "proof", "refused"), [
+    ("LEAK_TEST", LOST, False),  # it measures anew
+    ("CYCLE_PURGE", LOST, True), ("EVACUATE", LOST, True), ("RAMP", LOST, True),
+    ("CYCLE_PURGE", LOST._replace(leak_ok=True), False),
+    ("CYCLE_PURGE", FULL_OF_N2, True),  # what is inert now says nothing of the vacuum that follows
+    ("COOL", LOST, False),
+])  # fmt: skip
+def test_a_held_batch_whose_leak_test_counts_no_more_is_not_restarted_towards_heat_in_vacuum(kind, proof, refused):
+    """A CYCLE_PURGE proves cycles and no tightness."""
+    recipe = running(RAMP).unit.batch.recipe
+    index = next(index for index, phase in enumerate(recipe.phase) if phase.kind == kind)
+    after, answers, _ = one(running(index, UnitState.HELD, proof), command(Verb.RESTART, 2))
+    assert (answers[0][0], "go back to LEAK_TEST" in answers[0][1]) == (not refused, refused)
+    assert (after.unit.state is UnitState.HELD) is refused
+
+
 @pytest.mark.parametrize(("permission", "verb", "args"), [
     ("hold", Verb.HOLD, {}), ("skip", Verb.SKIP, {"phase": RAMP}), ("edit", Verb.EDIT, {"phase": RAMP, "key": "target_c", "value": 110.0}),
 ])  # fmt: skip

@@ -291,23 +291,29 @@ def test_a_measured_proof_needs_a_valid_reading_that_agrees():
     assert again[-1].memory.cycles == 2
 
 
-AIR, BLIND = {"unfed": "FT-402 shows 0.10 Nm3", "aired": True}, {"unfed": "FT-402 gave no reading"}
+PURGED = CyclePurge(kind="CYCLE_PURGE", low_mbar=50.0, high_mbar=900.0, cycles=2, computed_o2_pct=0.1, timeout_min=60.0)
+FILLING = PhaseMemory(elapsed_s=500.0, stage=1, cycles=1, mark=50.0, left_pct=1.0)
 
 
-@pytest.mark.parametrize(("seen", "failed"), [(AIR, "I13"), (BLIND, "")])
-def test_a_rise_whose_n2_the_meter_has_not_seen_is_no_cycle_and_the_purge_begins_anew(seen, failed):
-    """As the proof of the atmosphere counts it: what was computed of the O2 counts no more, wherever in the rise it shows."""
-    phase = CyclePurge(kind="CYCLE_PURGE", low_mbar=50.0, high_mbar=900.0, cycles=2, computed_o2_pct=0.1, timeout_min=60.0)
-    m = PhaseMemory(elapsed_s=500.0, stage=1, cycles=1, mark=50.0, left_pct=1.0)
-    for pressure_mbar in (400.0, 950.0):
-        step = run(phase, m, look(pressure_mbar=pressure_mbar)._replace(**seen))
-        assert (step.done, step.failed) == (False, failed)
-        assert step.memory == PhaseMemory(elapsed_s=500.0)
-        assert "FT-402" in step.waiting
-        assert "FT-402" in step.why
-    pumping = m._replace(stage=0)
-    assert run(phase, pumping, look(pressure_mbar=950.0)._replace(**seen)).failed == ""  # what stands from before is pumped out
-    assert run(phase, m, look(pressure_mbar=950.0)).memory.cycles == 2
+@pytest.mark.parametrize("pressure_mbar", [400.0, 950.0])
+def test_a_rise_that_was_air_fails_the_purge_wherever_it_shows(pressure_mbar):
+    """As the proof of the atmosphere counts it: neither the cycles nor what was computed of the O2 count any more."""
+    aired = look(pressure_mbar=pressure_mbar)._replace(aired="FT-402 shows 0.10 Nm3")
+    step = run(PURGED, FILLING, aired)
+    assert (step.done, step.failed, step.why) == (False, "I13", "FT-402 shows 0.10 Nm3")
+    assert step.memory == PhaseMemory(elapsed_s=500.0)
+    assert run(PURGED, FILLING._replace(stage=0), aired).failed == ""  # what stands from before is pumped out
+
+
+def test_n2_that_its_meter_has_not_seen_makes_no_cycle_and_the_purge_begins_anew_once_filled():
+    unseen = {"n2_valve_open": True, "n2_valve_closed": False, "n2_flow_nm3_h": BAD}
+    step = run(PURGED, FILLING, look(pressure_mbar=400.0, **unseen))
+    assert step.setpoints.atmosphere is Atmosphere.BACKFILL  # no valve goes to and fro
+    step = run(PURGED, step.memory, look(pressure_mbar=950.0))
+    assert step.memory == PhaseMemory(elapsed_s=500.0)
+    assert "FT-402" in step.waiting
+    assert run(PURGED, FILLING, look(pressure_mbar=400.0, n2_flow_nm3_h=BAD)).memory == FILLING  # behind a shut valve it says nothing
+    assert run(PURGED, FILLING, look(pressure_mbar=950.0)).memory.cycles == 2
 
 
 def test_a_backfill_ends_at_its_pressure():

@@ -127,11 +127,6 @@ def _fed(proof: Proof, inputs: Inputs, pressure_mbar: float) -> Proof:
     return proof._replace(low_mbar=pressure_mbar if low_mbar is None else low_mbar, fed_nm3=proof.fed_nm3 + flow / 3600.0 * inputs.dt_s)
 
 
-def overlooked(proof: Proof, from_mbar: float) -> bool:
-    """Return whether N2 was fed unseen since the pressure was ``from_mbar``: without its meter a rise counts from where it is back."""
-    return proof.low_mbar is not None and proof.low_mbar > from_mbar + FED_BAND_MBAR
-
-
 def accounted(proof: Proof, chamber_m3: float, process: Process, pressure_mbar: float) -> bool:
     """Return whether the N2 that was fed accounts for the rise; a warm chamber needs less, one of unknown temperature all of it."""
     rise_mbar = pressure_mbar - (pressure_mbar if proof.low_mbar is None else proof.low_mbar)

@@ -85,8 +85,8 @@ def cycle_purge(low_mbar: float, high_mbar: float, cycles: int, m: PhaseMemory, 
 
     With ``computed_pct`` further cycles follow until the O2 left, 20.9 vol% times the product of the measured pressure ratios, is no more;
     with ``measured_pct`` until a valid reading agrees. An analyser that gives no valid reading keeps the purge waiting, filled.
-    A rise counts as the proof of the atmosphere counts it (I5): one of which FT-402 has not seen the N2 begins the purge anew, and where it
-    was air the purge has failed, because with it the leak test counts no more (I13).
+    A rise counts as the proof of the atmosphere counts it (I5): one during which FT-402 gave no reading begins the purge anew; after one
+    that it does not account for the leak test counts no more, and the purge has failed (I13).
     """
     pressure = s.process.pressure_mbar
     if pressure is None:
@@ -98,12 +98,14 @@ def cycle_purge(low_mbar: float, high_mbar: float, cycles: int, m: PhaseMemory, 
     wanted = gas_only(Atmosphere.BACKFILL, high_mbar + 5.0, s.max_n2_flow_nm3_h)
     if m.stage == 2:
         return _shown(computed_pct, measured_pct, m, s, wanted)
-    if s.unfed:
-        anew = PhaseMemory(elapsed_s=m.elapsed_s)
-        return Step(anew, gas_only(Atmosphere.HOLD_CLOSED), waiting=f"{s.unfed}: the purge begins anew", failed="I13" if s.aired else "",
-                    why=f"{s.unfed}: air came in")  # fmt: skip
+    if s.aired:
+        return Step(PhaseMemory(elapsed_s=m.elapsed_s), gas_only(Atmosphere.HOLD_CLOSED), waiting=s.aired, failed="I13", why=s.aired)
+    if s.inputs.n2_valve_open.value is True and s.inputs.n2_flow_nm3_h.value is None:
+        m = m._replace(unseen=True)
     if pressure < high_mbar:
         return Step(m, wanted, waiting=f"cycle {m.cycles + 1}/{cycles}: {pressure:.0f} >= {high_mbar:g} mbar")
+    if m.unseen:
+        return Step(PhaseMemory(elapsed_s=m.elapsed_s), wanted, waiting="FT-402 gave no reading while N2 came in: the purge begins anew")
     m = m._replace(cycles=m.cycles + 1, left_pct=m.left_pct * max(m.mark, 0.0) / pressure)
     if m.cycles < cycles:
         return Step(m._replace(stage=0), wanted, waiting=f"cycle {m.cycles + 1}/{cycles}: {pressure:.0f} <= {low_mbar:g} mbar")

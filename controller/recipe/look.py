@@ -37,6 +37,7 @@ class PhaseMemory(NamedTuple):
     band: str = ""  # the alarm band that the temperature has left
     asked: str = ""  # what a person is asked
     answer: str | None = None  # what the person said
+    unseen: bool = False  # N2 came in while its meter gave no reading
 
 
 class PhaseScan(NamedTuple):
@@ -58,8 +59,7 @@ class PhaseScan(NamedTuple):
     proving: Proving = Proving()
     max_rate_c_per_min: float = 5.0  # of the equipment
     roll_ids: tuple[str, ...] = ()  # of the load record
-    unfed: str = ""  # why the rise of a purge cycle is not N2 as far as the proof of the atmosphere knows (I5), "" when it is
-    aired: bool = False  # and the proof was lost with it: it was air
+    aired: str = ""  # why the last rise was air as far as the proof of the atmosphere knows (I5), "" when it was N2
     n2_gone: bool = False  # the header has no pressure: nothing can be filled
 
 
