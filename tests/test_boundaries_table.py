@@ -26,7 +26,7 @@ def on(rule):
 # rule, signal, value at which an active row still stands, value at which it is gone, what else the view holds
 DEADBANDS = [
     ("I4W", "pressure_cap_mbar", 1040.5, 1039.5, {}),
-    ("I4E", "pressure_cap_mbar", 1020.5, 1019.5, {"last": OFF._replace(n2_valve=True)}),
+    ("I4E", "pressure_cap_mbar", 1025.5, 1024.5, {"last": OFF._replace(n2_valve=True)}),
     ("I7W", "o2_pct", 0.81, 0.79, {"phase": HOT_N2}),
     ("I11W", "n2_header_bar", 4.25, 4.35, {}),
     ("I11", "n2_header_bar", 3.25, 3.35, {}),
@@ -70,9 +70,9 @@ def test_a_load_too_hot_for_air_stays_so_until_it_is_two_degrees_colder():
 
 
 def test_the_feed_of_n2_is_shut_off_only_where_n2_is_fed_and_stays_so_until_the_pressure_has_come_down():
-    over, fed = {"pressure_cap_mbar": 1035.1}, OFF._replace(n2_valve=True)
+    over, fed = {"pressure_cap_mbar": 1050.1}, OFF._replace(n2_valve=True)
     assert says("I4E", over, last=fed) is True
-    assert says("I4E", {"pressure_cap_mbar": 1035.0}, last=fed) is False
+    assert says("I4E", {"pressure_cap_mbar": 1050.0}, last=fed) is False
     assert says("I4E", over) is False  # a site that lies low, or a vent line
     assert says("I4E", over, **on("I4E")) is True  # its own effect has shut the valve
     assert says("I4E", {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}, last=fed) is None  # I4N speaks

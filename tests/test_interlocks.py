@@ -57,8 +57,8 @@ CASES = [
     ("I4W", {"pressure_cap_mbar": 1050.1}, {"pressure_cap_mbar": 1050.0}, {}),
     ("I4", {"pressure_cap_mbar": 1100.1}, {"pressure_cap_mbar": 1100.0}, {}),
     ("I4", {"relief_ok": False}, {}, {}),
-    ("I4E", {"pressure_cap_mbar": 1035.1}, {"pressure_cap_mbar": 1035.0}, {"last": OFF._replace(n2_valve=True)}),
-    ("I4S", {"pressure_cap_mbar": 1035.1}, {"pressure_cap_mbar": 1035.0}, {"last": OFF._replace(n2_valve=True), "phase": RUNNING}),
+    ("I4E", {"pressure_cap_mbar": 1050.1}, {"pressure_cap_mbar": 1050.0}, {"last": OFF._replace(n2_valve=True)}),
+    ("I4S", {"pressure_cap_mbar": 1050.1}, {"pressure_cap_mbar": 1050.0}, {"last": OFF._replace(n2_valve=True), "phase": RUNNING}),
     (
         "I4D",
         {},

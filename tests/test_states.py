@@ -225,7 +225,7 @@ def test_a_restart_proves_the_atmosphere_with_the_sites_own_limits():
         pressure = max(pressure - 20.0, 15.0) if down else min(pressure + 20.0, 1013.0)
         out = memory.outputs
         seen = {"pressure_cap_mbar": pressure, "pressure_pirani_mbar": pressure, "pump_run": True, "roots_run": out.roots}
-        seen["echo_counter"] = second
+        seen |= {"echo_counter": second, "n2_flow_nm3_h": 150.0 if out.n2_valve else 0.0}  # 20 mbar/s
         for valve in ("vac", "n2"):
             wanted = getattr(out, f"{valve}_valve")
             seen |= {f"{valve}_valve_open": wanted, f"{valve}_valve_closed": not wanted}

@@ -13,8 +13,8 @@ class Limits(Strict):
     overpressure_warn_mbar: Annotated[float, Field(ge=900, le=1100, description="warning (I4W)")] = 1050.0
     overpressure_mbar: Annotated[float, Field(ge=900, le=1200, description="abort, N2 closed (I4)")] = 1100.0
     n2_stop_mbar: Annotated[
-        float, Field(ge=1015, le=1100, description="fed with N2 up to here: no more N2 until 15 mbar lower, hold (I4E, I4S)")
-    ] = 1035.0  # above what a recipe may fill to, below the relief and the PLC's own stop at 1045
+        float, Field(ge=1015, le=1100, description="fed with N2 up to here: no more N2 until 25 mbar lower, hold (I4E, I4S)")
+    ] = 1050.0  # full flow through a hot chamber stands at 1035 and begins with 1040; what flows while the valve shuts ends below 1100
     gauge_range_mbar: Annotated[
         float, Field(ge=20, le=200, description="up to here the Pirani gauge is compared, mbar; above, it only says: not vacuum (I4G)")
     ] = 100.0

@@ -205,7 +205,7 @@ def _blisters(v: View) -> bool:
 def _n2_dams_up(v: View) -> bool | None:
     """Return whether N2 that is fed does not leave the chamber; once it is shut off, until the pressure has come down."""
     fed = v.last.n2_valve or "I4E" in v.active
-    return fed and _over(v, "I4E", v.process.pressure_mbar, v.limits.n2_stop_mbar, 15.0)
+    return fed and _over(v, "I4E", v.process.pressure_mbar, v.limits.n2_stop_mbar, 25.0)
 
 
 def _gauge_lost(v: View) -> bool:
