@@ -201,7 +201,7 @@ class Forecast(NamedTuple):
     temp_c: tuple[Interval, ...]  # film, over zones and members
     residual_solvent: tuple[Interval, ...]  # worst zone
     insoluble: tuple[Interval, ...]  # over zones and members
-    coming: tuple[float, ...] = ()  # insoluble content that each zone gains from the CURE's end on (without a CURE ahead: from now on)
+    coming: tuple[float, ...] = ()  # insoluble content that each zone gains once the CURE ends; in it, were it to end now
 
 
 class Estimate(NamedTuple):

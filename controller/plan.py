@@ -43,23 +43,21 @@ _VENT_S: Final = 60.0
 _COLD_MBAR: Final = 20.0
 _ANY_BAND_C: Final = 100.0  # a phase that does not look at the band
 _AT_REST: Final = Leg(LegKind.HOLD, 0.0, 60.0, pressure_mbar=ATMOSPHERE_MBAR)  # before the first phase
-_NEAR_S: Final = 60.0  # between two forecasts near the endpoint
+CURE_S: Final = 60.0  # between two forecasts in a CURE, whose end asks for what still comes
 
 
 _GOING_ON: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
 
 
 def due(settings: Settings, memory: Memory) -> bool:
-    """Return whether a new forecast of the running batch is wanted: in the site's intervals, near the endpoint each minute."""
+    """Return whether a new forecast of the running batch is wanted: in the site's intervals, in a CURE each minute."""
     belief = memory.estimator
     if belief is None or belief.target is None or memory.unit.state not in _GOING_ON:
         return False
-    last, every_s = belief.forecast, settings.estimator.forecast_s
-    if last is None:
-        return True
-    age_s = belief.at_s - last.made_at_s
-    near = last.endpoint_s is not None and last.endpoint_s.value - age_s < every_s  # what still comes after it hangs on when it is
-    return age_s >= (min(every_s, _NEAR_S) if near else every_s)
+    every_s = settings.estimator.forecast_s
+    if isinstance(current(memory.unit), Cure):
+        every_s = min(every_s, CURE_S)
+    return belief.forecast is None or belief.at_s - belief.forecast.made_at_s >= every_s
 
 
 def forecast(settings: Settings, memory: Memory) -> Forecast | None:

@@ -34,7 +34,7 @@ Chosen = slice | NDArray[np.intp]  # the members that take part
 
 EVERY: Final = 4  # member that takes part, in the order of their cure
 _BEFORE, _DURING, _AFTER = 24, 40, 12  # moments before the cure, in it, after it
-_NEAR_S, _NEAR_SHARE = 600.0, 0.05  # [assume] so far from the stop, also as a share of the way there, what still comes is the same
+_NEAR_S, _NEAR_SHARE = 120.0, 0.02  # [assume] so far from the stop, also as a share of the way there, what still comes is the same
 _LOOKS: Final = 3  # at the stop, each from the one before
 _WALL_C: Final = 30.0  # [assume] coldest wall, whose dew point bounds the vapour in a vacuum
 _INERT_VAPOUR_PA: Final = 50.0  # [assume] solvent in flowing N2 at the end of drying
@@ -155,7 +155,13 @@ def _forecast(
         )  # fmt: skip
     span = Interval(limit_s, float(spread[0]), limit_s) if endpoint is None else endpoint
     finish = Interval(span.value + rest_s, span.low + (1 - unsure) * rest_s, span.high + (1 + unsure) * rest_s)
-    return _put(memory.at_s, finish, endpoint, p_endpoint, fan, way.coming[solved])
+    coming = way.coming[solved]
+    if cure == 0:  # what is there now and what still comes must be of one moment: the stop may lie hours ahead, or never come
+        now = _rest(ensemble, start, legs[1:])
+        coming = np.zeros_like(coming) if now is None else _gained(now)[now.solved()]
+        if len(coming) < _FEWEST:
+            return None
+    return _put(memory.at_s, finish, endpoint, p_endpoint, fan, coming)
 
 
 def _believed(memory: EstimatorMemory) -> float | None:
@@ -192,7 +198,13 @@ def take(
         if at_s is not None:
             if then is None:
                 then = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, knots, np.array([at_s])).after
-            coming, rest = _rest(ensemble._replace(state=then), start, legs[cure:], course, solved, at_s)
+            goal_k, nodes_k = kelvin(legs[cure].target_c), np.median(then.temps[solved], axis=0)
+            hot = start._replace(temps_k=nodes_k, wall_k=goal_k, pressure_pa=_pressure_pa(legs[cure]), sp_k=goal_k)
+            rest = _rest(ensemble._replace(state=then), hot, legs[cure + 1 :])
+        if rest is not None:
+            coming, solved = _gained(rest), solved & rest.solved()
+            if solved.sum() < _FEWEST:
+                return None
         product = _product(course, coming, ensemble.members.model.shape.share)
         met_s = meets(course, product, solved)
         stop_s = limit_s if met_s is None else met_s
@@ -214,25 +226,21 @@ def _halved(ensemble: Ensemble, knots: Array, ahead_s: Array, at_s: float | None
     return first.followed_by(second), first.after
 
 
-def _rest(
-    ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], course: Course, solved: NDArray[np.bool_], at_s: float
-) -> tuple[Array, Course | None]:
-    """Return what the members of ``ensemble``, at the stop, gain in insoluble content in the legs after the first one, and their course."""
-    cure, tail = legs[0], legs[1:]
-    nothing = np.zeros((len(course.gel), course.gel.shape[2]))
+def _rest(ensemble: Ensemble, start: Start, tail: tuple[Leg, ...]) -> Course | None:
+    """Return what the members of ``ensemble`` do in ``tail``, the legs after the CURE, from ``start``; None when there is nothing."""
     if not tail:
-        return nothing, None
-    goal_k = kelvin(cure.target_c)
-    nodes_k = np.median(ensemble.state.temps[solved], axis=0)
-    hot = start._replace(temps_k=nodes_k, wall_k=goal_k, pressure_pa=_pressure_pa(cure), sp_k=goal_k)
-    driven = schedule.follow(tail, ensemble.members.model, ensemble.slow, ensemble.equipment, hot, 0.0)
+        return None
+    driven = schedule.follow(tail, ensemble.members.model, ensemble.slow, ensemble.equipment, start, 0.0)
     if driven.ends_s[-1] <= 0:
-        return nothing, None
+        return None
     ahead_s = np.linspace(0.0, driven.ends_s[-1], _AFTER + 1)
     seen = layers.trajectory(ensemble.model, ensemble.slow, ensemble.state, _without_vapour(driven.knots), ahead_s)
-    rest = _course(ensemble, ahead_s, seen, driven)
-    coming = np.nan_to_num(rest.gel[:, -1] - rest.gel[:, 0])
-    return coming, rest
+    return _course(ensemble, ahead_s, seen, driven)
+
+
+def _gained(course: Course) -> Array:
+    """Return what each position gains in insoluble content over ``course``, (members, positions); nothing is lost."""
+    return np.maximum(course.gel[:, -1] - course.gel[:, 0], 0.0)
 
 
 def _joined(course: Course, rest: Course, stop_s: float) -> Course:
@@ -324,7 +332,7 @@ def _without_cure(ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], at_s:
     if solved.sum() < _FEWEST:
         return None
     finish = Interval(end_s, (1 - unsure) * end_s, (1 + unsure) * end_s)
-    return _put(at_s, finish, None, 1.0, _fan(course, solved, course.at_s <= end_s), (course.gel[:, -1] - course.gel[:, 0])[solved])
+    return _put(at_s, finish, None, 1.0, _fan(course, solved, course.at_s <= end_s), _gained(course)[solved])
 
 
 class _Fan(NamedTuple):
