@@ -230,6 +230,7 @@ class Estimate(NamedTuple):
     pressure_rise: PressureRise | None = None  # the last one of this batch
     forecast: Forecast | None = None
     coming: float = 0.0  # insoluble content that the roll gains after the CURE, as it cools: the mean over its zones
+    foreseen: bool = True  # a fresh forecast says what is coming; without one nothing is known of the cold roll
 
     @property
     def insoluble_cold(self) -> float:

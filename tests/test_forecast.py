@@ -399,3 +399,11 @@ def test_a_roll_that_cooling_takes_out_of_its_window_is_not_signed_as_done() -> 
     assert record.unit_state in (UnitState.HOLDING, UnitState.HELD)
     assert "I31T" in record.verdict.active
     assert max(zone.insoluble.value for zone in record.estimate.zones) < 0.72 < max(zone.insoluble_cold for zone in record.estimate.zones)
+
+
+@pytest.mark.parametrize(("age_s", "foreseen"), [(None, False), (60.0, True), (2000.0, False)])
+def test_only_a_fresh_forecast_says_what_is_coming(soaked: EstimatorMemory, age_s: float | None, foreseen: bool) -> None:
+    last = None if age_s is None else made(soaked, CURE, COOL)._replace(made_at_s=soaked.at_s - age_s)
+    memory, estimate = step(SITE, replace(soaked, target=TARGET, forecast=last), reading(soaked.at_s + 60.0, 240.0), TARGET)
+    assert memory is not None
+    assert estimate.foreseen is foreseen

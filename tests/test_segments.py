@@ -189,6 +189,7 @@ def test_the_endpoint_is_met_by_what_the_roll_will_be_once_cold(now, coming, met
     assert not ripe(WINDOW, likely._replace(p_insoluble_in_window=0.89), stood)
     assert not ripe(WINDOW, likely._replace(p_solvent_ok=0.89), stood)
     assert not ripe(WINDOW, likely._replace(valid=False), stood)
+    assert not ripe(WINDOW, likely._replace(foreseen=False), stood)
 
 
 @pytest.mark.parametrize(("sure_from", "aim_from", "ended_at"), [

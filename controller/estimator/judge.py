@@ -26,6 +26,7 @@ REFUSED_LIMIT: Final = 10  # minutes in a row
 BLISTER_WARN: Final = 0.8
 BLISTER_POINT: Final = 0.8  # of the members: a wider tail would hold every recipe on what nobody believes
 _ASSAY: Final = 1.645 * 0.0003  # [assume] half width of 90 %: a laboratory finds residual solvent to 0.03 wt%
+FORESEEN_S: Final = 900.0  # age of a forecast above which it does not say any more what is coming; in a CURE it is a minute
 UNSOLVED_SHARE: Final = 0.1  # of the members
 
 
@@ -92,6 +93,7 @@ def judge(
         pressure_rise=memory.estimate.pressure_rise,
         forecast=memory.forecast,
         coming=float(coming @ members.model.shape.share),
+        foreseen=memory.forecast is not None and memory.at_s - memory.forecast.made_at_s <= FORESEEN_S,
     )
 
 

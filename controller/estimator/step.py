@@ -82,7 +82,7 @@ def unforeseen(memory: EstimatorMemory) -> EstimatorMemory:
     if memory.forecast is None:
         return memory
     zones = tuple(zone._replace(coming=0.0) for zone in memory.estimate.zones)
-    estimate = memory.estimate._replace(forecast=None, time_to_endpoint_s=None, coming=0.0, zones=zones)
+    estimate = memory.estimate._replace(forecast=None, time_to_endpoint_s=None, coming=0.0, foreseen=False, zones=zones)
     return replace(memory, forecast=None, estimate=estimate)
 
 

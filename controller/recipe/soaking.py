@@ -46,10 +46,10 @@ def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
     if m.passed_s >= PASSED_AFTER_S:
         return Step(m, wanted, waiting=above, passed=above)
     e = s.estimate
-    waiting = waiting or (
-        f"endpoint: P(solvent) {e.p_solvent_ok:.2f}, P(insoluble in window) {e.p_insoluble_in_window:.2f}, once cold"
-        f" {100 * e.insoluble_cold:.0f} %{'' if s.endpoint is None else f' of {s.endpoint.insoluble_aim_pct:g}'}"
-    )
+    cold = f"{100 * e.insoluble_cold:.0f} %" if e.foreseen else "not foreseen"
+    aim = "" if s.endpoint is None else f" of {s.endpoint.insoluble_aim_pct:g}"
+    sureness = f"P(solvent) {e.p_solvent_ok:.2f}, P(insoluble in window) {e.p_insoluble_in_window:.2f}"
+    waiting = waiting or f"endpoint: {sureness}, once cold {cold}{aim}"
     return Step(m, wanted, waiting=waiting, late=late)
 
 
@@ -64,10 +64,11 @@ def pressure_rise(phase: PressureRiseTest, m: PhaseMemory, s: PhaseScan) -> Step
 
 
 def sure(endpoint: Endpoint | None, estimate: Estimate) -> bool:
-    """Return whether the model is sure enough in this scan: solvent in the worst zone, insoluble content inside its window."""
+    """Return whether the model is sure enough in this scan: solvent in the worst zone, insoluble content once cold."""
     return (
         endpoint is not None
         and estimate.valid
+        and estimate.foreseen
         and estimate.p_solvent_ok >= endpoint.probability
         and estimate.p_insoluble_in_window >= endpoint.probability
     )
