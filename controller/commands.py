@@ -4,7 +4,7 @@ from typing import Final
 
 from controller import estimator, permissives, prooftest
 from controller.actions import ACTIONS, Moment, delayed, retiring
-from controller.actions.operating import allows, not_tight
+from controller.actions.operating import allows
 from controller.command import Command, Start
 from controller.errors import numbered
 from controller.estimator import LoadState
@@ -15,6 +15,7 @@ from controller.memory import Memory, Settings
 from controller.recipe import approval, leaving, resting, standing
 from controller.recipe.check import check_load, check_lot
 from controller.recipe.model import LoadRecord
+from controller.recipe.recovery import untested
 from controller.recipe.standing import Batch, Note
 from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
 from controller.roles import Role
@@ -115,7 +116,8 @@ def _restart_refusal(moment: Moment) -> str:
     if verdict.hold or verdict.abort:
         rows = permissives.unrestarting(settings, memory, frozenset(verdict.active), moment.inputs, moment.process)
         return "held by " + "; ".join(f"{row}: {row.action}" for row in rows)
-    return "" if memory.unit.batch is None else not_tight(memory, memory.unit.batch.recipe, memory.unit.phase_index)
+    batch = memory.unit.batch
+    return "" if batch is None else untested(batch.recipe, memory.unit.phase_index, memory.proof.leak_ok)
 
 
 def _start_refusal(moment: Moment, start: Start) -> str:

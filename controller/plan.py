@@ -54,6 +54,8 @@ def due(settings: Settings, memory: Memory) -> bool:
     belief = memory.estimator
     if belief is None or belief.target is None or memory.unit.state not in _GOING_ON:
         return False
+    if belief.replanned_s == belief.at_s:  # it could not be told from one of the way before
+        return False
     every_s = settings.estimator.forecast_s
     if isinstance(current(memory.unit), Cure):
         every_s = min(every_s, CURE_S)

@@ -117,7 +117,7 @@ def scan(
     unit, by_rule = _react(memory.unit, verdict)
     if unit.recovery is not None:
         held_by = verdict.explained(Effect.HOLD | Effect.ABORT) if verdict.hold or verdict.abort else ""
-        unit, recovered = resuming.step(unit, inputs, process, estimate, proof.proven, held_by)
+        unit, recovered = resuming.step(unit, inputs, process, estimate, proof.proven, proof.leak_ok, held_by)
         by_rule, memory = (*by_rule, *recovered), memory._replace(armed=memory.armed and unit.state is not UnitState.RESTARTING)
     suspended = next(iter(verdict.blocking(Effect.SUSPEND)), "") if verdict.suspend else ""
     unit, waiting, from_recipe = run.step(unit, _look(settings, unit, verdict, inputs, process, estimate, proof), proof.proven, suspended)
@@ -187,7 +187,7 @@ def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
         _aired(settings, process, proof),
-        (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar,
+        (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar, proof.leak_ok,
     )  # fmt: skip
 
 

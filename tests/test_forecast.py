@@ -5,9 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller import plan
-from controller.equipment import Equipment
-from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, Target, forecast, layers, start, step
+from controller.estimator import EstimatorMemory, Target, forecast, layers, step
 from controller.estimator.belief import pack, unpack
 from controller.estimator.curing import LIMIT, gel_fraction
 from controller.estimator.layers import Drive, Slow, State
@@ -15,29 +13,14 @@ from controller.estimator.members import members_of
 from controller.estimator.model import Leg, LegKind
 from controller.estimator.quantiles import medians
 from controller.estimator.schedule import Schedule, Start, follow
-from controller.image import Forecast, Inputs, Interval, blank
-from controller.memory import Settings
-from controller.recipe.states import UnitState, Verb
-from controller.tags import Quality, Sample
+from controller.image import Interval
 from controller.units import kelvin
-from tests.rigs import rig_at
-
-TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
-SITE, OVEN = EstimatorSettings(), Equipment()
-TARGET = Target(0.01, 0.05, 0.97, 0.9, insoluble_aim=0.55, persist_s=120.0)
-CURE = Leg(LegKind.CURE, 0.0, 15 * 3600.0, target_c=240.0, band_c=10.0, pressure_mbar=1.0, start_c=240.0)
-H = 3600.0
+from tests.foretold import COOL, CURE, OVEN, SITE, TARGET, H, carried, made, reading, soaked_memory
 
 
-def good(value: float) -> Sample[float]:
-    return Sample(value, Quality.GOOD, 0.0)
-
-
-def reading(at_s: float, temp_c: float) -> Inputs:
-    image = blank(at_s, 1.0, Quality.ABSENT)._replace(
-        coldest_wall_c=good(40.0), pressure_cap_mbar=good(1.0), pressure_pirani_mbar=good(1.0)
-    )
-    return image._replace(**{f"z{zone}_tc_{letter}_c": good(temp_c) for zone in (1, 2, 3) for letter in "abc"})
+@pytest.fixture(scope="module")
+def soaked() -> EstimatorMemory:
+    return soaked_memory()
 
 
 @pytest.mark.parametrize("members", [1, 2, 5, 8])
@@ -50,27 +33,6 @@ def test_the_median_over_those_that_count(members: int) -> None:
 
 def test_nobody_who_counts_has_no_median() -> None:
     assert medians(np.ones((3, 1)), np.zeros((3, 1), np.bool_)).tolist() == [np.inf]
-
-
-def carried(memory: EstimatorMemory, hours: float, temp_c: float) -> EstimatorMemory:
-    at_s, end_s = memory.at_s, memory.at_s + hours * H
-    while at_s < end_s - 1e-6:
-        at_s += 60.0
-        after, _ = step(SITE, memory, reading(at_s, temp_c), TARGET)
-        assert after is not None
-        memory = after
-    return memory
-
-
-@pytest.fixture(scope="module")
-def soaked() -> EstimatorMemory:
-    return carried(start(SITE, TRIAL, 0.0, 240.0), 3.0, 240.0)
-
-
-def made(memory: EstimatorMemory, *legs: Leg, target: Target = TARGET) -> Forecast:
-    found = forecast.make(SITE, OVEN, replace(memory, target=target), legs or (CURE,), 240.0)
-    assert found is not None
-    return found
 
 
 def part(memory: EstimatorMemory) -> forecast.Chosen:
@@ -177,9 +139,6 @@ def test_what_comes_after_the_stop_brings_the_endpoint_forward_but_not_before_th
     assert found == pytest.approx(end_h * H, abs=0.5 * H)
     own_s = forecast.own_ends(course, product, target, 0.0)
     assert np.median(own_s) == pytest.approx(end_h * H, abs=0.5 * H)
-
-
-COOL = Leg(LegKind.COOL, 0.0, 50 * H, target_c=60.0, rate_c_per_min=0.5, pressure_mbar=1.0)
 
 
 def test_the_roll_meets_its_aim_once_it_is_cold(soaked: EstimatorMemory) -> None:
@@ -325,85 +284,3 @@ def test_the_fan_is_ordered_dries_and_cures(soaked: EstimatorMemory) -> None:
     dry = [one.value for one in found.residual_solvent]
     assert dry[-1] < 0.5 * dry[0]
     assert np.diff(dry).max() < 1e-4  # the pilot's vapour is another one than the last reading's
-
-
-@pytest.mark.parametrize("verb", [Verb.STOP, Verb.ABORT])
-def test_of_a_batch_that_is_broken_off_nothing_is_still_to_come(verb: Verb) -> None:
-    rig = rig_at("CURE")
-    until_s = rig.at_s + 60.0
-    while rig.at_s < until_s:
-        record = rig.step()
-    assert record.estimate.coming > 0.01
-    assert record.estimate.time_to_endpoint_s is not None
-    assert all(zone.coming > 0.01 for zone in record.estimate.zones)
-    rig.ask(verb)
-    rig.step()
-    for _ in range(3):
-        record = rig.step()
-        assert (record.estimate.coming, record.estimate.time_to_endpoint_s, record.estimate.forecast) == (0.0, None, None)
-        assert {zone.coming for zone in record.estimate.zones} == {0.0}
-    assert record.unit_state in (UnitState.STOPPING, UnitState.ABORTING, UnitState.ABORTED)
-
-
-@pytest.mark.parametrize(("kind", "every_s", "age_s", "due"), [
-    ("CURE", 600.0, 59.0, False), ("CURE", 600.0, 60.0, True), ("CURE", 30.0, 29.0, False), ("CURE", 30.0, 30.0, True),
-    ("SOAK", 600.0, 599.0, False), ("SOAK", 600.0, 600.0, True),
-])  # fmt: skip
-def test_in_a_cure_a_forecast_is_made_each_minute(soaked: EstimatorMemory, kind: str, every_s: float, age_s: float, due: bool) -> None:
-    last = made(soaked, CURE, COOL)
-    site, rig = Settings(estimator=EstimatorSettings(forecast_s=every_s)), rig_at(kind)
-    belief = replace(soaked, target=TARGET, forecast=last._replace(made_at_s=soaked.at_s - age_s))
-    assert plan.due(site, rig.memory._replace(estimator=belief)) is due
-    assert plan.due(site, rig.memory._replace(estimator=replace(belief, forecast=None)))
-
-
-def test_what_still_comes_in_a_cure_is_of_now_wherever_its_end_lies(soaked: EstimatorMemory) -> None:
-    """A stop hours ahead, or none at all, leaves hardly anything to come; what is there now would be judged as if it were cold."""
-    least, never = CURE._replace(least_s=14 * H), replace(TARGET, residual_max=1e-9)
-    found = [made(soaked, CURE, COOL).coming, made(soaked, least, COOL).coming, made(soaked, CURE, COOL, target=never).coming]
-    for coming in found[1:]:
-        np.testing.assert_allclose(coming, found[0], rtol=1e-6)
-    cooled = made(soaked, COOL).coming
-    np.testing.assert_allclose(found[0], cooled, atol=0.01)
-    assert min(found[0]) > 0.02
-
-
-def test_members_that_fail_while_they_cool_do_not_lessen_what_comes(soaked: EstimatorMemory, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, real = made(soaked, CURE, COOL), forecast._course
-
-    def failing(ensemble: forecast.Ensemble, ahead_s: np.ndarray, seen: layers.Trajectory, driven: Schedule) -> forecast.Course:
-        course = real(ensemble, ahead_s, seen, driven)
-        if len(ahead_s) == forecast._AFTER + 1:
-            course.worst[::3], course.gel[::3, -1] = np.nan, 0.0  # every third in the order of their cure
-        return course
-
-    monkeypatch.setattr(forecast, "_course", failing)
-    part = made(soaked, CURE, COOL)
-    np.testing.assert_allclose(part.coming, whole.coming, atol=0.03)
-
-
-def test_a_roll_that_cooling_takes_out_of_its_window_is_not_signed_as_done() -> None:
-    """Its least time in band outlasts its window: what it gains at that far end is nothing, what it would gain now is too much."""
-    rig = rig_at("CURE")
-    batch = rig.memory.unit.batch
-    assert batch is not None
-    phases = tuple(one.model_copy(update={"min_min": 18.0}) if one.kind == "CURE" else one for one in batch.recipe.phase)
-    endpoint = batch.recipe.endpoint.model_copy(update={"insoluble_high_pct": 72.0})
-    changed = batch._replace(recipe=batch.recipe.model_copy(update={"phase": phases, "endpoint": endpoint}))
-    rig.memory = rig.memory._replace(unit=rig.memory.unit._replace(batch=changed))
-    until_s = rig.at_s + 2400.0
-    while rig.at_s < until_s:
-        record = rig.step()
-        if record.phase_kind != "CURE" or record.unit_state is not UnitState.RUNNING:
-            break
-    assert record.unit_state in (UnitState.HOLDING, UnitState.HELD)
-    assert "I31T" in record.verdict.active
-    assert max(zone.insoluble.value for zone in record.estimate.zones) < 0.72 < max(zone.insoluble_cold for zone in record.estimate.zones)
-
-
-@pytest.mark.parametrize(("age_s", "foreseen"), [(None, False), (60.0, True), (2000.0, False)])
-def test_only_a_fresh_forecast_says_what_is_coming(soaked: EstimatorMemory, age_s: float | None, foreseen: bool) -> None:
-    last = None if age_s is None else made(soaked, CURE, COOL)._replace(made_at_s=soaked.at_s - age_s)
-    memory, estimate = step(SITE, replace(soaked, target=TARGET, forecast=last), reading(soaked.at_s + 60.0, 240.0), TARGET)
-    assert memory is not None
-    assert estimate.foreseen is foreseen

@@ -243,6 +243,7 @@ RULES = [
     ("R1", "HOLD", RUNNING._replace(was="HELD"), 55.0, GOOD),
     ("R2", "HOLD", RUNNING._replace(outage_s=1000.0), 55.0, GOOD),
     ("R3", "HOLD", RUNNING, None, GOOD),
+    ("R3L", "HOLD", RUNNING, 55.0, GOOD),
     ("R4", "HOLD", RUNNING, 55.0, GOOD._replace(valid=False, why_invalid="blind")),
     ("R5", "HOLD", RUNNING, 55.0, GOOD._replace(zones=(HOT_ZONE,))),
     ("R6", "HOLD", RUNNING, 55.0, GOOD._replace(blister=1.0)),
@@ -259,8 +260,21 @@ RULES = [
 @pytest.mark.parametrize(("rule", "plan", "was", "temp_c", "estimate"), RULES)
 def test_what_is_measured_and_believed_decides(rule, plan, was, temp_c, estimate):
     recipe = parse_recipe(recipe_text(), "walk").recipe
-    made = decide(was, recipe, SOAK_AT, Found(temp_c, estimate))
+    made = decide(was, recipe, SOAK_AT, Found(temp_c, estimate, leak_ok=rule != "R3L"))
     assert (made.rule, made.plan) == (rule, plan)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_restart_gives_up_at_once_what_cannot_be_proven(held):
+    """Not after two hours of waiting for a vacuum that is none."""
+    rig = walked()["SOAK"].fork()
+    outages.cut(rig, "CORE", 10.0)
+    until(rig, lambda r: r.record.unit_state is UnitState.RESTARTING)
+    rig.memory = rig.memory._replace(proof=rig.memory.proof._replace(leak_ok=not held))
+    for _ in range(3):
+        rig.step()
+    assert (rig.record.unit_state in (UnitState.HOLDING, UnitState.HELD)) is held
+    assert ("leak test counts no more" in rig.memory.unit.cause) is held
 
 
 def test_a_product_that_needs_no_more_heat_is_not_judged():

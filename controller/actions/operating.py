@@ -4,10 +4,10 @@ Each needs the phase that it means by its number, which counts from 1, so that a
 effect or none. None of them gives heat: that stays with the proof of the atmosphere (I5), the interlocks and RESTART.
 """
 
-from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 
+from controller import estimator
 from controller.actions.action import Action, Moment
 from controller.command import Command
 from controller.errors import Problem, numbered
@@ -19,7 +19,7 @@ from controller.recipe.holding import HOLD_HEAT_S, MANUAL_LAG_C
 from controller.recipe.model import Endpoint, Operator, Phase, Ramp, Recipe, ThermalPhase
 from controller.recipe.pausing import wrong_answer
 from controller.recipe.reading import sha256_of
-from controller.recipe.recovery import PURGES, hot, proves_for
+from controller.recipe.recovery import PURGES, hot, proves_for, untested
 from controller.recipe.standing import Batch, Manual, Note, UnitMemory
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
@@ -148,24 +148,11 @@ def _shut_in(recipe: Recipe, to: int, index: int) -> int | None:
 
 def _refuse_heat(memory: Memory, recipe: Recipe, to: int, state: UnitState) -> str:
     """Return why the heat that follows phase ``to`` would have no proof."""
-    if refused := not_tight(memory, recipe, to):
+    if refused := untested(recipe, to, memory.proof.leak_ok):
         return refused
     if state is UnitState.RUNNING and proves_for(recipe, to) is not None and not memory.proof.proven:
         return "the atmosphere is not proven (I5): HOLD first, then BACK; RESTART proves it again"
     return ""
-
-
-def not_tight(memory: Memory, recipe: Recipe, to: int) -> str:
-    """Return why the vacuum in which the next phase with heat stands cannot be proven: air came in since the leak test.
-
-    A purge in between proves cycles and no tightness: neither it nor an inert gas that fills the chamber now makes up for the test.
-    """
-    if memory.proof.leak_ok:
-        return ""
-    ahead = next((one for one in recipe.phase[to:] if hot(one) or one.kind in ("LEAK_TEST", "COOL", "VENT", "END")), None)
-    if not isinstance(ahead, ThermalPhase) or not hot(ahead) or ahead.atmosphere != "VACUUM":
-        return ""
-    return "the leak test counts no more since air came in; go back to LEAK_TEST, which measures cold"
 
 
 def _back(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], str]:
@@ -182,7 +169,7 @@ def _moved(moment: Moment, index: int, why: str, what: str, command: Command) ->
     note = Note("decision", {
         "what": what, "why": why, "from": left, "to": gone_to, "user": command.user, "reason": command.reason.strip(),
     })  # fmt: skip
-    belief = None if memory.estimator is None else replace(memory.estimator, forecast=None)
+    belief = None if memory.estimator is None else estimator.replanned(memory.estimator)
     done = f"from {left} to {gone_to}; the unit is {unit.state.name}"
     return memory._replace(unit=unit, estimator=belief), (note, *notes), done
 
@@ -248,7 +235,7 @@ def _edit(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], s
         "from": before, "to": value, "user": command.user, "reason": command.reason.strip(), "master_sha256": edited.master_sha256,
         "recipe_sha256": [batch.recipe_sha256, sha256], "control_recipe": recipe.model_dump_json(),
     })  # fmt: skip
-    belief = None if memory.estimator is None else replace(memory.estimator, forecast=None)
+    belief = None if memory.estimator is None else estimator.replanned(memory.estimator)
     place = where if isinstance(where, str) else numbered(where, recipe.phase[where].kind)
     done = f"{place}: {name} {before} -> {value}; the control recipe is {sha256[:8]}, the master stays {edited.master_sha256[:8]}"
     phase, kept = recipe.phase[unit.phase_index], unit.phase

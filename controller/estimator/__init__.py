@@ -2,7 +2,7 @@
 
 from controller.estimator import layers, schedule
 from controller.estimator.model import EstimatorMemory, EstimatorSettings, Leg, LegKind, LoadState, Target
-from controller.estimator.step import advance, start, step, unforeseen
+from controller.estimator.step import advance, replanned, start, step, unforeseen
 
 __all__ = [
     "EstimatorMemory",
@@ -12,6 +12,7 @@ __all__ = [
     "LoadState",
     "Target",
     "advance",
+    "replanned",
     "start",
     "step",
     "unforeseen",

@@ -193,6 +193,7 @@ class EstimatorMemory:
     forecast: Forecast | None = None
     walls: Ledger = EMPTY  # what the oven itself has shown
     gauges: Gauges = UNSEEN
+    replanned_s: float | None = None  # ``at_s`` when a person last changed the way ahead: an older forecast is of another way
 
 
 NOTHING: Final = Interval(0.0, 0.0, 0.0)

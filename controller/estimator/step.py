@@ -86,6 +86,11 @@ def unforeseen(memory: EstimatorMemory) -> EstimatorMemory:
     return replace(memory, forecast=None, estimate=estimate)
 
 
+def replanned(memory: EstimatorMemory) -> EstimatorMemory:
+    """Return the belief about a batch whose way ahead was changed: without its forecast, and deaf to one still in the making."""
+    return replace(unforeseen(memory), replanned_s=memory.at_s)
+
+
 def step(
     settings: EstimatorSettings, memory: EstimatorMemory | None, inputs: Inputs, target: Target | None, forecast: Forecast | None = None
 ) -> tuple[EstimatorMemory | None, Estimate]:
@@ -95,7 +100,7 @@ def step(
     """
     if memory is None:
         return None, NO_BATCH
-    if forecast is not None:
+    if forecast is not None and (memory.replanned_s is None or forecast.made_at_s > memory.replanned_s):
         memory = replace(memory, forecast=forecast, estimate=memory.estimate._replace(forecast=forecast))
     memory, result = _isolation(settings, memory, inputs)
     elapsed_s = inputs.at_s - memory.at_s

@@ -7,7 +7,7 @@ from controller.recipe import guard, isolation, leaving
 from controller.recipe.cold import cycle_purge, flow_purge
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
 from controller.recipe.model import CyclePurge, LeakTest, Phase, ThermalPhase, Vent
-from controller.recipe.recovery import PURGES, hot, objection, proves_for, set_point_c
+from controller.recipe.recovery import PURGES, hot, objection, proves_for, set_point_c, untested
 from controller.recipe.standing import Manual, Note, UnitMemory, current, moved, stood_c
 from controller.recipe.states import Trigger, UnitState
 
@@ -67,6 +67,8 @@ def restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitM
     if needs is None or proven:
         return _resumed(memory, scan, "atmosphere proven" if proven else "no heat in this phase")
     want = scan.proving
+    if memory.batch is not None and (loose := untested(memory.batch.recipe, memory.phase_index, scan.leak_ok)):
+        return moved(memory, Trigger.HOLD, f"the atmosphere cannot be proven: {loose}")
     if needs.atmosphere == "VACUUM":
         m = memory.reproof
         if m.cycles >= want.cycles:

@@ -61,6 +61,7 @@ class PhaseScan(NamedTuple):
     roll_ids: tuple[str, ...] = ()  # of the load record
     aired: str = ""  # why the last rise was air as far as the proof of the atmosphere knows (I5), "" when it was N2
     n2_gone: bool = False  # the header has no pressure: nothing can be filled
+    leak_ok: bool = True  # the leak test still counts
 
 
 class Step(NamedTuple):

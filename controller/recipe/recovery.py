@@ -54,6 +54,7 @@ class Found(NamedTuple):
 
     temp_c: float | None
     estimate: Estimate
+    leak_ok: bool = True  # the leak test counts, so that a vacuum can be proven
 
 
 class Decision(NamedTuple):
@@ -75,6 +76,7 @@ class Case(NamedTuple):
     found: Found
     asked: str
     heats: bool
+    untested: str = ""  # see ``untested``
 
 
 class Rule(NamedTuple):
@@ -121,6 +123,19 @@ def proves_for(recipe: Recipe, index: int) -> ThermalPhase | None:
     return None
 
 
+def untested(recipe: Recipe, index: int, leak_ok: bool) -> str:
+    """Return why the vacuum of the next phase with heat, from the phase at ``index`` on, cannot be proven: air came in since the leak test.
+
+    A purge in between proves cycles and no tightness: neither it nor an inert gas that fills the chamber now makes up for the test.
+    """
+    if leak_ok:
+        return ""
+    ahead = next((one for one in recipe.phase[index:] if hot(one) or one.kind in ("LEAK_TEST", "COOL", "VENT", "END")), None)
+    if not isinstance(ahead, ThermalPhase) or not hot(ahead) or ahead.atmosphere != "VACUUM":
+        return ""
+    return "the leak test counts no more since air came in; go back to LEAK_TEST, which measures cold"
+
+
 def objection(recipe: Recipe, estimate: Estimate) -> tuple[str, str]:
     """Return rule and reason why the believed product is no longer what the recipe allows, "" twice when it is."""
     case = Case(Recovery("", ""), recipe, recipe.phase[0], Found(None, estimate), "", heats=True)
@@ -134,7 +149,8 @@ def decide(recovery: Recovery, recipe: Recipe, index: int, found: Found) -> Deci
     """Return what is done after the outage, by the first of ``RULES`` that applies."""
     phase = recipe.phase[index]
     length, (asked, by) = length_of(recovery, recipe), asked_for(recovery, recipe, phase)
-    case = Case(recovery, recipe, phase, found, asked, any(hot(one) for one in recipe.phase[index:]))
+    heats, loose = any(hot(one) for one in recipe.phase[index:]), untested(recipe, index, found.leak_ok)
+    case = Case(recovery, recipe, phase, found, asked, heats, loose)
     for rule in RULES:
         if why := rule.when(case):
             return Decision(length, asked, rule.plan or asked, rule.id, why)
@@ -199,6 +215,7 @@ RULES: Final = (
     Rule("R1", "the unit was held already when the outage began", "HOLD", _held_before),
     Rule("R2", "phase or recipe ask for HOLD or RESET", "", _as_asked),
     Rule("R3", f"no valid temperature of the zones within {DECIDE_S:.0f} s after core and PLC are back", "HOLD", _blind),
+    Rule("R3L", "the next heat is in a vacuum, and air came in since the leak test", "HOLD", lambda c: c.untested),
     *PRODUCT,
     Rule("R7", "CONTINUE is asked for, and the oven is outside the phase's band", "RAMP_BACK_PV", _cooled),
 )

@@ -56,7 +56,7 @@ def returned(unit: UnitMemory, by: str, outage_s: float, known: bool, before: Es
 
 
 def step(
-    unit: UnitMemory, inputs: Inputs, process: Process, estimate: Estimate, proven: bool, held_by: str
+    unit: UnitMemory, inputs: Inputs, process: Process, estimate: Estimate, proven: bool, leak_ok: bool, held_by: str
 ) -> tuple[UnitMemory, tuple[Note, ...]]:
     """Return the unit after one more scan with an outage in its memory, and notes for the journal.
 
@@ -66,6 +66,7 @@ def step(
         process: conditioned PVs.
         estimate: what is believed of the product, carried over the outage.
         proven: the atmosphere is proven (I5).
+        leak_ok: the leak test still counts.
         held_by: the interlocks that hold the batch, "" when none does.
     """
     recovery, batch = unit.recovery, unit.batch
@@ -82,7 +83,7 @@ def step(
         return _go(unit, recovery, held_by)
     if process.temp_c is None and waited_s < DECIDE_S:
         return unit, ()
-    decision = decide(recovery, batch.recipe, unit.phase_index, Found(process.temp_c, estimate))
+    decision = decide(recovery, batch.recipe, unit.phase_index, Found(process.temp_c, estimate, leak_ok))
     note = _told(unit, recovery, decision, process, estimate, proven)
     if decision.plan == "RESET":
         unit, moved = standing.move(unit, Trigger.STOP, f"power-fail recovery: {decision.why}")
