@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from controller import estimator
 from controller.errors import JournalError
 from controller.estimator import EstimatorSettings, LoadState
+from controller.estimator.belief import unpack
+from controller.estimator.judge import judge
+from controller.estimator.members import MEMBERS, members_of
+from controller.estimator.model import POSITIONS
 from controller.image import Estimate, Forecast, Interval, PressureRise, blank
 from controller.journal.entry import Entry, Stored
 from controller.memory import Memory, Settings
@@ -17,6 +22,7 @@ from controller.recipe.standing import Batch
 from controller.recorder import Recorder, checkpoint_entry, memory_of
 from controller.scan import Record, scan
 from controller.tags import Quality
+from tests.rigs import rig_at
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 RECIPE = read_recipe(RECIPES / "trial-short.toml")
@@ -60,6 +66,25 @@ def course(recorder: Recorder, memory: Memory, from_s: int, to_s: int) -> list[d
         for late_s in (3.0, 33.0):
             found += kept(recorder.entries(memory, seen(START_S + batch_s + late_s, ahead(batch_s)))[0], "forecast")
     return found
+
+
+def test_what_ended_a_cure_can_be_reckoned_again_from_the_journal_alone() -> None:
+    """The checkpoint of that scan holds members, target and forecast; the judge makes of them what the scan decided by."""
+    rig, recorder = rig_at("CURE"), Recorder(1e9)
+    while rig.record.phase_kind == "CURE":
+        rig.step()
+        made, _ = recorder.entries(rig.memory, rig.record)
+    assert [note.content["why"] for note in rig.record.notes if note.content.get("what") == "CURE ended"] == ["endpoint"]
+    written = [memory_of(Stored(1, 1, one.kind, one.at_s, 0, one.payload, b"")) for one in made if one.kind == "checkpoint"]
+    assert [one.unit.phase_index for one in written] == [rig.memory.unit.phase_index]
+    known, decided = written[0].estimator, rig.record.estimate
+    assert known is not None
+    assert known.forecast == decided.forecast
+    members, belief = members_of(rig.settings.estimator, known.load), unpack(known.block)
+    again = judge(members, belief, known, None, *(np.zeros((MEMBERS, len(POSITIONS))),) * 2)
+    for name in ("residual_solvent", "insoluble", "insoluble_cold", "p_solvent_ok", "p_insoluble_in_window", "foreseen", "zones"):
+        assert getattr(again, name) == getattr(decided, name), name
+    assert decided.insoluble_cold >= rig.memory.unit.batch.recipe.endpoint.insoluble_aim_pct / 100
 
 
 def test_a_forecast_is_kept_each_half_hour_and_at_the_quarters_of_the_batch() -> None:

@@ -213,7 +213,8 @@ class Branch(Strict):
     on: Annotated[
         Literal["LEAK_TEST", "LEAK_RATE", "PRESSURE_RISE", "ANSWER", "TIMEOUT", "RESIDUAL", "INSOLUBLE", "ALWAYS"],
         Field(description="the result: last leak test was no-go, its rate in mbar/h, leak of the last pressure-rise test in mbar/min, last "
-              "answer of a person, the phase before ended by its timeout, believed residual solvent in wt%, insoluble content in %, none"),
+              "answer of a person, the phase before ended by its timeout, believed residual solvent in wt%, insoluble content in % then "
+              "(not once cold, as the endpoint is), none"),
     ]  # fmt: skip
     above: float | None = key(None, "branches when the result is above")
     below: float | None = key(None, "branches when the result is below")
