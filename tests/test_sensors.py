@@ -148,6 +148,17 @@ def test_nobody_who_tells_the_truth_is_voted_out(phase, fault):
         assert believed.out == ()
 
 
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_nobody_is_stuck_where_a_fast_ramp_ends(way):
+    """The smoothed readings still catch up by 4 K when the readings stand: a guard that halts a ramp of 5 K/min held a sound batch."""
+    for end_s in range(600, 720, 2):  # wherever between two marks it ends
+
+        def truth(t, end_s=end_s):
+            return 150.0 + way * 5.0 / 60.0 * (min(t, end_s) - 600.0) + way * 0.3 / 60.0 * max(t - end_s, 0.0)
+
+        assert {believed.out for *_, believed in story(["ok", "ok", "ok"], truth, seed=end_s, until_s=1200.0)} == {()}
+
+
 def test_one_spike_votes_nobody_out_by_name():
     believed = ALL
     for scan in range(120):

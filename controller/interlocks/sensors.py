@@ -264,11 +264,11 @@ def _stuck(known: Believed, limits: Limits, at_s: float) -> Believed:
     smooth, mark, low, high = known.smooth_c, list(known.mark_c), list(known.low_c), list(known.high_c)
     gone = {one.field for one in known.out}
     found: list[tuple[int, str]] = []
-    moved = [
-        None if now is None or was is None or field in gone else now - was
-        for field, now, was in zip(FIELDS, smooth, known.mark_c, strict=True)
-    ]
     span = [None if bottom is None or top is None else top - bottom for bottom, top in zip(low, high, strict=True)]
+    moved = [  # the smoothed reading lags behind a ramp: where that ends it catches up, and nothing has moved beyond the readings' span
+        None if now is None or was is None or wide is None or field in gone else max(-wide, min(now - was, wide))
+        for field, now, was, wide in zip(FIELDS, smooth, known.mark_c, span, strict=True)
+    ]
     for zone in (0, 1, 2):
         first = 4 * zone
         others = [_middle(moved[4 * other : 4 * other + 3]) for other in (0, 1, 2) if other != zone]
