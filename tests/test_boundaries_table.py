@@ -250,7 +250,8 @@ def test_a_pump_that_starts_has_more_time_than_one_that_ran():
 @pytest.mark.parametrize(
     ("changed", "stands"),
     [({"n2_valve_open": True, "n2_flow_nm3_h": 11.9}, True), ({"n2_valve_open": True, "n2_flow_nm3_h": 12.0}, False),
-     ({"n2_valve_open": False, "n2_flow_nm3_h": 60.0}, True), ({"n2_valve_open": BAD, "n2_flow_nm3_h": 60.0}, False),
+     ({"n2_valve_open": False, "n2_flow_nm3_h": 60.0}, False), ({"n2_valve_open": False, "n2_flow_nm3_h": BAD}, True),
+     ({"n2_valve_open": BAD, "n2_flow_nm3_h": 60.0}, False),
      ({"n2_valve_open": True, "n2_flow_nm3_h": BAD}, None), ({"pressure_cap_mbar": 900.0}, False), ({"pressure_cap_mbar": 899.0}, True),
      ({"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}, None)],
 )  # fmt: skip
