@@ -30,7 +30,7 @@ from controller.interlocks.sensors import Believed, told
 from controller.interlocks.sensors import step as believe
 from controller.memory import Memory, Settings
 from controller.prooftest import ProofTest
-from controller.recipe import resuming, run, standing
+from controller.recipe import resting, resuming, run, standing
 from controller.recipe.look import PhaseScan
 from controller.recipe.model import Endpoint, ThermalPhase
 from controller.recipe.phases import KIND_CODE
@@ -319,7 +319,7 @@ _MODES: Final = {
 def _identity(unit: UnitMemory, memory: Memory, verdict: Verdict) -> Identity:
     batch, phase = unit.batch, standing.current(unit)
     return Identity(
-        mode=_MODES[unit.state],
+        mode=Mode.COOL if unit.state is UnitState.COMPLETE and not resting.at_rest(unit) else _MODES[unit.state],
         purge_permission=memory.proof.proven and verdict.heat,
         reset=memory.reset_s > 0.0,
         batch_id=0 if batch is None else batch.id,

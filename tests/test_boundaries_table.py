@@ -399,7 +399,7 @@ AGREED = {
     "I23": (A | HEAT, Reset.OPERATOR, 10, False, False, False),
     "I23L": (W, Reset.AUTO, 60, False, False, False),
     "I23R": (W, Reset.AUTO, 10, False, False, True),
-    "I24": (A | HEAT, Reset.MANUAL, 60, False, False, False),
+    "I24": (A | HEAT, Reset.MANUAL, 90, False, False, False),
     "I25W": (W, Reset.AUTO, 300, False, False, False),
     "I25": (H | W, Reset.OPERATOR, 900, False, False, False),
     "I26": (H, Reset.OPERATOR, 0, False, False, True),

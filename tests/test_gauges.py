@@ -42,7 +42,10 @@ PAIRS = [
     (1013.0, 39.0, True),  # this is vacuum
     (20.0, 1100.0, True),
     (39.0, 1100.0, True),
-    (41.0, 1100.0, False),
+    (41.0, 1100.0, True),  # so far beyond its range it denies a vacuum
+    (99.9, 250.1, True),
+    (99.9, 250.0, False),
+    (100.0, 1100.0, False),
     (5.0, 10.0, False),  # NMP vapour: up to twice
     (5.0, 2.5, False),  # a heavy gas: down to a half
     (5.0, 12.6, True),
@@ -302,7 +305,8 @@ def test_a_gauge_alone_in_a_vacuum_that_does_not_move_by_one_digit_is_told():
     still = alone(Watch(), 121)
     assert still.still_s == 120.0
     assert alone(still, 1, pressure_cap_mbar=60.02).still_s == 0.0
-    assert alone(still, 1, pressure_pirani_mbar=60.0) == Watch()  # it is no more alone
+    assert alone(still, 1, pressure_pirani_mbar=60.0).still_s == 121.0  # the other one would contradict it from 250 mbar on only
+    assert alone(alone(Watch(), 121, pressure_cap_mbar=39.9), 1, pressure_cap_mbar=39.9, pressure_pirani_mbar=45.0) == Watch()
     assert alone(still, 1, pressure_cap_mbar=BAD).still_s == 0.0
     assert alone(Watch(), 200, pressure_cap_mbar=LIMITS.gauge_range_mbar).still_s == 0.0  # full scale, or a chamber at rest
     frozen = Watch(frozen=True, mark_mbar=60.0)
@@ -321,3 +325,21 @@ def test_a_live_gauge_alone_in_a_vacuum_is_not_called_still():
     rig = prepared("vacuum")
     fault("pirani_open").begin(rig)
     assert runs(rig, None, 900, until="I4D") is None
+
+
+def test_a_gauge_that_freezes_in_the_upper_part_of_the_vacuum_is_held_before_a_leak_is_a_danger():
+    """At 60 mbar the Pirani gauge agrees until it reads 250: the last digit tells after two minutes, and a later leak meets no heat."""
+    rig = prepared("vacuum")
+    fault("gauge_frozen").begin(rig)
+    assert 100 < runs(rig, None, 200, until="I4F") < 140
+    leaks(5e5).begin(rig)
+    runs(rig, None, 1200)
+    assert rig.record.unit_state in (UnitState.HELD, UnitState.ABORTING, UnitState.ABORTED)
+    assert rig.unsafe == []
+
+
+def test_a_leak_that_comes_with_the_freeze_is_held_by_the_other_gauge():
+    rig = prepared("vacuum")
+    together(fault("gauge_frozen"), leaks(5e6)).begin(rig)
+    assert runs(rig, None, 120, until="I4G") < 100
+    assert not rig.record.outputs.heat_enable

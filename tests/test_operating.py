@@ -41,6 +41,11 @@ AT_WORK = {"pump_run": True, "vac_valve_open": True, "vac_valve_closed": False, 
 HOT |= {f"load_{place}_c": 119.0 for place in ("outer", "edge", "core")}
 
 
+def live(second):
+    """Return pressures of a vacuum as live gauges show them: one that stands still to the last digit is frozen (I4F)."""
+    return COLD_VACUUM | {"pressure_cap_mbar": 50.0 + 0.04 * (second % 2)}
+
+
 def command(verb, number=1, reason="because", role=Role.ENGINEER, expected=None, start=None, **args):
     """Return a command; a ``phase`` is given by its index and asked for by its number, which counts from 1."""
     if isinstance(index := args.get("phase"), int) and not isinstance(index, bool):
@@ -292,7 +297,7 @@ def test_a_lower_manual_set_point_does_not_run_away_from_the_zones():
     hot = HOT | COLD_VACUUM | AT_WORK
     memory, _, _ = one(running(RAMP, UnitState.HELD), command(Verb.SETPOINT, 2, temp_c=60.0, rate_c_per_min=5.0), **hot)
     for second in range(400):
-        memory, _, record = one(memory, at_s=101.0 + second, echo_counter=second, **hot)
+        memory, _, record = one(memory, at_s=101.0 + second, echo_counter=second, **hot | live(second))
     assert record.setpoints.temp_c == pytest.approx(116.0)
 
 
@@ -393,6 +398,15 @@ def test_a_checkpoint_without_the_new_fields_still_loads():
     assert (old.unit.phase_index, old.unit.recovery, old.unit.manual, old.delayed, old.boot_id) == (RAMP, None, None, None, 0)
 
 
+@pytest.mark.parametrize(("changed", "mode"), [({**HOT, **COLD_VACUUM}, Mode.COOL), ({}, Mode.OFF)])
+def test_a_batch_that_is_complete_with_a_hot_load_keeps_the_plc_on_its_gas(changed, mode):
+    """In OFF the PLC does nothing that is asked for; a recipe may come to its end hot, by EDIT or a COOL that timed out."""
+    memory, _, record = one(running(END, UnitState.COMPLETE, was_heated=True), **changed)
+    _, _, record = one(memory, at_s=101.0, **changed)
+    assert record.outputs.mode is mode
+    assert record.outputs.n2_valve is (mode is Mode.COOL)
+
+
 def test_back_to_a_cooler_phase_waits_for_the_oven_instead_of_running_below_it():
     """From 121 to 60 degC while the zones stay: the set point stops 5 degC below them, and I23 (20 degC) never acts."""
     memory = running(SOAK)
@@ -402,6 +416,6 @@ def test_back_to_a_cooler_phase_waits_for_the_oven_instead_of_running_below_it()
     batch = batch._replace(recipe=batch.recipe.model_copy(update={"phase": tuple(phases)}))
     memory = memory._replace(unit=memory.unit._replace(batch=batch))
     for second in range(600):
-        memory, _, record = one(memory, at_s=101.0 + second, echo_counter=second, **(HOT | COLD_VACUUM | AT_WORK))
+        memory, _, record = one(memory, at_s=101.0 + second, echo_counter=second, **(HOT | AT_WORK | live(second)))
     assert record.unit_state is UnitState.RUNNING, record.verdict.active
     assert record.setpoints.temp_c == pytest.approx(116.0)

@@ -149,7 +149,7 @@ CASES = [
     Case("I23R", "alarm band", exotherm(0.04, 6.0), exotherm(0.04, -4.0), lag_s=500.0, recover_s=900.0),
     Case("I23W", "vacuum", exotherm(0.04, 15.0), exotherm(0.04, -4.0), lag_s=500.0, recover_s=900.0),
     Case("I23", "vacuum", exotherm(0.4, 30.0), exotherm(0.04, 14.0), lag_s=90.0, recover_s=900.0),
-    Case("I24", "vacuum", fault("thyristor_shorted"), lag_s=120.0, recover_s=300.0),
+    Case("I24", "vacuum", fault("thyristor_shorted"), first="I23 I24", lag_s=200.0, recover_s=300.0),
     Case("I25W", "vacuum", elements(True), lag_s=2400.0, recover_s=900.0),
     Case("I25", "vacuum", elements(True), lag_s=2400.0, recover_s=900.0),
     Case("I26", "slow", elements(True), lag_s=1900.0),

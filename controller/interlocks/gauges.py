@@ -3,7 +3,9 @@
 A capacitance gauge (PT-301) is exact and gas independent and may freeze with good quality. A Pirani gauge (PT-302) measures the gas's heat
 conduction: calibrated for N2, it shows up to twice or half of the truth in other gases and vapours below about 10 mbar, and above some
 50-100 mbar it says little more than "not vacuum". So both are compared only as far as the Pirani's range goes, by a ratio and an absolute
-band. Above that range a frozen gauge shows only by not following the gas: N2 fed into a shut chamber, or the pump behind an open valve.
+band, and by that one word: far beyond its range it denies a vacuum. Above that range a frozen gauge shows only by not following the gas: N2
+fed into a shut chamber, or the pump behind an open valve; in the upper part of it, where the Pirani would contradict too late, and where
+there is none, by its last digit.
 """
 
 from typing import Final, NamedTuple
@@ -26,7 +28,7 @@ class Watch(NamedTuple):
     fed_mbar: float = 0.0  # what N2 should have added since, at least
     pumped_s: float = 0.0  # how long the pump has worked since
     frozen: bool = False  # it has not followed, and has not moved since
-    alone_mbar: float | None = None  # what it shows in a vacuum while the Pirani gives no reading
+    alone_mbar: float | None = None  # what it shows in a vacuum while the Pirani tells nothing of it
     still_s: float = 0.0  # and for how long that has not changed by one digit
 
 
@@ -35,15 +37,22 @@ def contradict(limits: Limits, inputs: Inputs) -> bool:
     exact, pirani = inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value
     if exact is None or pirani is None:
         return False
+    if exact < limits.gauge_range_mbar and pirani > limits.gauge_ratio * limits.gauge_range_mbar:
+        return True
     low, high = max(min(exact, pirani), 0.0), min(max(exact, pirani), limits.gauge_range_mbar)  # above it the Pirani knows no more
     return high - low > limits.gauge_band_mbar and high > limits.gauge_ratio * low
 
 
 def step(watch: Watch, limits: Limits, chamber_m3: float, inputs: Inputs, throttle_pct: float) -> Watch:
-    """Return the watch after this scan: by what is fed and pumped (see ``_followed``), and by its last digit where it is alone."""
+    """Return the watch after this scan: by what is fed and pumped (see ``_followed``), and by its last digit in a vacuum.
+
+    That is where there is no Pirani gauge, or where it would contradict only far beyond its range.
+    """
     after = _followed(watch, limits, chamber_m3, inputs, throttle_pct)
     exact = inputs.pressure_cap_mbar.value
-    if exact is None or exact >= limits.gauge_range_mbar or inputs.pressure_pirani_mbar.value is not None:
+    if exact is None or exact >= limits.gauge_range_mbar:
+        return after
+    if inputs.pressure_pirani_mbar.value is not None and limits.gauge_ratio * exact < limits.gauge_range_mbar:
         return after
     still_s = watch.still_s + inputs.dt_s if exact == watch.alone_mbar else 0.0
     return after._replace(alone_mbar=exact, still_s=still_s)

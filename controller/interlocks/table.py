@@ -217,6 +217,11 @@ def _gauge_lost(v: View) -> bool:
     return any(gauge.value is None and gauge.quality is not Quality.ABSENT for gauge in gauges)
 
 
+def _still(v: View) -> bool:
+    """Return whether PT-301 stands still to the last digit in a vacuum of which no other gauge tells."""
+    return v.proof.gauges.still_s >= v.limits.gauge_digit_s
+
+
 def _gauges_shown(v: View) -> str:
     return f"PT-301 {_shown(v.inputs.pressure_cap_mbar.value)}, PT-302 {_shown(v.inputs.pressure_pirani_mbar.value)} mbar"
 
@@ -303,14 +308,14 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.phase.running and "I4E" in v.active and _n2_dams_up(v), lambda v: v.process.pressure_mbar),
     Rule("I4G", "pressure gauges contradict each other", HOLD | P_HEAT, OPERATOR, lambda x: x.gauge_s, False,
          lambda v: contradict(v.limits, v.inputs), _gauges_shown),
-    Rule("I4F", "pressure gauge does not follow N2 or pump: frozen, or the gas goes elsewhere", HOLD | P_HEAT, OPERATOR, 0, False,
-         lambda v: v.proof.gauges.frozen, _gauges_shown),
+    Rule("I4F", "pressure gauge stands still, or does not follow N2 or pump: frozen, or the gas goes elsewhere", HOLD | P_HEAT,
+         OPERATOR, 0, False, lambda v: v.proof.gauges.frozen or (_still(v) and not _gauge_lost(v)), _gauges_shown),
     Rule("I4L", "a pressure gauge gives no reading: nothing contradicts the other", W, AUTO, 10, False, _gauge_lost, _gauges_shown),
     Rule("I4T", "a hot vacuum has been watched by one pressure gauge for too long", HOLD | P_HEAT, OPERATOR,
          lambda x: x.gauge_lost_s, False, lambda v: v.phase.vacuum and v.phase.vapour and _gauge_lost(v), _gauges_shown),
     # a live gauge moves by its noise; a hot vacuum is held by I4T already
     Rule("I4D", "PT-301 stands still to the last digit in a vacuum, and PT-302 gives no reading: nobody sees the pressure", W, AUTO, 0,
-         False, lambda v: v.proof.gauges.still_s >= v.limits.gauge_digit_s, _gauges_shown),
+         False, lambda v: _still(v) and _gauge_lost(v), _gauges_shown),
     Rule("I4N", "pressure not known and the exhaust not open: no N2, the relief could lift", Effect.NO_N2, AUTO, 0, False,
          lambda v: v.process.pressure_mbar is None and v.inputs.exhaust_valve_open.value is not True),
     Rule("I5", "atmosphere not proven", P_HEAT, AUTO, 0, True, lambda v: not v.proof.proven),
@@ -418,7 +423,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I23L", "zones below the set point: the ramp waits", W, AUTO, 60, False, _zone_below, lambda v: v.process.temp_c),
     Rule("I23R", "temperature outside the recipe's alarm band", W, AUTO, 10, False, lambda v: v.phase.band != "", lambda v: v.phase.band,
          without_plc=True),
-    Rule("I24", "a zone heats at zero output: contactor or SSR stuck", ABORT | P_HEAT, MANUAL, 60, False, _stuck_on),
+    Rule("I24", "a zone heats at zero output: contactor or SSR stuck", ABORT | P_HEAT, MANUAL, 90, False, _stuck_on),
     Rule("I25W", "a zone hardly heats at full output", W, AUTO, lambda x: x.stall_s / 3, False, _stalled),
     Rule("I25", "a zone does not heat at full output", HOLD | W, OPERATOR, lambda x: x.stall_s, False, _stalled),
     Rule("I26", "phase took too long", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I26", without_plc=True),

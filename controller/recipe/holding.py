@@ -67,8 +67,6 @@ def restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitM
     if needs is None or proven:
         return _resumed(memory, scan, "atmosphere proven" if proven else "no heat in this phase")
     want = scan.proving
-    if memory.batch is not None and (loose := untested(memory.batch.recipe, memory.phase_index, scan.leak_ok)):
-        return moved(memory, Trigger.HOLD, f"the atmosphere cannot be proven: {loose}")
     if needs.atmosphere == "VACUUM":
         m = memory.reproof
         if m.cycles >= want.cycles:
@@ -77,8 +75,9 @@ def restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitM
             done = cycle_purge(want.purge_low_mbar, want.purge_high_mbar, want.cycles, m, scan)
     else:
         done = flow_purge(scan.max_n2_flow_nm3_h, want.purge_volumes, O2_SHARE * want.o2_pct, memory.reproof, scan)
-    if done.failed:
-        return moved(memory, Trigger.HOLD, f"the atmosphere cannot be proven: {done.why}")
+    loose = untested(memory.batch.recipe, memory.phase_index, scan.leak_ok) if memory.batch is not None else ""
+    if done.failed or loose:
+        return moved(memory, Trigger.HOLD, f"the atmosphere cannot be proven: {done.why if done.failed else scan.aired or loose}")
     return memory._replace(reproof=done.memory, setpoints=done.setpoints), f"proving the atmosphere: {done.waiting}", ()
 
 
