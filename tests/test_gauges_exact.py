@@ -30,8 +30,10 @@ def about(watch):
     (0.0, 2.1, True),
     (8.0, 20.0, False),  # apart by the factor, not by more: 2.5
     (8.0, 20.1, True),
-    (40.0, 1013.0, False),  # 100 mbar is all that a Pirani gauge says up there: a factor of 2.5
-    (39.9, 1013.0, True),
+    (40.0, 250.0, False),  # 100 mbar is all that a Pirani gauge says up there: a factor of 2.5
+    (40.0, 250.1, True),  # but so far beyond its range it denies any vacuum
+    (99.9, 250.1, True),
+    (39.9, 101.0, True),
     (100.0, 1013.0, False),
     (1013.0, 100.0, False),
     (-1.0, 1.5, False),  # a zero that reads below nothing is nothing
@@ -106,7 +108,7 @@ def test_a_pump_counts_behind_an_open_valve_and_throttle_above_the_pirani_gauges
     (20.0, 500.0, 508.0, True),  # two per cent are asked for only behind a pump
 ])  # fmt: skip
 def test_a_gauge_follows_n2_when_it_shows_a_quarter_and_a_millibar(fed_mbar, mark, pressure, moved):
-    after = stepped(Watch(0.0, mark, fed_mbar, 0.0, False), pressure, **FEED)
+    after = stepped(Watch(0.0, mark, fed_mbar, 0.0, False), pressure, **FEED)._replace(alone_mbar=None)
     assert after == (Watch(0.0, pressure, 0.0, 0.0, False) if moved else about(Watch(0.0, mark, fed_mbar + 1.0, 0.0, False)))
 
 
@@ -131,6 +133,16 @@ def test_thirty_millibar_or_a_minute_without_a_movement_is_frozen():
 ])  # fmt: skip
 def test_a_frozen_gauge_counts_again_when_it_has_moved_by_a_millibar_and_two_per_cent(mark, pressure, frozen):
     assert stepped(Watch(0.0, mark, 30.0, 0.0, True), pressure).frozen is frozen
+
+
+@pytest.mark.parametrize(("pressure", "pirani", "counts"), [
+    (39.9, 39.9, False), (40.0, 40.0, True), (99.9, 99.9, True), (100.0, 100.0, False), (1.0, BAD, True), (100.0, BAD, False),
+])  # fmt: skip
+def test_the_last_digit_counts_where_the_pirani_gauge_says_nothing_of_the_vacuum(pressure, pirani, counts):
+    watch = Watch()
+    for _ in range(3):
+        watch = stepped(watch, pressure, dt_s=2.0, pressure_pirani_mbar=pirani)
+    assert (watch.alone_mbar, watch.still_s) == ((pressure, 4.0) if counts else (None, 0.0))
 
 
 def test_the_proof_keeps_its_watch_as_it_is_while_nothing_happens():
