@@ -202,6 +202,7 @@ class Forecast(NamedTuple):
     residual_solvent: tuple[Interval, ...]  # worst zone
     insoluble: tuple[Interval, ...]  # over zones and members
     coming: tuple[float, ...] = ()  # insoluble content that each zone gains once the CURE ends; in it, were it to end now
+    less: tuple[float, ...] = ()  # of it for each that a member has more than their median, -1 to 1: what is cured further gains less
 
 
 class Estimate(NamedTuple):
@@ -385,6 +386,7 @@ class PhaseView(NamedTuple):
     leak_mbar_min: float = 0.0  # what the last pressure-rise test shows of a leak, at least, for I13L
     blind_rises: int = 0  # pressure-rise tests in a row that had no valid result, for I13B; 0 while one runs
     cooling: bool = False  # a COOL whose atmosphere has stood: hot, with vapour, and heated only to break the fall
+    unforeseen: bool = False  # a CURE that has had no valid estimate or no forecast for some minutes
 
     @property
     def vapour(self) -> bool:

@@ -43,21 +43,21 @@ _VENT_S: Final = 60.0
 _COLD_MBAR: Final = 20.0
 _ANY_BAND_C: Final = 100.0  # a phase that does not look at the band
 _AT_REST: Final = Leg(LegKind.HOLD, 0.0, 60.0, pressure_mbar=ATMOSPHERE_MBAR)  # before the first phase
-CURE_S: Final = 60.0  # between two forecasts in a CURE, whose end asks for what still comes
+CURE_S: Final = 60.0  # between two forecasts in a CURE, whose end asks for what still comes, and while that comes
 
 
 _GOING_ON: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING})
 
 
 def due(settings: Settings, memory: Memory) -> bool:
-    """Return whether a new forecast of the running batch is wanted: in the site's intervals, in a CURE each minute."""
+    """Return whether a new forecast of the running batch is wanted: in the site's intervals, in a CURE and in a COOL each minute."""
     belief = memory.estimator
     if belief is None or belief.target is None or memory.unit.state not in _GOING_ON:
         return False
     if belief.replanned_s == belief.at_s:  # it could not be told from one of the way before
         return False
     every_s = settings.estimator.forecast_s
-    if isinstance(current(memory.unit), Cure):
+    if isinstance(current(memory.unit), Cure | Cool):
         every_s = min(every_s, CURE_S)
     return belief.forecast is None or belief.at_s - belief.forecast.made_at_s >= every_s
 

@@ -34,6 +34,7 @@ from controller.recipe import resting, resuming, run, standing
 from controller.recipe.look import PhaseScan
 from controller.recipe.model import Endpoint, ThermalPhase
 from controller.recipe.phases import KIND_CODE
+from controller.recipe.soaking import UNFORESEEN_S
 from controller.recipe.standing import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
 from controller.units import ATMOSPHERE_MBAR
@@ -372,6 +373,7 @@ def _phase_view(unit: UnitMemory) -> PhaseView:
         blind_rises=0 if unit.rises.runs else unit.rises.blind,
         began_s=batch.started_at_s,
         cooling=cooling,
+        unforeseen=unit.phase.blind_s >= UNFORESEEN_S,
     )
 
 

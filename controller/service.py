@@ -141,8 +141,11 @@ class Core:
 
     async def look_ahead(self) -> None:
         """Make forecasts in a thread of their own; compiled code leaves the interpreter to the scan."""
+        tried_s = None  # one that could not be made is not tried again on the same belief
         while True:
-            if self.forecast is None and plan.due(self.config.settings, self.memory):
+            belief = self.memory.estimator
+            if self.forecast is None and belief is not None and belief.at_s != tried_s and plan.due(self.config.settings, self.memory):
+                tried_s = belief.at_s
                 self.forecast = await asyncio.to_thread(plan.forecast, self.config.settings, self.memory)
             await asyncio.sleep(FORECAST_POLL_S)
 

@@ -241,6 +241,8 @@ def _edit(moment: Moment, command: Command) -> tuple[Memory, tuple[Note, ...], s
     phase, kept = recipe.phase[unit.phase_index], unit.phase
     if where == unit.phase_index and isinstance(phase, Ramp):
         kept = ramping.retimed(phase, kept, unit.temp_sp_c, moment.settings.equipment.max_rate_c_per_min)
+    if where == "endpoint":
+        kept = kept._replace(sure_s=0.0)  # of another endpoint
     return memory._replace(unit=unit._replace(batch=edited, phase=kept), estimator=belief), (note,), done
 
 

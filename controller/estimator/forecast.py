@@ -94,7 +94,8 @@ class Way(NamedTuple):
     solved: NDArray[np.bool_]  # (members,)
     met_s: float | None  # when the endpoint is met, None when not before the limit
     stop_s: float  # then, or at the limit
-    coming: Array  # insoluble content gained after the stop, (members, positions)
+    there: Array  # insoluble content at the stop, (members, positions)
+    coming: Array  # gained after it
     rest: Course | None  # from the stop on, None when nothing follows
 
 
@@ -155,13 +156,13 @@ def _forecast(
         )  # fmt: skip
     span = Interval(limit_s, float(spread[0]), limit_s) if endpoint is None else endpoint
     finish = Interval(span.value + rest_s, span.low + (1 - unsure) * rest_s, span.high + (1 + unsure) * rest_s)
-    coming = way.coming[solved]
+    there, coming = way.there[solved], way.coming[solved]
     if cure == 0:  # what is there now and what still comes must be of one moment: the stop may lie hours ahead, or never come
         now = _rest(ensemble, start, legs[1:])
-        coming = np.zeros_like(coming) if now is None else _gained(now)[now.solved()]
+        there, coming = (there, np.zeros_like(coming)) if now is None else (now.gel[now.solved(), 0], _gained(now)[now.solved()])
         if len(coming) < _FEWEST:
             return None
-    return _put(memory.at_s, finish, endpoint, p_endpoint, fan, coming)
+    return _put(memory.at_s, finish, endpoint, p_endpoint, fan, there, coming)
 
 
 def _believed(memory: EstimatorMemory) -> float | None:
@@ -211,7 +212,8 @@ def take(
         if look == _LOOKS - 1 or (at_s is not None and abs(stop_s - at_s) <= max(_NEAR_S, _NEAR_SHARE * stop_s)):
             break
         at_s, then = stop_s, None
-    return Way(course, product, solved, met_s, stop_s, coming, None if rest is None else _joined(course, rest, stop_s))
+    there = course.gel[:, min(int(np.searchsorted(course.at_s, stop_s)), course.at_s.size - 1)] if rest is None else rest.gel[:, 0]
+    return Way(course, product, solved, met_s, stop_s, there, coming, None if rest is None else _joined(course, rest, stop_s))
 
 
 def _halved(ensemble: Ensemble, knots: Array, ahead_s: Array, at_s: float | None) -> tuple[Trajectory, State | None]:
@@ -332,7 +334,7 @@ def _without_cure(ensemble: Ensemble, start: Start, legs: tuple[Leg, ...], at_s:
     if solved.sum() < _FEWEST:
         return None
     finish = Interval(end_s, (1 - unsure) * end_s, (1 + unsure) * end_s)
-    return _put(at_s, finish, None, 1.0, _fan(course, solved, course.at_s <= end_s), _gained(course)[solved])
+    return _put(at_s, finish, None, 1.0, _fan(course, solved, course.at_s <= end_s), course.gel[solved, 0], _gained(course)[solved])
 
 
 class _Fan(NamedTuple):
@@ -348,11 +350,20 @@ def _fan(course: Course, solved: NDArray[np.bool_], kept: NDArray[np.bool_]) -> 
     return _Fan(course.at_s[kept].tolist(), intervals(temps - ZERO_C_K), intervals(course.worst[solved][:, kept].T), intervals(gel))
 
 
-def _put(at_s: float, finish: Interval, endpoint: Interval | None, p_endpoint: float, fan: _Fan, coming: Array) -> Forecast:
+def _put(at_s: float, finish: Interval, endpoint: Interval | None, p_endpoint: float, fan: _Fan, there: Array, coming: Array
+         ) -> Forecast:  # fmt: skip
     return Forecast(
         at_s, finish, endpoint, p_endpoint, tuple(fan.at_s), tuple(fan.temp_c), tuple(fan.residual), tuple(fan.insoluble),
-        tuple(np.median(coming, axis=0).tolist()),
+        tuple(np.median(coming, axis=0).tolist()), tuple(_less(there, coming).tolist()),
     )  # fmt: skip
+
+
+def _less(there: Array, coming: Array) -> Array:
+    """Return how much less a member gains for each that it has more, by a straight line through all of them, (positions,)."""
+    more = there - np.median(there, axis=0)
+    slope = (more * (coming - np.median(coming, axis=0))).sum(axis=0) / np.maximum((more**2).sum(axis=0), 1e-6)
+    clipped: Array = np.clip(-slope, -1.0, 1.0)
+    return clipped
 
 
 def _pressure_pa(leg: Leg) -> float:

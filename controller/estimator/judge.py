@@ -26,7 +26,7 @@ REFUSED_LIMIT: Final = 10  # minutes in a row
 BLISTER_WARN: Final = 0.8
 BLISTER_POINT: Final = 0.8  # of the members: a wider tail would hold every recipe on what nobody believes
 _ASSAY: Final = 1.645 * 0.0003  # [assume] half width of 90 %: a laboratory finds residual solvent to 0.03 wt%
-FORESEEN_S: Final = 900.0  # age of a forecast above which it does not say any more what is coming; in a CURE it is a minute
+FORESEEN_S: Final = 180.0  # [assume] age of a forecast above which it says no more what is coming; in a CURE one is made each minute
 UNSOLVED_SHARE: Final = 0.1  # of the members
 
 
@@ -69,10 +69,11 @@ def judge(
     temps_c = [celsius(mean_k) for mean_k in (np.add.reduce(film_k, axis=0) / MEMBERS).tolist()]
     p_solvent = p_window = 0.0
     target = memory.target
-    coming = _coming(memory)
+    foreseen = memory.forecast is not None and memory.at_s - memory.forecast.made_at_s <= FORESEEN_S
+    coming = _coming(memory) if foreseen else np.zeros(len(POSITIONS))
     if target is not None:
         p_solvent = int(np.count_nonzero(said.worst <= target.residual_max)) / MEMBERS
-        cold = np.minimum(said.gel + coming, 1.0)
+        cold = np.minimum(said.gel + _own(memory, said.gel, coming), 1.0)
         inside = (cold.min(axis=1) >= target.insoluble_low) & (cold.max(axis=1) <= target.insoluble_high)
         p_window = int(np.count_nonzero(inside)) / MEMBERS
     why = _why_invalid(memory, min(temps_c), max(temps_c), dryness[-1].value)
@@ -93,7 +94,7 @@ def judge(
         pressure_rise=memory.estimate.pressure_rise,
         forecast=memory.forecast,
         coming=float(coming @ members.model.shape.share),
-        foreseen=memory.forecast is not None and memory.at_s - memory.forecast.made_at_s <= FORESEEN_S,
+        foreseen=foreseen,
     )
 
 
@@ -108,6 +109,12 @@ def _coming(memory: EstimatorMemory) -> Array:
     if memory.forecast is None or not memory.forecast.coming:
         return np.zeros(len(POSITIONS))
     return np.array(memory.forecast.coming)
+
+
+def _own(memory: EstimatorMemory, gel: Array, coming: Array) -> Array:
+    """Return what each member gains, (MEMBERS, positions): who is cured further than their median gains less than it does."""
+    less = np.array(memory.forecast.less) if memory.forecast is not None and memory.forecast.less else np.zeros_like(coming)
+    return np.where(coming > 0.0, np.maximum(coming - less * (gel - np.median(gel, axis=0)), 0.0), 0.0)
 
 
 def _ahead(memory: EstimatorMemory) -> Interval | None:

@@ -28,8 +28,9 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
         capped = min(stood, zones) if zones is not None else stood
         memory = memory._replace(setpoints=before._replace(temp_c=capped, rate_c_per_min=0.0), temp_sp_c=capped)
         return moved(memory, Trigger.DONE, memory.cause)
-    if before.heat and memory.state_s > HOLD_HEAT_S:
-        why = f"held for {HOLD_HEAT_S / 60:g} min: heat off, controlled cool-down"
+    past = leaving.ways_out(memory, scan.estimate)
+    if before.heat and (past or memory.state_s > HOLD_HEAT_S):
+        why = f"{'past its window' if past else f'held for {HOLD_HEAT_S / 60:g} min'}: heat off, controlled cool-down"
         memory = memory._replace(setpoints=before._replace(heat=False))
         return memory, why, (Note("decision", {"what": "hold limit", "why": why}),)
     if memory.manual is not None and before.heat:
@@ -41,7 +42,7 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     if pending and not before.heat and zones is not None:
         # Nobody heats: what the oven has now it may not exceed (I23). Where a restart goes on stands in ``temp_sp_c`` and ``recovery``.
         memory = memory._replace(setpoints=memory.setpoints._replace(temp_c=max(memory.setpoints.temp_c, zones)))
-    return memory, leaving.ways_out(memory, scan.estimate) or "RESTART, STOP or ABORT", ()
+    return memory, past or "RESTART, STOP or ABORT", ()
 
 
 def _toward(manual: Manual, sp_c: float, zones_c: float | None, scan: PhaseScan) -> float:

@@ -135,8 +135,9 @@ def _next(memory: UnitMemory, done: Step, scan: PhaseScan, timed_out: bool = Fal
     answer = memory.phase.answer if isinstance(phase, Operator) else memory.results.answer  # one that was not given is not an older one
     results = memory.results._replace(timed_out=timed_out, answer=answer)
     way = Way(memory.phase_index + 1)
-    if batch is not None:
-        way = flow.onward(batch.recipe, memory.phase_index, results, scan.estimate, batch.started_at_s, forced=timed_out)
+    if batch is not None:  # a CURE that is done waits in its heat for nothing
+        forced = timed_out or (phase is not None and phase.kind == "CURE")
+        way = flow.onward(batch.recipe, memory.phase_index, results, scan.estimate, batch.started_at_s, forced=forced)
     if way.place is None:
         return memory, f"done, but {way.why}", ()
     ended = phase_note(memory, "end", done.why)

@@ -14,7 +14,8 @@ ZONE_LEAD_C: Final = 3.0  # the zones lead the load by a few degrees
 ZONE_BELOW_C: Final = 5.0  # no time counts while a zone is so far below: their mean would hide an element that is open
 
 PASSED_AFTER_S: Final = 120.0  # [assume] above the window: one look that is off ends no cure
-FALLBACK_AFTER_S: Final = 900.0  # [assume] without a valid estimate; a moment without one ends no cure that was not ripe
+FALLBACK_AFTER_S: Final = 900.0  # [assume] without a valid estimate or forecast; a moment without one ends no cure that was not ripe
+UNFORESEEN_S: Final = 180.0  # [assume] without a forecast, over which the persistence time is kept: an edit asks for a new one
 
 
 def soak(phase: Soak, m: PhaseMemory, s: PhaseScan) -> Step:
@@ -32,16 +33,21 @@ def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
     """
     m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
     above = passed(s.endpoint, s.estimate) if s.estimate.valid else ""
+    blind = not (s.estimate.valid and s.estimate.foreseen)
+    waits = blind and s.estimate.valid and m.blind_s < UNFORESEEN_S
     m = m._replace(
-        sure_s=m.sure_s + s.dt_s if sure(s.endpoint, s.estimate) else 0.0,
-        blind_s=0.0 if s.estimate.valid else m.blind_s + s.dt_s,
+        sure_s=m.sure_s + s.dt_s if sure(s.endpoint, s.estimate) else m.sure_s if waits else 0.0,
+        blind_s=m.blind_s + s.dt_s if blind else 0.0,
         passed_s=m.passed_s + s.dt_s if above else 0.0,
     )
     if m.counted_s >= phase.min_min * 60 and ripe(s.endpoint, s.estimate, m):
         return Step(m, wanted, done=True, why="endpoint")
     if m.blind_s >= FALLBACK_AFTER_S and m.counted_s >= phase.fallback_min * 60:
         return Step(
-            m, wanted, done=True, why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid})"
+            m,
+            wanted,
+            done=True,
+            why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid or 'no forecast'})",
         )
     if m.passed_s >= PASSED_AFTER_S:
         return Step(m, wanted, waiting=above, passed=above)
