@@ -29,6 +29,7 @@ from tests.test_recovery import ask
 
 HEATED = PhaseView(running=True, solvent=True, heated=True)  # a phase of any kind, in any state
 DRAWN = PROVEN._replace(drawn=True)
+SHUT = PROVEN._replace(shut_mbar=300.0)
 LOST, BLIND = {"pressure_cap_mbar": 150.0}, {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}
 
 
@@ -41,6 +42,11 @@ LOST, BLIND = {"pressure_cap_mbar": 150.0}, {"pressure_cap_mbar": BAD, "pressure
     (at_c(59.9) | LOST, HEATED, DRAWN, False),
     (at_c(60.0) | LOST, HEATED._replace(heated=False), DRAWN, False),
     (at_c(60.0) | LOST, HEATED, PROVEN, False),  # N2 was let in, or it comes down from ambient pressure
+    (at_c(60.0) | {"pressure_cap_mbar": 350.1}, HEATED, SHUT, True),  # below 900 mbar no O2 reading counts
+    (at_c(60.0) | {"pressure_cap_mbar": 350.0}, HEATED, SHUT, False),
+    (at_c(59.9) | {"pressure_cap_mbar": 350.1}, HEATED, SHUT, False),
+    (at_c(60.0) | {"pressure_cap_mbar": 99.0}, HEATED, PROVEN._replace(shut_mbar=20.0), False),  # a vacuum still
+    (at_c(60.0) | {"pressure_cap_mbar": 990.0}, HEATED, PROVEN._replace(shut_mbar=900.0), False),  # there O2 tells
 ])  # fmt: skip
 def test_a_vacuum_that_was_drawn_over_a_hot_load_may_not_rise_without_n2_whatever_the_phase(changed, phase, proof, stands):
     assert says("I6", changed, phase=phase, proof=proof) is stands
@@ -62,6 +68,32 @@ def test_o2_counts_in_a_hot_chamber_into_which_nobody_lets_air(rule, o2_pct):
     assert says(rule, at_c(60.0) | {"o2_pct": o2_pct}, phase=HEATED._replace(air=True)) is False
     assert says(rule, at_c(60.0) | {"o2_pct": o2_pct, "door_closed_a": False}, phase=HEATED) is False  # I3T speaks of a hot one
     assert not says(rule, HOT | {"o2_pct": o2_pct, "o2_ready": False}, phase=HEATED)
+
+
+def test_a_shut_chamber_is_marked_at_its_lowest_pressure_until_n2_or_the_pump_works_on_it():
+    shut = scan(NOTHING, **at(300.0))
+    assert shut.shut_mbar == 300.0
+    assert scan(scan(shut, **at(280.0)), **at(310.0)).shut_mbar == 280.0
+    for works in ({"n2_valve_closed": False}, {"n2_flow_nm3_h": 1.0}, {"vac_valve_closed": False}, {"vac_valve_closed": BAD}):
+        assert scan(shut, **at(290.0), **works).shut_mbar is None
+    assert scan(shut, **at(290.0), n2_flow_nm3_h=0.9).shut_mbar == 290.0
+
+
+def test_a_leak_into_a_hot_chamber_that_was_held_while_n2_filled_it_is_filled_up():
+    rig = prepared("vacuum")
+    ask(rig, Verb.HOLD)
+    runs(rig, None, 5)
+    rig.memory = rig.memory._replace(proof=Proof(boot_id=rig.memory.boot_id, leak_ok=True))
+    ask(rig, Verb.RESTART)
+    while not 200.0 < (rig.record.process.pressure_mbar or 0.0) < 500.0:
+        rig.step()
+    ask(rig, Verb.HOLD)
+    runs(rig, None, 30)
+    leaks(1e5).begin(rig)
+    assert runs(rig, None, 1800, until="I6") is not None
+    runs(rig, None, 600)
+    assert rig.record.process.pressure_mbar > 900.0
+    assert rig.record.process.o2_pct < 5.0
 
 
 def test_a_vacuum_is_drawn_at_the_proof_pressure_and_ends_when_n2_or_air_is_let_in():

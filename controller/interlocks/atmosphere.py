@@ -9,6 +9,7 @@ from controller.units import ATMOSPHERE_MBAR, ZERO_C_K
 
 OPEN_S: Final = 0.5
 FED_SHARE: Final = 0.75  # of the N2 that a rise needs, which FT-402 must have shown: free volume and gas temperature are not exact
+METER_ZERO_NM3_H: Final = 1.0  # below it FT-402 shows its zero
 FED_BAND_MBAR: Final = 50.0  # a rise up to this needs none: gas that warms, film that gives off
 
 
@@ -30,6 +31,7 @@ class Proof(NamedTuple):
     drawn: bool = False  # at or below the proof pressure, and no N2 let in since: whatever raises it is air or vapour (I6)
     low_mbar: float | None = None  # lowest pressure since the pump last worked on the chamber
     fed_nm3: float = 0.0  # N2 that FT-402 has shown since then
+    shut_mbar: float | None = None  # lowest pressure since the chamber was shut and no N2 flowed in; None while it is not
 
     @property
     def proven(self) -> bool:
@@ -103,7 +105,16 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         inputs.n2_valve_open.value is not True and (proof.drawn or pressure <= limits.proof_mbar),
         proof.low_mbar,
         proof.fed_nm3,
+        _shut(proof, inputs, pressure),
     )
+
+
+def _shut(proof: Proof, inputs: Inputs, pressure_mbar: float) -> float | None:
+    """Return the lowest pressure of a chamber that neither N2 nor pump works on; N2 flows on while its valve shuts."""
+    shut = inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True
+    if not shut or (inputs.n2_flow_nm3_h.value or 0.0) >= METER_ZERO_NM3_H:
+        return None
+    return pressure_mbar if proof.shut_mbar is None else min(proof.shut_mbar, pressure_mbar)
 
 
 def lost(proof: Proof) -> Proof:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from controller.block import HeatBlock, PlcState
+from controller.interlocks.atmosphere import FED_BAND_MBAR
 from controller.interlocks.gauges import contradict
 from controller.interlocks.rule import Effect, Reset, Rule, View
 from controller.interlocks.sensors import ECHO_LOOKS, unsettled
@@ -65,13 +66,16 @@ def _inerted(v: View) -> bool:
 
 
 def _vacuum_lost(v: View) -> bool | None:
-    """Return whether air may come in: the vacuum that a phase asks for, or that was drawn over a hot load, rises without N2.
+    """Return whether air may come in: the vacuum that a phase asks for, or a hot shut chamber below ambient, rises without N2.
 
     Once the row stands it does so until N2 has filled the chamber, whatever becomes of phase, set points and temperature.
     """
     if "I6" in v.active and (v.phase.vapour or v.phase.heated):
         return _below(v.process.pressure_mbar, v.limits.o2_analyser_from_mbar)
     watched = (v.phase.vacuum and v.phase.vapour) or (v.proof.drawn and _vapour(v))
+    shut_mbar = v.proof.shut_mbar
+    if not watched and shut_mbar is not None and shut_mbar < v.limits.o2_analyser_from_mbar and _vapour(v):  # there O2 is not seen
+        return _above(v.process.pressure_mbar, max(shut_mbar + FED_BAND_MBAR, v.limits.proof_mbar))
     return watched and _above(v.process.pressure_mbar, v.limits.proof_mbar)
 
 
