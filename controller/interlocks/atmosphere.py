@@ -9,7 +9,6 @@ from controller.units import ATMOSPHERE_MBAR, ZERO_C_K
 
 OPEN_S: Final = 0.5
 FED_SHARE: Final = 0.75  # of the N2 that a rise needs, which FT-402 must have shown: free volume and gas temperature are not exact
-METER_ZERO_NM3_H: Final = 1.0  # below it FT-402 shows its zero
 FED_BAND_MBAR: Final = 50.0  # a rise up to this needs none: gas that warms, film that gives off
 
 
@@ -112,7 +111,7 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
 def _shut(proof: Proof, inputs: Inputs, pressure_mbar: float) -> float | None:
     """Return the lowest pressure of a chamber that neither N2 nor pump works on; N2 flows on while its valve shuts."""
     shut = inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True
-    if not shut or (inputs.n2_flow_nm3_h.value or 0.0) >= METER_ZERO_NM3_H:
+    if not shut or (inputs.n2_flow_nm3_h.value or 0.0) >= watching.METER_ZERO_NM3_H:
         return None
     return pressure_mbar if proof.shut_mbar is None else min(proof.shut_mbar, pressure_mbar)
 

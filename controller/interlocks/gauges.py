@@ -17,6 +17,7 @@ from controller.units import ATMOSPHERE_MBAR
 FOLLOWS: Final = 0.25  # share of the expected rise that a sound gauge shows at least; the free volume and the gas temperature are not exact
 STILL: Final = 0.02  # a gauge that has moved by less than this share (and STILL_MBAR) has not moved
 STILL_MBAR: Final = 1.0
+METER_ZERO_NM3_H: Final = 1.0  # below it FT-402 shows its zero
 PUMPED_PCT: Final = 80.0  # throttle opening from which a pump-down must be seen
 
 
@@ -90,7 +91,7 @@ def _followed(watch: Watch, limits: Limits, chamber_m3: float, inputs: Inputs, t
 def _fed_mbar(inputs: Inputs, chamber_m3: float) -> float:
     """Return what this scan's N2 adds to a shut chamber, mbar; 0 while it can leave or is not known."""
     flow = inputs.n2_flow_nm3_h.value
-    if flow is None or flow < 1.0 or inputs.n2_valve_open.value is not True:
+    if flow is None or flow < METER_ZERO_NM3_H or inputs.n2_valve_open.value is not True:
         return 0.0
     if inputs.vac_valve_closed.value is not True or inputs.exhaust_valve_closed.value is not True:
         return 0.0

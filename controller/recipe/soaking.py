@@ -33,22 +33,18 @@ def cure(phase: Cure, m: PhaseMemory, s: PhaseScan) -> Step:
     """
     m, wanted, waiting, late = _hot(phase, *_periodic(phase), m, s)
     above = passed(s.endpoint, s.estimate) if s.estimate.valid else ""
-    blind = not (s.estimate.valid and s.estimate.foreseen)
-    waits = blind and s.estimate.valid and m.blind_s < UNFORESEEN_S
+    seen = s.estimate.valid and s.estimate.foreseen
+    waits = s.estimate.valid and not seen and m.blind_s < UNFORESEEN_S
     m = m._replace(
         sure_s=m.sure_s + s.dt_s if sure(s.endpoint, s.estimate) else m.sure_s if waits else 0.0,
-        blind_s=m.blind_s + s.dt_s if blind else 0.0,
+        blind_s=0.0 if seen else m.blind_s + s.dt_s,
         passed_s=m.passed_s + s.dt_s if above else 0.0,
     )
     if m.counted_s >= phase.min_min * 60 and ripe(s.endpoint, s.estimate, m):
         return Step(m, wanted, done=True, why="endpoint")
     if m.blind_s >= FALLBACK_AFTER_S and m.counted_s >= phase.fallback_min * 60:
-        return Step(
-            m,
-            wanted,
-            done=True,
-            why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({s.estimate.why_invalid or 'no forecast'})",
-        )
+        missing = s.estimate.why_invalid or "no forecast"
+        return Step(m, wanted, done=True, why=f"time recipe: {phase.fallback_min:g} min in band, model not valid ({missing})")
     if m.passed_s >= PASSED_AFTER_S:
         return Step(m, wanted, waiting=above, passed=above)
     e = s.estimate
