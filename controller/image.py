@@ -348,7 +348,7 @@ class Process(NamedTuple):
 
     zones: tuple[ZonePv, ZonePv, ZonePv]
     temp_c: float | None  # mean of the zones that can be trusted
-    hottest_c: float | None  # hottest trusted temperature of zones and load
+    hottest_c: float | None  # hottest temperature of zones and load that must be reckoned with (see ``conditioning.reckoned``)
     load_min_c: float | None
     load_max_c: float | None
     pressure_mbar: float | None

@@ -77,3 +77,4 @@ class Memory(NamedTuple):
     proof_test: ProofTest = ProofTest()
     started: tuple[tuple[str, int], ...] = ()  # newest revision of each approved recipe that was started here
     retired: tuple[tuple[str, int], ...] = ()  # revisions that may not be started any more
+    most_c: float | None = None  # what no layer of the load has exceeded, as far as it was watched; None: nobody has looked yet

@@ -23,7 +23,7 @@ from controller.interlocks import bypass
 from controller.interlocks.atmosphere import Proof, accounted
 from controller.interlocks.atmosphere import lost as vacuum_lost
 from controller.interlocks.atmosphere import step as prove
-from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed
+from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed, reckoned
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
 from controller.interlocks.rule import Effect, Slopes, View
 from controller.interlocks.sensors import Believed, told
@@ -72,6 +72,11 @@ def scan(
     if reset and memory.proof.gauges.frozen:  # without a pressure nothing is fed or pumped that could show that the gauge follows (I4F)
         memory = memory._replace(proof=memory.proof._replace(gauges=NO_WATCH))
     process = condition(limits, inputs, memory.proof.gauges, memory.sensors)
+    hottest_c, most_c = reckoned(
+        limits, process, settings.equipment.max_c if memory.most_c is None else memory.most_c,
+        None if memory.estimator is None else memory.estimator.estimate.film_max_c, dt_s,
+    )  # fmt: skip
+    process = process._replace(hottest_c=hottest_c)
     sensors = believe(memory.sensors, limits, inputs, process, "I21V" in memory.interlocks.active)
     belief, estimate = _estimate(settings, memory, gauges_believed(limits, inputs, memory.proof.gauges), forecast)
     memory, ended = _in_effect_again(memory, inputs.at_s) if memory.interlocks.bypassed else (memory, ())
@@ -105,7 +110,7 @@ def scan(
         leaks = "I6" not in was.active and process.pressure_mbar is not None
         proof = vacuum_lost(proof)._replace(leak_ok=proof.leak_ok and not leaks)
     voted = told(memory.sensors, sensors) if sensors is not memory.sensors else ()
-    memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors)
+    memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors, most_c=most_c)
     memory, notes = obey(settings, memory, commands, verdict, inputs, process)
     told_of: tuple[Note, ...] = ()
     if changes or interlocks.cause != was.cause or timer_ended(memory.alarms, inputs.at_s):
@@ -189,6 +194,7 @@ def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
         _aired(settings, process, proof),
         (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar, proof.leak_ok,
+        proof.washed(WASHED_SHARE * settings.limits.proof_volumes),
     )  # fmt: skip
 
 
@@ -297,6 +303,7 @@ def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: 
     return wanted._replace(heat=False, atmosphere=Atmosphere.N2_FLOW, pressure_mbar=ATMOSPHERE_MBAR, n2_flow_nm3_h=flow_nm3_h)
 
 
+WASHED_SHARE: Final = 1.1  # of the volumes that I19 asks for: the PLC counts them too, and what it has not counted keeps the door locked
 PURGE_MBAR: Final = 950.0  # to which N2 fills a chamber whose vacuum was lost
 
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at in every scan.

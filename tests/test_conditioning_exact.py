@@ -1,9 +1,11 @@
 """From samples to PVs at the lines: what a vote keeps, which gauge counts, and the temperatures that must be reckoned with."""
 
+from math import exp, nan
+
 import pytest
 
 from controller.image import ZonePv
-from controller.interlocks.conditioning import condition
+from controller.interlocks.conditioning import condition, reckoned
 from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
 from controller.interlocks.sensors import ALL, VotedOut
@@ -108,7 +110,7 @@ def test_a_broken_load_thermocouple_is_missing_and_lost_where_the_site_requires_
     seen = condition(LIMITS, image(load_core_c=BAD, load_edge_c=30.0))
     assert (seen.load_missing, seen.load_lost, seen.load_min_c, seen.load_max_c, seen.hottest_c) == (True, True, 23.0, 30.0, None)
     seen = condition(Limits(load_required=("outer", "edge")), image(load_core_c=BAD, load_edge_c=30.0))
-    assert (seen.load_missing, seen.load_lost, seen.hottest_c) == (True, False, 33.5)
+    assert (seen.load_missing, seen.load_lost, seen.hottest_c) == (True, False, pytest.approx(34.2))
     assert not condition(LIMITS, image()).load_missing
 
 
@@ -151,3 +153,40 @@ def test_who_is_voted_out_has_no_vote_and_the_limit_thermocouple_stays():
     seen = condition(LIMITS, image(z1_tc_a_c=200.0, z1_tc_b_c=204.0, z1_tc_c_c=206.0, z1_limit_c=205.0), believed=out)
     assert seen.zones[0] == ZonePv(205.0, 2, 205.0)
     assert seen.zones[1] == ZonePv(23.0, 3, 23.0)
+
+
+SEEN = condition(LIMITS, image(load_outer_c=50.0, load_edge_c=50.0, load_core_c=50.0))  # walls 23 degC: 63.5 reckoned
+
+
+@pytest.mark.parametrize(("most_c", "film_c", "hottest_c"), [
+    (63.5, None, 63.5),
+    (200.0, None, 63.5),  # what it was at most says nothing of itself
+    (200.0, 60.5, 63.5), (200.0, 60.6, 63.6),  # the model's hottest film and its error add only
+    (90.0, 200.0, pytest.approx(23.0 + 67.0 * exp(-1.0 / 6.0))),  # a model gone wild does not outlast what the load can be
+    (20.0, 200.0, 63.5),
+    (200.0, nan, 63.5),
+])  # fmt: skip
+def test_the_model_adds_layers_that_no_thermocouple_touches(most_c, film_c, hottest_c):
+    assert reckoned(LIMITS, SEEN, most_c, film_c, 3600.0)[0] == hottest_c
+
+
+def test_what_no_layer_has_exceeded_follows_the_walls_and_never_lies_below_what_is_seen():
+    assert reckoned(LIMITS, SEEN, 203.0, 50.0, 6 * 3600.0)[1] == pytest.approx(23.0 + 180.0 / exp(1.0))
+    assert reckoned(LIMITS, SEEN, 23.0, 50.0, 1.0)[1] == 63.5
+    assert reckoned(LIMITS, SEEN, 203.0, None, 1.0)[1] == 63.5  # no batch has heated it
+
+
+def test_a_load_whose_thermocouple_is_lost_is_as_hot_as_it_can_be_and_not_for_ever():
+    lost = condition(LIMITS, image(load_core_c=BAD, load_edge_c=40.0))
+    assert lost.hottest_c is None
+    after = reckoned(LIMITS, lost, 203.0, None, 6 * 3600.0)
+    assert after == (pytest.approx(23.0 + 180.0 / exp(1.0)), after[0])
+    assert reckoned(LIMITS, lost, 203.0, None, 24 * 3600.0) == (40.0, 40.0)  # another one shows more
+    warm = condition(LIMITS, image(load_core_c=BAD, load_edge_c=BAD, load_outer_c=BAD, **{f"z2_tc_{at}_c": 90.0 for at in "abc"}))
+    assert reckoned(LIMITS, warm, 30.0, None, 1.0) == (90.0, 90.0)
+
+
+@pytest.mark.parametrize("zones", [(1, 2, 3), (2,)])
+def test_without_the_walls_nobody_knows_what_a_load_cools_against(zones):
+    blind = {f"z{zone}_tc_{at}_c": BAD for at in "abc" for zone in zones}
+    assert reckoned(LIMITS, condition(LIMITS, image(load_core_c=BAD, **blind)), 203.0, None, 3600.0) == (None, 203.0)

@@ -414,9 +414,9 @@ def test_what_stood_before_the_wire_was_lost_stays():
 
 
 def test_a_cooling_roll_is_hotter_inside_than_its_thermocouples_show():
-    """Half of the distance between load and walls is reckoned with; a roll that is being heated has its hottest layer outside."""
+    """A share of the distance between load and walls is reckoned with; a roll that is being heated has its hottest layer outside."""
     cooling = image(load_outer_c=58.0, load_core_c=58.0, **zone1(38.0, 38.0, 38.0))
-    assert condition(LIMITS, cooling).hottest_c == pytest.approx(58.0 + 0.5 * (58.0 - 23.0))
+    assert condition(LIMITS, cooling).hottest_c == pytest.approx(58.0 + LIMITS.inner_share * (58.0 - 23.0))
     heating = image(load_outer_c=58.0, **HOT)
     assert condition(LIMITS, heating).hottest_c == 200.0
 

@@ -401,7 +401,8 @@ def test_a_checkpoint_without_the_new_fields_still_loads():
 @pytest.mark.parametrize(("changed", "mode"), [({**HOT, **COLD_VACUUM}, Mode.COOL), ({}, Mode.OFF)])
 def test_a_batch_that_is_complete_with_a_hot_load_keeps_the_plc_on_its_gas(changed, mode):
     """In OFF the PLC does nothing that is asked for; a recipe may come to its end hot, by EDIT or a COOL that timed out."""
-    memory, _, record = one(running(END, UnitState.COMPLETE, was_heated=True), **changed)
+    memory = running(END, UnitState.COMPLETE, was_heated=True)
+    memory, _, record = one(memory._replace(proof=memory.proof._replace(boot_id=7, cycles_since_heat=2)), **changed)
     _, _, record = one(memory, at_s=101.0, **changed)
     assert record.outputs.mode is mode
     assert record.outputs.n2_valve is (mode is Mode.COOL)

@@ -208,7 +208,10 @@ def test_reset_of_a_hot_unit_resets_its_trips_and_keeps_the_inerting():
     assert memory.outputs.n2_valve
     assert memory.outputs.exhaust_fan
     cold, _ = after(memory, seconds=3)
-    idle, _ = after(cold, command(Verb.RESET, 4))
+    unwashed, notes = after(cold, command(Verb.RESET, 4))
+    assert unwashed.unit.state is UnitState.ABORTED  # the PLC would not open the door either (I19)
+    washed, _ = after(unwashed, seconds=600, n2_flow_nm3_h=60.0, exhaust_valve_open=True)
+    idle, _ = after(washed, command(Verb.RESET, 5))
     assert idle.unit.state is UnitState.IDLE
 
 

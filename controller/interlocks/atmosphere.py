@@ -9,6 +9,7 @@ from controller.units import ATMOSPHERE_MBAR, ZERO_C_K
 
 OPEN_S: Final = 0.5
 FED_SHARE: Final = 0.75  # of the N2 that a rise needs, which FT-402 must have shown: free volume and gas temperature are not exact
+N2_CYCLES_BEFORE_AIR: Final = 2
 FED_BAND_MBAR: Final = 50.0  # a rise up to this needs none: gas that warms, film that gives off
 
 
@@ -36,6 +37,10 @@ class Proof(NamedTuple):
     def proven(self) -> bool:
         """Return whether heat may be permitted as far as the atmosphere goes."""
         return self.vacuum_proven or self.inert_proven
+
+    def washed(self, volumes: float) -> bool:
+        """Return whether N2 has carried the vapour out since the last heat: in cycles, or in so many chamber volumes (I19)."""
+        return self.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or self.volumes_since_heat >= volumes
 
 
 def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool, throttle_pct: float) -> Proof:

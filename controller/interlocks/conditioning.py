@@ -1,5 +1,7 @@
 """Voting and choice of sensors: from samples to PVs that a step may calculate with (I21, I9, gauge choice)."""
 
+from math import exp
+
 from controller.image import Inputs, Process, ZonePv
 from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
@@ -56,6 +58,35 @@ def condition(limits: Limits, inputs: Inputs, watch: Watch = NO_WATCH, believed:
         load_missing=missing,
         pirani_alone=pressure is not None and (watch.frozen or inputs.pressure_cap_mbar.value is None),
     )
+
+
+def reckoned(limits: Limits, process: Process, most_c: float, film_c: float | None, dt_s: float) -> tuple[float | None, float]:
+    """Return the hottest temperature of zones and load that must be reckoned with, degC, and what no layer has exceeded by now, degC.
+
+    A roll that was heated from outside and cools from there hides its hottest layers between its thermocouples: there the model adds what
+    it knows. A load whose thermocouple is lost is reckoned to follow the walls slowly, from the hottest there has been: for a while nobody
+    knows it, and not for ever.
+
+    Args:
+        limits: the site's.
+        process: what the sensors say.
+        most_c: what no layer had exceeded before this scan, degC.
+        film_c: the model's hottest film, degC; None without a batch.
+        dt_s: time since the last scan, s.
+    """
+    walls_c, seen_c = process.zone_max_c, process.hottest_c
+    if walls_c is None or min(process.zones_valid) == 0:  # nobody knows what it cools against
+        return seen_c, most_c
+    follows_c = walls_c + (most_c - walls_c) * exp(-dt_s / (3600.0 * limits.load_follow_h))
+    if seen_c is None:
+        most_c = max(walls_c, follows_c, walls_c if process.load_max_c is None else process.load_max_c)
+        return most_c, most_c
+    if film_c is None:  # no batch has heated it since it was last seen cold
+        return seen_c, seen_c
+    most_c = max(seen_c, follows_c)
+    if film_c + limits.inner_c > seen_c:
+        return min(film_c + limits.inner_c, most_c), most_c
+    return seen_c, most_c
 
 
 def gauges_believed(limits: Limits, inputs: Inputs, watch: Watch) -> Inputs:

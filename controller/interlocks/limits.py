@@ -90,7 +90,14 @@ class Limits(Strict):
     blister_warn: Annotated[
         float, Field(ge=0.5, le=2, description="solvent's vapour pressure at the foil over the chamber's, warning (I18B)")
     ] = 1.0
-    inner_share: Annotated[float, Field(ge=0, le=2, description="of load minus walls, by which inner layers may be hotter (I19)")] = 0.5
+    inner_share: Annotated[float, Field(ge=0, le=2, description="of load minus walls, by which inner layers may be hotter (I19)")] = 0.6
+    inner_c: Annotated[
+        float, Field(ge=0, le=50, description="by which a layer may be hotter than the model's hottest film, degC (I19)")
+    ] = 3.0
+    load_follow_h: Annotated[
+        float,
+        Field(ge=0.1, le=100, description="time constant of a load that nobody can read as it is reckoned to follow the walls, h (I19)"),
+    ] = 6.0  # [assume] a production roll of the simulated oven that cools in a vacuum follows with 3.5 h
     ambient_band_mbar: Annotated[float, Field(ge=1, le=100, description="above ambient by more: no air, no door (I19)")] = 20.0
     under_ambient_mbar: Annotated[
         float, Field(ge=1, le=200, description="below 1013 mbar by more: no door (I19D); wider than above, for weather and height")

@@ -246,9 +246,9 @@ def _unsafe_for_air(v: View) -> bool | None:
     pressure, hottest = v.process.pressure_mbar, v.process.hottest_c
     if pressure is None or hottest is None:
         return None
-    washed = v.proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or v.proof.volumes_since_heat >= v.limits.proof_volumes
     hot = _over(v, "I19", hottest, v.equipment.open_c, 2.0)
-    return hot or (v.phase.solvent and not washed) or pressure > ATMOSPHERE_MBAR + v.limits.ambient_band_mbar
+    vapour = v.phase.solvent and not v.proof.washed(v.limits.proof_volumes)
+    return hot or vapour or pressure > ATMOSPHERE_MBAR + v.limits.ambient_band_mbar
 
 
 def _held_by_vacuum(v: View) -> bool | None:
@@ -283,7 +283,6 @@ W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
     Effect.ABORT,
 )
 AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
-N2_CYCLES_BEFORE_AIR: Final = 2
 FLOWS: Final = 0.2  # of the N2 controller's full scale: what flows at least when N2 is let in
 PLC_STOPPED: Final = frozenset({PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED})
 

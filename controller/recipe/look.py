@@ -62,6 +62,7 @@ class PhaseScan(NamedTuple):
     aired: str = ""  # why the last rise was air as far as the proof of the atmosphere knows (I5), "" when it was N2
     n2_gone: bool = False  # the header has no pressure: nothing can be filled
     leak_ok: bool = True  # the leak test still counts
+    washed: bool = True  # N2 has carried the vapour out since the last heat (I19)
 
 
 class Step(NamedTuple):

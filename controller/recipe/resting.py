@@ -37,19 +37,21 @@ def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
 
 
 def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
-    """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold, then everything off.
+    """Return the set points of a unit that is stopping, has ended or was aborted: no heat, inert until cold and washed, then all off.
 
+    What has been heated, be it for a minute, is washed with N2 before it is left: neither we nor the PLC open a door on vapour (I19).
     A chamber whose capacitance gauge is lost keeps what it has. A N2 flow goes on while its way out is seen open. A vacuum is kept until
     the gauge is back, cold too: filling on the Pirani gauge alone would end unseen and shut above 100 mbar. Without N2 it is kept too:
     what the film still gives off leaves, and no valve opens to an empty header.
     """
     hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
     low, full = SAFE_MBAR
-    cold = not memory.was_heated or (hottest is not None and hottest < COLD_C)
+    rests = _rests(memory) and hottest is not None and hottest < COLD_C + COLD_BAND_C  # it stays so, also with its door open
+    cold = not memory.was_heated or rests or (scan.washed and hottest is not None and hottest < COLD_C)
     if pressure is None:
         flows = memory.setpoints.atmosphere is Atmosphere.N2_FLOW and scan.inputs.exhaust_valve_open.value is True
-        if memory.setpoints.atmosphere is Atmosphere.OFF and hottest is not None and hottest < COLD_C + COLD_BAND_C:
-            return NOTHING  # at rest it stays so
+        if rests:
+            return NOTHING
         if not flows:
             return gas_only(Atmosphere.HOLD_CLOSED)
     elif scan.process.pirani_alone or (scan.n2_gone and memory.setpoints.atmosphere is Atmosphere.VACUUM):
@@ -59,6 +61,12 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     if cold:
         return NOTHING
     return gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, COOL_FLOW_SHARE * scan.max_n2_flow_nm3_h)
+
+
+def _rests(memory: UnitMemory) -> bool:
+    """Return whether the unit has come to rest; END has everything off before it has looked at anything."""
+    at = memory.setpoints
+    return at.atmosphere is Atmosphere.OFF and (memory.state is not UnitState.COMPLETE or at.door_release)
 
 
 def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
@@ -83,5 +91,7 @@ def _safe_waiting(memory: UnitMemory, scan: PhaseScan) -> str:
     if memory.setpoints.atmosphere is Atmosphere.VACUUM:
         return f"{'N2' if scan.n2_gone else 'the capacitance gauge'}: vacuum is kept until it is back"
     if memory.state in (UnitState.STOPPING, UnitState.ABORTING):
+        if hottest is not None and hottest < COLD_C and not scan.washed:
+            return "washing the vapour out with N2 (I19)"
         return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
     return "RESET"

@@ -35,13 +35,13 @@ from controller.control.actuation import Actuation
 from controller.control.gas import GasMemory
 from controller.control.outputs import ControlMemory
 from controller.image import OFF, Atmosphere, Outputs, Setpoints
-from controller.interlocks.atmosphere import Proof
+from controller.interlocks.atmosphere import N2_CYCLES_BEFORE_AIR, Proof
 from controller.interlocks.evaluate import BY_ID, InterlockMemory
 from controller.interlocks.gauges import PUMPED_PCT, Watch
 from controller.interlocks.limits import Limits
 from controller.interlocks.rule import BLOCKS_START, Effect, Reset
 from controller.interlocks.sensors import Believed
-from controller.interlocks.table import N2_CYCLES_BEFORE_AIR, RULES
+from controller.interlocks.table import RULES
 from controller.memory import Memory
 from controller.prooftest import ProofTest
 from controller.recipe import standing
@@ -118,7 +118,7 @@ def canonical(memory: Memory, limits: Limits, *, steps: bool = False) -> Memory:
         actuation=Actuation(), outputs=outputs,
         reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
-        proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID,
+        proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID, most_c=None,
     )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ def _proof(proof: Proof, limits: Limits, boot_id: int, out: Outputs) -> Proof:
     if proof.boot_id != boot_id:
         return Proof(leak_ok=proof.leak_ok, gauges=_gauges(proof.gauges, limits, out), drawn=proof.drawn)
     cycled, purged = proof.cycles >= limits.proof_cycles, proof.volumes >= limits.proof_volumes
-    washed = proof.cycles_since_heat >= N2_CYCLES_BEFORE_AIR or proof.volumes_since_heat >= limits.proof_volumes
+    washed = proof.washed(limits.proof_volumes)
     return Proof(
         cycles=min(proof.cycles, limits.proof_cycles), evacuated=proof.evacuated and not (cycled and washed),
         volumes=limits.proof_volumes if purged and not cycled else 0.0,
