@@ -1,8 +1,10 @@
 """The equipment's envelope: what this oven can do and must never be asked to exceed. Every default is a site's to replace."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
+
+OPEN_DEADBAND_C: Final = 2.0  # below ``open_c`` by so much a load that was hot may be opened
 
 
 class Strict(BaseModel):

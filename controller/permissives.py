@@ -148,6 +148,9 @@ def _open(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocke
     elif not unit.setpoints.door_release:
         text = f"the door is released in IDLE, in COMPLETE once the gas is off, and by VENT; the unit is {unit.state.name}"
         yield Blocker("", text, action=f"possible now: {', '.join(allowed(unit.state))}")
+    elif memory.outputs.door_release and inputs.door_locked.value is True:
+        action = "the PLC releases it cold, washed since the heat and near ambient pressure, each by its own measure (PLC contract)"
+        yield Blocker("", "released here, and the PLC keeps the door locked", action=action)
 
 
 _NAMED: Final = re.compile(r"\(((?:[IC]\d+[A-Z]*(?:, )?)+)\)")

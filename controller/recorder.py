@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from controller.errors import JournalError
 from controller.estimator.belief import unpack
-from controller.image import Estimate, Forecast
+from controller.image import Atmosphere, Estimate, Forecast
 from controller.interlocks.rule import Effect
 from controller.journal import samples
 from controller.journal.entry import Entry, Stored, entry
@@ -28,9 +28,10 @@ MARKS: Final = (0.25, 0.5, 0.75)  # of the batch as forecast; when it gets there
 class Recorder:
     """Decides what of a record is journaled.
 
-    Every note and every result of a pressure-rise test at once, a sample each second or as the phase says, a checkpoint with every move
-    and each ``checkpoint_s``, one more sample at a first-out, the rows that stand and what the unit waits for when they change, and of the
-    forecasts the first of a batch, one each ``FORECAST_S`` and those at which the batch passes ``MARKS``.
+    Every note and every result of a pressure-rise test at once, a sample each second or as the phase says, a checkpoint with every move,
+    with every other gas that is asked for (a restart must know whether N2 was let into a drawn vacuum) and each ``checkpoint_s``, one more
+    sample at a first-out, the rows that stand and what the unit waits for when they change, and of the forecasts the first of a batch, one
+    each ``FORECAST_S`` and those at which the batch passes ``MARKS``.
     """
 
     def __init__(self, checkpoint_s: float) -> None:
@@ -38,6 +39,7 @@ class Recorder:
         self._checkpoint_s = checkpoint_s
         self._sample_due_s = self._checkpoint_due_s = float("-inf")
         self._every_s = SAMPLE_S
+        self._gas: Atmosphere | None = None  # that the last scan asked for
         self._standing: tuple[str, ...] | None = None  # rows that were active in the last scan
         self._waits = ""  # what the unit waits for, as last written
         self._waits_s = float("-inf")  # when that was
@@ -59,7 +61,8 @@ class Recorder:
         if record.verdict.active is not self._standing or (waits != self._waits and self._is_news(waits, at_s)):
             self._standing, self._waits, self._waits_s = record.verdict.active, waits, at_s
             made.append(entry("standing", at_s, {"rows": self._standing, "first_out": record.verdict.first_out, "waits": waits}))
-        if moved or at_s >= self._checkpoint_due_s:
+        gas, self._gas = self._gas, record.setpoints.atmosphere
+        if moved or gas is not self._gas or at_s >= self._checkpoint_due_s:
             self._checkpoint_due_s = at_s + self._checkpoint_s
             made.append(checkpoint_entry(memory, at_s))
         if moved and (every_s := _interval_s(memory.unit)) != self._every_s:

@@ -129,9 +129,9 @@ def scan(
     unit, waiting, from_recipe = run.step(unit, _look(settings, unit, verdict, inputs, process, estimate, proof), proof.proven, suspended)
     if unit.state is _HELD and not verdict.heat and unit.setpoints.heat:  # heat comes back with RESTART, not by itself
         unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
-    if unit.state is UnitState.HELD and verdict.purge and unit.setpoints.atmosphere is Atmosphere.VACUUM:  # filled with N2 until RESTART
+    if unit.state is _HELD and verdict.purge and unit.setpoints.atmosphere is _VACUUM and not _no_n2(settings, inputs):  # until RESTART
         unit = unit._replace(setpoints=unit.setpoints._replace(atmosphere=Atmosphere.HOLD_CLOSED))
-    wanted = _override(unit.setpoints, verdict, settings, process)
+    wanted = _override(unit.setpoints, verdict, settings, inputs, process)
 
     memory = _arm(memory, wanted, verdict)
     control, raw = loops.step(memory.control, settings.tunings, settings.equipment, wanted, verdict.heat and memory.reset_s <= 0.0,
@@ -192,10 +192,14 @@ def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs
         inputs, process, estimate, None if batch is None else batch.recipe.endpoint, inputs.dt_s, unit.temp_sp_c, "I18" in verdict.active,
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
-        _aired(settings, process, proof),
-        (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar, proof.leak_ok,
+        _aired(settings, process, proof), _no_n2(settings, inputs), proof.leak_ok,
         proof.washed(WASHED_SHARE * settings.limits.proof_volumes),
     )  # fmt: skip
+
+
+def _no_n2(settings: Settings, inputs: Inputs) -> bool:
+    """Return whether the header is seen to have no pressure: nothing can be filled."""
+    return (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar
 
 
 def _aired(settings: Settings, process: Process, proof: Proof) -> str:
@@ -227,9 +231,10 @@ def power_return(
         notes = (*notes, Note("decision", {"what": "delayed start cancelled", "why": why}))
     if memory.control.tune is not None:
         notes = (*notes, Note("decision", autotune.told(autotune.Ended(memory.control.tune, "the core restarted"))))
-    # A drawn vacuum is kept with the checkpoint, as the leak test is: without blocks the PLC goes on with the gas side it was asked for,
-    # and a N2 valve that is open at the first scan ends it. A filling younger than the checkpoint counts as air, which is safe.
-    kept = Proof(leak_ok=memory.proof.leak_ok, drawn=memory.proof.drawn)
+    # A drawn vacuum is kept with the checkpoint, as the leak test is: without blocks the PLC goes on with the gas side it was asked for.
+    # N2 that was asked for then (there is a checkpoint with every other gas), or whose valve is open at the first scan, ends it.
+    drawn = memory.proof.drawn and memory.unit.setpoints.atmosphere not in _WITH_N2
+    kept = Proof(leak_ok=memory.proof.leak_ok, drawn=drawn)
     belief = memory.estimator
     if belief is not None and inputs.at_s > belief.at_s and inputs.plc_alive.value is not None:
         belief = estimator.advance(settings.estimator, belief, inputs.at_s - belief.at_s, inputs)
@@ -290,9 +295,12 @@ def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, 
     return unit, ()
 
 
-def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: Process) -> Setpoints:
-    """Return the set points with what an interlock's own action needs (I6, I7): N2 into the chamber, then through it until O2 is low."""
-    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF:
+def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, inputs: Inputs, process: Process) -> Setpoints:
+    """Return the set points with what an interlock's own action needs (I6, I7): N2 into the chamber, then through it until O2 is low.
+
+    Without N2 a vacuum keeps its pump: it takes air and vapour away, and shut in they would stay.
+    """
+    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF or (wanted.atmosphere is _VACUUM and _no_n2(settings, inputs)):
         return wanted
     if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > PURGE_MBAR:  # an ending unit fills further, and then flows
         return wanted
@@ -308,6 +316,7 @@ PURGE_MBAR: Final = 950.0  # to which N2 fills a chamber whose vacuum was lost
 
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at in every scan.
 _IDLE, _HELD, _VACUUM = UnitState.IDLE, UnitState.HELD, Atmosphere.VACUUM
+_WITH_N2: Final = (Atmosphere.BACKFILL, Atmosphere.N2_FLOW)
 _AIR: Final = (Atmosphere.OFF, Atmosphere.VENT)
 _LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD})
 _MODES: Final = {

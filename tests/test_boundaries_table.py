@@ -359,6 +359,7 @@ AGREED = {
     "I11P": (START, Reset.AUTO, 5, True, False, False),
     "I11": (S | HEAT | START, Reset.AUTO, 5, True, False, False),
     "I11R": (W, Reset.AUTO, 5, False, False, False),
+    "I11M": (W, Reset.AUTO, 5, False, False, False),
     "I11T": (A | HEAT, Reset.OPERATOR, 60, False, False, False),
     "I11F": (S | HEAT, Reset.AUTO, 30, True, False, False),
     "I11S": (H | HEAT, Reset.OPERATOR, 300, True, False, False),

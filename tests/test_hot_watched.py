@@ -207,6 +207,8 @@ RESTS = gas_only(Atmosphere.BACKFILL, 1008.0, 6.0)
     (CLOSED, FULL | {"o2_pct": 2.0}, FILLING),  # low enough: kept full
     (CLOSED, BLIND, FLOWING),  # gas.step lets none in unless the exhaust is seen open
     (gas_only(Atmosphere.VACUUM, 60.0), FULL, FLOWING),
+    (gas_only(Atmosphere.VACUUM, 60.0), FULL | {"n2_header_bar": 0.9}, gas_only(Atmosphere.VACUUM, 60.0)),  # nothing could come in
+    (CLOSED, FULL | {"n2_header_bar": 0.9}, FLOWING),
     (gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, 30.0), FULL | {"pressure_cap_mbar": 500.0}, FLOWING),
     (gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, 30.0), FULL | {"o2_pct": 0.0}, FLOWING),
     (gas_only(Atmosphere.BACKFILL, 500.0, 6.0), FULL | {"pressure_cap_mbar": 400.0}, FILLING),
@@ -215,9 +217,9 @@ RESTS = gas_only(Atmosphere.BACKFILL, 1008.0, 6.0)
 ])  # fmt: skip
 def test_a_purge_fills_the_chamber_and_then_flows_until_the_o2_is_low(wanted, changed, purged):
     settings = Settings()
-    process = condition(settings.limits, image(**changed))
-    assert _override(wanted, PURGE, settings, process) == purged
-    assert _override(wanted, CALM, settings, process) == wanted
+    inputs = image(**changed)
+    assert _override(wanted, PURGE, settings, inputs, condition(settings.limits, inputs)) == purged
+    assert _override(wanted, CALM, settings, inputs, condition(settings.limits, inputs)) == wanted
 
 
 def test_air_that_a_leak_let_into_a_hot_vacuum_is_washed_out_again():

@@ -103,6 +103,7 @@ CASES = [
     ("I11P", {"n2_reserve_nm3": 9.9}, {"n2_reserve_nm3": 10.0}, {}),
     ("I11", {"n2_header_bar": 2.9}, {"n2_header_bar": 3.0}, {}),
     ("I10", {}, {}, {"proof": PROVEN._replace(cycles=1, volumes=3.9), "below": {"proof": PROVEN._replace(cycles=1, volumes=4.0)}}),
+    ("I11M", {"n2_flow_nm3_h": BAD}, {}, {}),
     ("I11R", {"n2_reserve_nm3": 19.9}, {"n2_reserve_nm3": 20.0}, {"phase": RUNNING}),
     ("I11T", {"n2_reserve_nm3": 9.9}, {"n2_reserve_nm3": 10.0}, {"phase": RUNNING}),
     ("I11T", {"n2_header_bar": 0.9}, {"n2_header_bar": 1.0}, {"phase": RUNNING}),
@@ -250,7 +251,7 @@ def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, b
     if rule.startswith(("I22", "I23")):
         gone = zone1(195.0, 195.0, 195.0, 195.0)
     if rule == "I19D":
-        gone = dict(below)
+        gone = {"pressure_cap_mbar": 977.0}
     if rule == "I6":  # filled with N2: a vacuum that has come back may be lost again
         gone = {"pressure_cap_mbar": 950.0}
     gone |= {"I11R": {"n2_reserve_nm3": 500.0}, "I17L": {"exhaust_flow_m3_h": 600.0}, "I23L": at_c(195.0)}.get(rule, {})

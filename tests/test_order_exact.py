@@ -16,7 +16,7 @@ COOL, VENT, END, RISE, WAIT, HOT_WAIT = (phase("COOL"), phase("VENT"), phase("EN
 ASK, TESTED_SOAK, EVACUATE = phase("OPERATOR"), phase("SOAK", **TESTED), phase("EVACUATE")
 I5 = "heat in vacuum needs a LEAK_TEST and a CYCLE_PURGE of >= 2 cycles before it (I5)"
 I5_N2 = "heat in N2 needs a CYCLE_PURGE or PURGE_FLOW before it (I5)"
-I19 = "air may only be let in after COOL (I19)"
+I19 = "air may only be let in after a COOL with target_c <= 58 degC whose on_timeout is not CONTINUE (I19)"
 UNCOOLED = "COOL stands after the last phase with heat"
 SHUT = "VACUUM or N2_FLOW: a hot load is not shut in"
 NO_LEAK, NO_ASK = "needs a LEAK_TEST before it", "needs an OPERATOR before it"
@@ -35,7 +35,7 @@ def at(label, one):
 
 
 def wrong(*phases):
-    found = check_order(RECIPE.model_copy(update={"phase": phases}), PROVING)
+    found = check_order(RECIPE.model_copy(update={"phase": phases}), PROVING, 58.0)
     return [(problem.key, problem.value, problem.allowed) for problem in found]
 
 

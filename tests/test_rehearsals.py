@@ -106,6 +106,7 @@ CASES = [
     Case("I11W", "nitrogen", shows(n2_header_bar=3.9), shows(n2_header_bar=4.1)),
     Case("I11P", "idle", shows(n2_reserve_nm3=9.5), shows(n2_reserve_nm3=10.5)),
     Case("I11", "nitrogen", shows(n2_header_bar=2.9), shows(n2_header_bar=3.1)),
+    Case("I11M", "vacuum", shows(n2_flow_nm3_h=nan)),
     Case("I11R", "nitrogen", shows(n2_reserve_nm3=19.5), shows(n2_reserve_nm3=20.5)),
     Case("I11T", "nitrogen", shows(n2_reserve_nm3=9.5), shows(n2_reserve_nm3=10.5)),
     Case("I11F", "nitrogen", shows(n2_flow_nm3_h=14.0), shows(n2_flow_nm3_h=16.0)),

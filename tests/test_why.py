@@ -1,5 +1,6 @@
 """Why can't I start, heat, open, asked of a journal that a running core writes; and what stood around a first-out."""
 
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from controller.recipe.states import UnitState, Verb
 from controller.why import inputs_of
 from sim import bench
 from sim.faults import inject
+from tests.causes import shows
 from tests.journaled_oven import journaled, steps
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +115,15 @@ def test_a_cold_load_that_waits_for_n2_is_told_so_and_not_to_cool(oven):
     assert str(one.value).startswith("hottest 23.")
     assert "degC, 0 N2 cycles and 0.0 volumes since heat, 10" in str(one.value)
     assert "washed with N2" in one.action
+
+
+def test_a_door_that_only_the_plc_keeps_locked_is_told_so(oven):
+    """The soft PLC wants two load thermocouples, and 993 mbar where the core takes what weather and height make of 1013."""
+    steps(oven, 3)
+    assert not asked(oven, Question.OPEN)[0].found
+    shows(load_edge_c=nan, load_core_c=nan).begin(oven)
+    steps(oven, 3)
+    assert "the PLC keeps the door locked" in str(asked(oven, Question.OPEN)[0].found[0])
 
 
 def test_a_start_while_a_batch_runs_names_what_is_possible(oven):

@@ -88,6 +88,8 @@ _TABLE: Final[tuple[Rationale, ...]] = (
               10),
     Rationale("I11T", _H, "reserve below one emergency purge while hot", "batch aborted while there is N2 left for it",
               "bring N2 before anything else; keep the chamber shut", 10, confirm=True),
+    Rationale("I11M", _M, "flow meter without supply, its cable or card broken", "no purge counts: a batch that is held cannot go on hot",
+              "look at FT-402; a running batch goes on, a restart waits for it", 60, 60.0),
     Rationale("I11F", _H, "flow controller stuck, filter clogged, hand valve shut, flow meter wrong",
               "sequence waits without heat; vapour gathers and air is not kept out", "restore the flow; open the N2 bypass by hand", 5),
     Rationale("I11S", _H, "as I11F, not dealt with in time", "batch held, heat off; vapour gathers and air is not kept out",

@@ -15,6 +15,7 @@ _SUPERSEDED: Final[dict[str, tuple[str, ...]]] = {  # the same quantity, one ste
     "I9": ("I9T",),
     "I11W": ("I11", "I11T"),
     "I11": ("I11T",),
+    "I11M": ("I11S",),
     "I11F": ("I11S",),
     "I15": ("I15T",),
     "I16": ("I16T",),

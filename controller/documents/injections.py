@@ -51,6 +51,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I11W": Injection("N2", "throttle the header below the warning limit"),
     "I11P": Injection("idle", f"lower the reserve signal below one emergency purge {_SIM}"),
     "I11": Injection("N2", "shut the header valve"),
+    "I11M": Injection("N2", "unplug the N2 meter FT-402"),
     "I11R": Injection("N2", f"lower the reserve signal to the warning limit {_SIM}"),
     "I11T": Injection("N2", f"lower the reserve signal below one emergency purge {_SIM}"),
     "I11F": Injection("N2", "shut the hand valve behind the flow controller; the header's pressure stays"),

@@ -106,11 +106,18 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         low_s >= limits.proof_s and cycles >= limits.proof_cycles and proof.leak_ok,
         o2_ok and purged,
         proof.gauges,
-        inputs.n2_valve_open.value is not True and (proof.drawn or pressure <= limits.proof_mbar),
+        not _n2_comes(inputs) and (proof.drawn or pressure <= limits.proof_mbar),
         proof.low_mbar,
         proof.fed_nm3,
         _shut(proof, inputs, pressure),
     )
+
+
+def _n2_comes(inputs: Inputs) -> bool:
+    """Return whether N2 is let in: its valve says so, or does not say "closed" while the meter shows a flow."""
+    if inputs.n2_valve_open.value is True:
+        return True
+    return inputs.n2_valve_closed.value is not True and (inputs.n2_flow_nm3_h.value or 0.0) >= watching.METER_ZERO_NM3_H
 
 
 def _shut(proof: Proof, inputs: Inputs, pressure_mbar: float) -> float | None:

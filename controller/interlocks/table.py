@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from controller.block import HeatBlock, PlcState
+from controller.equipment import OPEN_DEADBAND_C
 from controller.interlocks.atmosphere import FED_BAND_MBAR
 from controller.interlocks.gauges import contradict
 from controller.interlocks.rule import Effect, Reset, Rule, View
@@ -246,14 +247,14 @@ def _unsafe_for_air(v: View) -> bool | None:
     pressure, hottest = v.process.pressure_mbar, v.process.hottest_c
     if pressure is None or hottest is None:
         return None
-    hot = _over(v, "I19", hottest, v.equipment.open_c, 2.0)
+    hot = _over(v, "I19", hottest, v.equipment.open_c, OPEN_DEADBAND_C)
     vapour = v.phase.solvent and not v.proof.washed(v.limits.proof_volumes)
-    return hot or vapour or pressure > ATMOSPHERE_MBAR + v.limits.ambient_band_mbar
+    return hot or vapour or _over(v, "I19", pressure, ATMOSPHERE_MBAR + v.limits.ambient_band_mbar, AMBIENT_DEADBAND_MBAR)
 
 
 def _held_by_vacuum(v: View) -> bool | None:
     """Return whether the chamber is below ambient pressure; air may be let in then, and nothing else makes it end."""
-    return _below(v.process.pressure_mbar, ATMOSPHERE_MBAR - v.limits.under_ambient_mbar)
+    return _under(v, "I19D", v.process.pressure_mbar, ATMOSPHERE_MBAR - v.limits.under_ambient_mbar, AMBIENT_DEADBAND_MBAR)
 
 
 def _air_shown(v: View) -> str:
@@ -283,6 +284,7 @@ W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
     Effect.ABORT,
 )
 AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
+AMBIENT_DEADBAND_MBAR: Final = 3.0  # beside which a door's rows come and go
 FLOWS: Final = 0.2  # of the N2 controller's full scale: what flows at least when N2 is let in
 PLC_STOPPED: Final = frozenset({PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED})
 
@@ -358,6 +360,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I11F", "N2 flow far below its set point while hot", SUSPEND | P_HEAT, AUTO, 30, True, _n2_stays_away, _n2_shown),
     Rule("I11S", "N2 flow stays far below its set point while hot", HOLD | P_HEAT, OPERATOR, lambda x: x.n2_flow_hold_s, True,
          _n2_stays_away, _n2_shown),
+    Rule("I11M", "the N2 meter gives no reading: no purge and no cycle counts", W, AUTO, 5, False,
+         lambda v: v.inputs.n2_flow_nm3_h.value is None),
     Rule("I12", "vacuum not reached in time", HOLD, OPERATOR, 0, False, lambda v: v.phase.timeout == "I12", without_plc=True),
     Rule("I12T", "vacuum not reached, and nobody has dealt with it", ABORT, OPERATOR, lambda x: x.unattended_s, False,
          lambda v: v.phase.running and "I12" in v.active, without_plc=True),

@@ -24,7 +24,9 @@ DEVICES: Final[tuple[Device, ...]] = (
         365,
     ),
     Device("o2-analyser", "O2 analyser: zero and span gas, sample flow", ("I5", "I7", "I7W", "I8", "I8W", "I9", "I9T"), 90),
-    Device("n2-supply", "N2 header pressure, tank level, flow controller", ("I6N", "I10", "I11", "I11F", "I11P", "I11S", "I11W"), 365),
+    Device(
+        "n2-supply", "N2 header pressure, tank level, flow controller", ("I6N", "I10", "I11", "I11F", "I11M", "I11P", "I11S", "I11W"), 365
+    ),
     Device("leak-rate", "leak rate of the empty, cold and clean chamber", ("I13",), 90),
     Device("vacuum-pump", "run feedback of the vacuum pumps", ("I14", "I14S"), 365),
     Device("exhaust", "run feedback of exhaust, condenser and circulation", ("I15", "I15P", "I15T"), 365),

@@ -6,7 +6,7 @@ loading, NMP-insoluble content of the product between 1 and 99 %.
 
 from typing import Final
 
-from controller.equipment import Equipment
+from controller.equipment import OPEN_DEADBAND_C, Equipment
 from controller.errors import Problem
 from controller.recipe.check_phase import check_phase, inside, place_of
 from controller.recipe.model import LoadRecord, Recipe
@@ -24,7 +24,7 @@ FILM_KG_M3: Final = {"PAI": 1410.0, "PI": 1420.0}  # Engineering Plastics Handbo
 
 def check_recipe(recipe: Recipe, equipment: Equipment, proving: Proving = PROVING) -> list[Problem]:
     """Return what this oven cannot or must not run; empty when the recipe is fit. ``proving``: the interlocks' limits of the proof."""
-    problems = [*_check_header(recipe, equipment), *check_order(recipe, proving)]
+    problems = [*_check_header(recipe, equipment), *check_order(recipe, proving, equipment.open_c - OPEN_DEADBAND_C)]
     for index, phase in enumerate(recipe.phase):
         problems += check_phase(place_of(index, phase), phase, equipment, proving)
     return list({(problem.key, problem.allowed): problem for problem in problems}.values())  # each turn of a REPEAT says the same

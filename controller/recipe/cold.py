@@ -10,7 +10,11 @@ from controller.units import ATMOSPHERE_MBAR
 
 SETTLE_S: Final = 120.0  # after closing the valves, before the pressure rise is believed: gas cools and walls outgas
 LEAD_MIN: Final = 1.0  # by how much of its rate a limited evacuation may run ahead of the pressure, so that it never catches up in a jump
+WITNESS: Final = (0.3, 0.5)  # of its reading, and mbar, by which the other gauge may rise more: twice what a Pirani is off
+WITNESS_NOISE: Final = (0.05, 0.2)  # of its reading, and mbar: what two readings of a Pirani differ by
 CAPACITANCE, PIRANI = "pressure_cap_mbar", "pressure_pirani_mbar"
+_OTHER: Final = {CAPACITANCE: PIRANI, PIRANI: CAPACITANCE}
+_TAGS: Final = {CAPACITANCE: "PT-301", PIRANI: "PT-302"}
 
 
 def _gauge(s: PhaseScan) -> str:
@@ -21,6 +25,20 @@ def _gauge(s: PhaseScan) -> str:
 def _reading(gauge: str, s: PhaseScan) -> float | None:
     sample = s.inputs.pressure_cap_mbar if gauge == CAPACITANCE else s.inputs.pressure_pirani_mbar
     return sample.value
+
+
+def _lies(m: PhaseMemory, reading: float, witness: float | None) -> str:
+    """Return why a rise that was measured with one gauge is none, "" when it is one: the other shows more, or nobody backs one that stood.
+
+    A gauge that has stood to the last digit may be a coarse one at a tight oven: then the other need only show more than its noise.
+    """
+    if witness is None or m.witness_mbar is None:
+        return "" if m.moved else f"{_TAGS[m.gauge]} stood still to the last digit, and there is no other gauge"
+    more_mbar = (witness - m.witness_mbar) - (reading - m.mark)
+    share, band_mbar = WITNESS if m.moved else WITNESS_NOISE
+    if more_mbar <= share * witness + band_mbar:
+        return ""
+    return f"{_TAGS[_OTHER[m.gauge]]} rose by {witness - m.witness_mbar:.1f} mbar, {_TAGS[m.gauge]} by {reading - m.mark:.1f} mbar"
 
 
 def leak_test_phase(phase: LeakTest, m: PhaseMemory, s: PhaseScan) -> Step:
@@ -38,14 +56,18 @@ def leak_test_phase(phase: LeakTest, m: PhaseMemory, s: PhaseScan) -> Step:
         if m.stage_s < SETTLE_S:
             return Step(m, closed, waiting=f"settling {SETTLE_S - m.stage_s:.0f} s")
         gauge = _gauge(s)
-        return Step(m._replace(stage=2, stage_s=0.0, mark=_reading(gauge, s) or 0.0, gauge=gauge), closed)
+        m = m._replace(stage=2, stage_s=0.0, mark=_reading(gauge, s) or 0.0, gauge=gauge, witness_mbar=_reading(_OTHER[gauge], s))
+        return Step(m, closed)
     reading = _reading(m.gauge, s)
     if reading is None:
         return Step(PhaseMemory(elapsed_s=m.elapsed_s), closed, waiting="the gauge it began with was lost: from the start")
+    m = m._replace(moved=m.moved or reading != m.mark)
     rise_mbar_h = (reading - m.mark) / m.stage_s * 3600.0 if m.stage_s > 0 else 0.0
     if m.stage_s < phase.hold_min * 60:
         return Step(m, closed, waiting=f"rise {rise_mbar_h:.2f} mbar/h, {phase.hold_min * 60 - m.stage_s:.0f} s to go")
     why = f"pressure rise {rise_mbar_h:.2f} mbar/h over {m.stage_s:.0f} s, allowed {phase.max_rise_mbar_h:g} mbar/h"
+    if lies := _lies(m, reading, _reading(_OTHER[m.gauge], s)):
+        return Step(PhaseMemory(elapsed_s=m.elapsed_s), closed, failed="I13", why=f"no test: {lies}", leak_ok=False)
     passed = rise_mbar_h <= phase.max_rise_mbar_h
     if passed or phase.on_fail == "CONTINUE":  # no-go goes on without the proof, for a BRANCH to see
         told = None if m.begun else rise_mbar_h  # once, however long the phase goes on for a branch
@@ -162,11 +184,13 @@ def backfill_phase(phase: Backfill, m: PhaseMemory, s: PhaseScan) -> Step:
 
 
 def vent_phase(phase: Vent, m: PhaseMemory, s: PhaseScan) -> Step:
-    """Let air in up to ambient pressure."""
+    """Let air in up to ambient pressure; a chamber at ambient pressure has not been vented before its valve was seen open."""
     pressure = s.process.pressure_mbar
     wanted = gas_only(Atmosphere.VENT, ATMOSPHERE_MBAR)
     if pressure is None:
         return Step(m, wanted, waiting="a valid pressure")
-    reached = pressure >= ATMOSPHERE_MBAR - 10.0
+    m = m._replace(begun=m.begun or s.inputs.vent_valve_open.value is True)
+    reached = m.begun and pressure >= ATMOSPHERE_MBAR - 10.0
     m = m._replace(stage_s=m.stage_s + s.dt_s if reached else 0.0)
-    return Step(m, wanted, m.stage_s >= 10.0, f"{pressure:.0f} mbar", why=f"{pressure:.0f} mbar")
+    waiting = f"{pressure:.0f} mbar" if m.begun else "the air vent to open: cold, washed, at ambient pressure or below (I19)"
+    return Step(m, wanted, m.stage_s >= 10.0, waiting, why=f"{pressure:.0f} mbar")

@@ -38,6 +38,8 @@ class PhaseMemory(NamedTuple):
     asked: str = ""  # what a person is asked
     answer: str | None = None  # what the person said
     unseen: bool = False  # N2 came in while its meter gave no reading
+    witness_mbar: float | None = None  # the other gauge's reading at the start of a leak test's rise
+    moved: bool = False  # the gauge of a leak test has shown another digit since
 
 
 class PhaseScan(NamedTuple):

@@ -35,6 +35,7 @@ class State(NamedTuple):
     cycled: bool = False
     flowed: bool = False
     hot: bool = False  # heated, and no COOL since
+    warm: bool = False  # heated, and no COOL since that ends below the temperature at which air is let in
     tested: bool = False  # there is a leak rate
     risen: bool = False  # there is a pressure-rise test
     asked: bool = False  # there is an answer
@@ -45,18 +46,18 @@ def heats(phase: Phase) -> bool:
     return isinstance(phase, ThermalPhase) and not isinstance(phase, Cool) and not phase.shut
 
 
-def check_order(recipe: Recipe, proving: Proving) -> list[Problem]:
-    """Return what is wrong with the order of the phases, on whichever way."""
+def check_order(recipe: Recipe, proving: Proving, air_c: float) -> list[Problem]:
+    """Return what is wrong with the order of the phases, on whichever way; ``air_c``: highest target of a COOL before a VENT, degC."""
     problems = [*_ends(recipe), *_labels(recipe), *_passed_proofs(recipe)]
     if any(problem.key.endswith((".to", ".label")) or problem.key == "phase" for problem in problems):
         return problems  # without a way there is none to look at
-    reached = _reached(recipe, proving)
+    reached = _reached(recipe, proving, air_c)
     heat_told = False
     for index, phase in enumerate(recipe.phase):
         key, states = place_of(index, phase), reached[index]
         if not states:
             problems.append(Problem(f"{key}.kind", phase.kind, "no way leads here"))
-        found = list(dict.fromkeys(problem for state in sorted(states) for problem in _wrong(key, phase, state, proving)))
+        found = list(dict.fromkeys(problem for state in sorted(states) for problem in _wrong(key, phase, state, proving, air_c)))
         of_heat = [problem for problem in found if "(I5)" in problem.allowed]
         problems += [problem for problem in found if problem not in of_heat or not heat_told]
         heat_told = heat_told or bool(of_heat)
@@ -93,7 +94,7 @@ def _passed_proofs(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(f"{place_of(index, phase)}.on_timeout", "CONTINUE", allowed)
 
 
-def _reached(recipe: Recipe, proving: Proving) -> list[set[State]]:
+def _reached(recipe: Recipe, proving: Proving, air_c: float) -> list[set[State]]:
     """Return the states in which each phase may be reached."""
     places = {phase.label: index for index, phase in enumerate(recipe.phase) if phase.label}
     reached: list[set[State]] = [set() for _ in recipe.phase]
@@ -106,7 +107,7 @@ def _reached(recipe: Recipe, proving: Proving) -> list[set[State]]:
                 if phase.on != "ALWAYS":
                     reached[index + 1].add(ahead)
             else:
-                reached[index + 1].add(_after(phase, state, proving))
+                reached[index + 1].add(_after(phase, state, proving, air_c))
     return reached
 
 
@@ -117,7 +118,7 @@ def _decided(branch: Branch, state: State) -> tuple[State, State]:
     return state._replace(leak="GO"), state._replace(leak="")
 
 
-def _after(phase: Phase, state: State, proving: Proving) -> State:
+def _after(phase: Phase, state: State, proving: Proving, air_c: float) -> State:
     if isinstance(phase, LeakTest):
         return state._replace(leak="GO" if phase.on_fail == "HOLD" else "OPEN", tested=True)
     if isinstance(phase, CyclePurge):
@@ -127,12 +128,15 @@ def _after(phase: Phase, state: State, proving: Proving) -> State:
     if isinstance(phase, Vent):  # air: nothing is proven any more
         return state._replace(leak="", cycled=False, flowed=False)
     if isinstance(phase, Cool):
-        return state._replace(hot=False)
+        return state._replace(hot=False, warm=state.warm and (phase.target_c > air_c or phase.on_timeout == "CONTINUE"))
     risen = isinstance(phase, PressureRiseTest) or (isinstance(phase, TestedPhase) and phase.pressure_rise_every_min is not None)
-    return state._replace(hot=state.hot or heats(phase), risen=state.risen or risen, asked=state.asked or isinstance(phase, Operator))
+    heated = heats(phase)
+    return state._replace(
+        hot=state.hot or heated, warm=state.warm or heated, risen=state.risen or risen, asked=state.asked or isinstance(phase, Operator)
+    )
 
 
-def _wrong(key: str, phase: Phase, state: State, proving: Proving) -> Iterator[Problem]:
+def _wrong(key: str, phase: Phase, state: State, proving: Proving, air_c: float) -> Iterator[Problem]:
     """Yield what must not be when ``phase`` is reached in ``state``."""
     if isinstance(phase, ThermalPhase) and heats(phase):
         if phase.atmosphere == "VACUUM" and not (state.cycled and state.leak == "GO"):
@@ -142,8 +146,9 @@ def _wrong(key: str, phase: Phase, state: State, proving: Proving) -> Iterator[P
             yield Problem(f"{key}.kind", phase.kind, "heat in N2 needs a CYCLE_PURGE or PURGE_FLOW before it (I5)")
     elif isinstance(phase, ThermalPhase) and phase.shut and state.hot:
         yield Problem(f"{key}.atmosphere", "NONE", "VACUUM or N2_FLOW: a hot load is not shut in")
-    if isinstance(phase, Vent) and state.hot:
-        yield Problem(f"{key}.kind", "VENT", "air may only be let in after COOL (I19)")
+    if isinstance(phase, Vent) and state.warm:
+        allowed = f"air may only be let in after a COOL with target_c <= {air_c:g} degC whose on_timeout is not CONTINUE (I19)"
+        yield Problem(f"{key}.kind", "VENT", allowed)
     if phase.kind == "END" and state.hot:
         yield Problem("phase", "END", "COOL stands after the last phase with heat")
     if isinstance(phase, Branch) and (missing := _missing(phase, state)):

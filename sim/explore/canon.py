@@ -167,7 +167,8 @@ def _phase(phase: PhaseMemory, marked: bool = False) -> PhaseMemory:
     return PhaseMemory(
         stage=phase.stage, cycles=min(phase.cycles, 3), begun=phase.begun, reopened=phase.reopened,
         mark=round(phase.mark) if marked else 0.0, gauge=phase.gauge, volumes=5.0 if phase.volumes >= 5.0 else 0.0, answer=phase.answer,
-        unseen=phase.unseen,
+        unseen=phase.unseen, moved=phase.moved,
+        witness_mbar=None if phase.witness_mbar is None or not marked else round(phase.witness_mbar),
     )  # fmt: skip
 
 
