@@ -67,7 +67,7 @@ def forecast(settings: Settings, memory: Memory) -> Forecast | None:
     belief, unit = memory.estimator, memory.unit
     if belief is None:
         return None
-    return forecasting.make(settings.estimator, settings.equipment, belief, _rest(unit, settings), unit.temp_sp_c)
+    return forecasting.make(settings.estimator, settings.equipment, belief, _rest(unit, settings), unit.temp_sp_c, unit.phase.sure_s)
 
 
 def _rest(unit: UnitMemory, settings: Settings) -> tuple[Leg, ...]:

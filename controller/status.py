@@ -16,6 +16,7 @@ from controller.recipe.states import FINAL, UnitState
 _SAID: Final[dict[State, str]] = {
     state: f" ({state.lower().replace('_', ' ')})" for state in State if state not in (State.NORMAL, State.UNACK, State.ACK)
 }
+_ENDS_WITH: Final = frozenset({"CURE", "COOL"})
 _OVER: Final = frozenset(state.name for state in (*FINAL, UnitState.IDLE))
 
 
@@ -92,8 +93,8 @@ def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _cold(shown: dict[str, Any]) -> str:
-    """Return what the insoluble content will be once the roll is cold, where that is another number."""
-    coming_pct = shown.get("insoluble_coming_pct", 0.0)
+    """Return what the insoluble content will be once the roll is cold, where that is another number: before the CURE nobody knows."""
+    coming_pct = shown.get("insoluble_coming_pct", 0.0) if _ENDS_WITH & set(shown.get("phase", "").split()) else 0.0
     return f", {shown['insoluble_pct'][0] + coming_pct:.0f} % once cold" if coming_pct >= 0.5 else ""
 
 

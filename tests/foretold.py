@@ -44,7 +44,7 @@ def soaked_memory() -> EstimatorMemory:
     return carried(start(SITE, TRIAL, 0.0, 240.0), 3.0, 240.0)
 
 
-def made(memory: EstimatorMemory, *legs: Leg, target: Target = TARGET) -> Forecast:
-    found = forecast.make(SITE, OVEN, replace(memory, target=target), legs or (CURE,), 240.0)
+def made(memory: EstimatorMemory, *legs: Leg, target: Target = TARGET, sure_s: float = 0.0) -> Forecast:
+    found = forecast.make(SITE, OVEN, replace(memory, target=target), legs or (CURE,), 240.0, sure_s)
     assert found is not None
     return found

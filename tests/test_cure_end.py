@@ -114,3 +114,15 @@ def test_a_cure_past_its_window_is_held_without_heat() -> None:
         record = rig.step()
     assert not record.outputs.heat_enable
     assert rig.memory.unit.state_s < 60.0
+
+
+def test_the_endpoint_that_is_told_is_the_last_cures() -> None:
+    """A first CURE that met its endpoint says nothing of the second, which went by time."""
+    rig = curing(SOON)
+    rig.memory = rig.memory._replace(unit=rig.memory.unit._replace(endpoint_at_s=100.0))
+    assert rig.memory.estimator is not None
+    rig.memory = rig.memory._replace(estimator=estimator.unforeseen(rig.memory.estimator))
+    rig.foresee = lambda settings, memory: None
+    until_it_ends(rig, 5400.0)
+    assert why(rig).startswith("time recipe")
+    assert rig.memory.unit.endpoint_at_s is None

@@ -30,7 +30,7 @@ ON = {UnitState.IDLE: Verb.START, UnitState.HELD: Verb.RESTART, **dict.fromkeys(
 
 def away(world, memory, oven, outage_s):
     """Return the memory with which a core comes back."""
-    memory = search._believing(world, memory, "")
+    memory = search._believing(world, memory, "", oven.hot)
     return power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)[0]
 
 

@@ -216,6 +216,16 @@ def test_what_has_to_persist_is_waited_for(soaked: EstimatorMemory) -> None:
         assert at_once is not None
         assert persisted is not None
         assert persisted.value - at_once.value == pytest.approx(later_s)
+    later = replace(TARGET, insoluble_aim=0.05, persist_s=1500.0)
+    at_once = replace(later, residual_max=1.0, insoluble_low=0.0, insoluble_high=1.0, insoluble_aim=0.0)  # sure from the first moment on
+    for sure_s, left_s in ((0.0, 1500.0), (600.0, 900.0), (1500.0, 0.0), (9000.0, 0.0)):
+        ends = [made(soaked, target=target, sure_s=sure_s).endpoint_s for target in (later, at_once)]
+        patient = made(soaked, target=later).endpoint_s
+        assert ends[0] is not None
+        assert ends[1] is not None
+        assert patient is not None
+        assert ends[0].value == patient.value, "what is not sure yet has not persisted"
+        assert ends[1].value == pytest.approx(left_s), "what has persisted is over"
 
 
 def test_no_endpoint_comes_before_the_least_time(soaked: EstimatorMemory) -> None:

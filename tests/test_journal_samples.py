@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from controller.estimator.model import POSITIONS
@@ -91,6 +92,13 @@ def test_the_time_to_the_finish_counts_down_from_the_forecast() -> None:
         assert [values[f"time_to_finish{end}_s"] for end in ("", "_low", "_high")] == expected
     values = samples.unpack(samples.pack(an_image(), ESTIMATE, SETPOINTS, OFF, 1))
     assert math.isnan(values["time_to_finish_s"])
+
+
+def test_without_a_fresh_forecast_nothing_is_said_of_what_is_coming() -> None:
+    for foreseen, coming in ((True, 0.25), (False, math.nan)):
+        estimate = ESTIMATE._replace(coming=0.25, foreseen=foreseen)
+        found = samples.unpack(samples.pack(an_image(), estimate, SETPOINTS, OFF, 1))["insoluble_coming"]
+        np.testing.assert_equal(found, coming)
 
 
 def test_the_positions_are_those_of_the_estimator() -> None:

@@ -1,6 +1,9 @@
 """What report and status tell of a journal of an older release and of this one."""
 
+from math import nan
 from pathlib import Path
+
+import pytest
 
 from controller import status
 from controller.image import Inputs, blank
@@ -46,6 +49,14 @@ def test_the_status_tells_fan_guard_and_last_pressure_rise_test(tmp_path: Path) 
     assert told["blister number"] == "0, nothing rubbery"
     told = dict(status.lines(status.read(a_batch(tmp_path / "early.db", "RUNNING", 3.0))))
     assert told["blister number"] == "0.90, pressure floor 15.4 mbar"  # half of 50 - 30 x 1.8/2.8 mbar
+
+
+@pytest.mark.parametrize(("phase", "coming_pct", "told"), [
+    ("9 CURE final", 3.0, ", 53 % once cold"), ("10 COOL", 0.6, ", 51 % once cold"), ("10 COOL", 0.4, ""), ("9 CURE", nan, ""),
+    ("6 SOAK", 3.0, ""), ("", 3.0, ""),  # before the CURE it leaves out what that adds
+])  # fmt: skip
+def test_the_status_tells_the_cold_roll_from_the_cure_on(phase: str, coming_pct: float, told: str) -> None:
+    assert status._cold({"phase": phase, "insoluble_pct": [50.0, 45.0, 55.0], "insoluble_coming_pct": coming_pct}) == told
 
 
 def test_a_reference_that_cannot_be_drawn_is_told(tmp_path: Path) -> None:

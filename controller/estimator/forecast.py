@@ -8,6 +8,7 @@ is made beside the scan and handed to it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import hypot
 from typing import Final, NamedTuple
 
@@ -99,14 +100,16 @@ class Way(NamedTuple):
     rest: Course | None  # from the stop on, None when nothing follows
 
 
-def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMemory, legs: tuple[Leg, ...], sp_c: float) -> Forecast | None:
+def make(settings: EstimatorSettings, equipment: Equipment, memory: EstimatorMemory, legs: tuple[Leg, ...], sp_c: float,
+         sure_s: float = 0.0) -> Forecast | None:  # fmt: skip
     """Return the forecast of a batch of which ``legs`` are left, None when nothing is left or no target is known.
 
-    ``sp_c`` is the load's set point now, 0 when there is none.
+    ``sp_c`` is the load's set point now, 0 when there is none; ``sure_s`` is how much of the endpoint's persistence time is over.
     """
     target = memory.target
     if not legs or target is None:
         return None
+    target = replace(target, sure_s=min(sure_s, target.persist_s))
     members = members_of(settings, memory.load)
     belief = unpack(memory.block)
     sp_k = kelvin(sp_c) if sp_c > 0 else _NO_SP_K
@@ -290,7 +293,7 @@ def ends_at(
     share = (inside & counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
     margin = np.minimum(dry.mean(axis=0) - (_HALF if measured else target.probability), share - target.probability)
     ripe = medians(product.mean[solved], counts | ~counts.any(axis=0))
-    return _end(course.at_s, margin, ripe - target.insoluble_aim, earliest_s, target.persist_s)
+    return _end(course.at_s, margin, ripe - target.insoluble_aim, earliest_s, target)
 
 
 def own_ends(course: Course, product: Product, target: Target, earliest_s: float) -> Array:
@@ -298,12 +301,15 @@ def own_ends(course: Course, product: Product, target: Target, earliest_s: float
     dry = np.log(target.residual_max / np.maximum(course.worst, 1e-12))
     inside = np.minimum(product.low - target.insoluble_low, target.insoluble_high - product.high)
     pairs = zip(np.minimum(dry, inside), product.mean - target.insoluble_aim, strict=True)
-    times = [_end(course.at_s, sure, ripe, earliest_s, target.persist_s) for sure, ripe in pairs]
+    times = [_end(course.at_s, sure, ripe, earliest_s, target) for sure, ripe in pairs]
     return np.array([np.inf if at_s is None else at_s for at_s in times])
 
 
-def _end(at_s: Array, sure: Array, ripe: Array, earliest_s: float, persist_s: float) -> float | None:
-    """Return the first moment at which ``ripe`` is not negative, and ``sure`` has not been for ``persist_s``; None without one."""
+def _end(at_s: Array, sure: Array, ripe: Array, earliest_s: float, target: Target) -> float | None:
+    """Return the first moment at which ``ripe`` is not negative, and ``sure`` has not been for ``persist_s``; None without one.
+
+    What is sure from the first moment on has been so for ``sure_s`` already.
+    """
     margin = np.minimum(sure, ripe)
     met = np.flatnonzero((margin >= 0) & (at_s >= earliest_s))
     if not met.size:
@@ -311,7 +317,8 @@ def _end(at_s: Array, sure: Array, ripe: Array, earliest_s: float, persist_s: fl
     since = first = int(met[0])
     while since and sure[since - 1] >= 0:
         since -= 1
-    end_s = max(_crossing(at_s, margin, first), _crossing(at_s, sure, since) + persist_s, earliest_s)
+    left_s = target.persist_s - (0.0 if since else target.sure_s)
+    end_s = max(_crossing(at_s, margin, first), _crossing(at_s, sure, since) + left_s, earliest_s)
     return min(end_s, max(float(at_s[-1]), earliest_s))
 
 

@@ -120,6 +120,7 @@ class Target:
     probability: float
     insoluble_aim: float = 0.0
     persist_s: float = 0.0
+    sure_s: float = 0.0  # of which so much is over when a forecast begins
 
 
 class LegKind(IntEnum):

@@ -212,12 +212,12 @@ def intents(record: Record) -> list[Intent]:
 
 
 def endpoint_s(record: Record) -> float | None:
-    """Return how long after the start the endpoint was reached, s; None when it was not."""
+    """Return how long after the start the last CURE reached the endpoint, s; None when it did not."""
     if record.end:
         told = record.end.fields().get("endpoint_at_s")
         return float(told) if isinstance(told, int | float) else None
-    reached_s = [stored.at_s - record.start.at_s for stored in record.of("decision") if stored.fields().get("why") == "endpoint"]
-    return reached_s[-1] if reached_s else None
+    cures = [stored for stored in record.of("decision") if stored.fields().get("what") == "CURE ended"]
+    return cures[-1].at_s - record.start.at_s if cures and cures[-1].fields().get("why") == "endpoint" else None
 
 
 def limits_of(record: Record) -> dict[str, float]:

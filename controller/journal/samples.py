@@ -35,7 +35,7 @@ EXTRA: Final[dict[str, str]] = {  # column -> unit
     "insoluble": "1",
     "insoluble_low": "1",
     "insoluble_high": "1",
-    "insoluble_coming": "1",  # that the roll still gains after the CURE, as the rest of the recipe cools it
+    "insoluble_coming": "1",  # that the roll still gains after the CURE, as the rest of the recipe cools it; none without a fresh forecast
     "evolution_kg_h": "kg/h",
     "evolution_low_kg_h": "kg/h",
     "evolution_high_kg_h": "kg/h",
@@ -85,7 +85,7 @@ def pack(inputs: Inputs, estimate: Estimate, setpoints: Setpoints, outputs: Outp
         estimate.film_max_c,
         *estimate.residual_solvent,
         *estimate.insoluble,
-        estimate.coming,
+        estimate.coming if estimate.foreseen else _NAN,
         *estimate.evolution_kg_h,
         estimate.p_solvent_ok,
         estimate.p_insoluble_in_window,

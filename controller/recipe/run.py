@@ -144,7 +144,7 @@ def _next(memory: UnitMemory, done: Step, scan: PhaseScan, timed_out: bool = Fal
     notes: tuple[Note, ...] = (ended,)
     if phase is not None and phase.kind == "CURE":
         notes = (Note("decision", {"what": "CURE ended", "why": done.why}), ended)
-        memory = memory._replace(endpoint_at_s=scan.inputs.at_s if done.why == "endpoint" else memory.endpoint_at_s)
+        memory = memory._replace(endpoint_at_s=scan.inputs.at_s if done.why == "endpoint" else None)  # the last CURE's
     notes = (*notes, *(Note("decision", {"what": "branch", "why": why}) for why in way.told))
     memory = memory._replace(phase_index=way.place, phase=PhaseMemory(), timeout="", results=results)
     if current(memory) is None:

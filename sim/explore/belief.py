@@ -35,17 +35,19 @@ ESTIMATES: Final[dict[str, Estimate]] = {
     "blister": _estimate(0.2, 0.0, 0.1, blister=1.2, floor_mbar=50.0),
     "invalid": _estimate(0.2, 0.0, 0.1)._replace(valid=False, why_invalid="two thermocouples contradict every member"),
 }
-_KEPT: Final[dict[tuple[int, str], Held]] = {}  # by the recipe's identity: a search has one for all of its batches
+_COLD_C: Final = 23.0
+_KEPT: Final[dict[tuple[int, str, bool], Held]] = {}  # by the recipe's identity: a search has one for all of its batches
 
 
-def held(settings: Settings, start: Start, name: str) -> Held:
-    """Return what a memory with a batch of ``start`` holds of its estimator, with the belief ``name``."""
-    place = (id(start.recipe), name)
+def held(settings: Settings, start: Start, name: str, hot: bool) -> Held:
+    """Return what a memory with a batch of ``start`` holds of its estimator, with the belief ``name``, of a ``hot`` load or a cold one."""
+    place = (id(start.recipe), name, hot)
     if place not in _KEPT:
         ready = Memory(boot_id=BOOT_ID, proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
         command = Command("c", "explorer", Verb.START, None, 1, start)
         begun, _ = scan(settings, ready, image(Oven(), CALM, OFF, SCAN_S), (command,))
         if begun.estimator is None:
             raise AssertionError("the recipe of an exploration starts on a calm oven")
-        _KEPT[place] = replace(begun.estimator, target=target_of(start.recipe.endpoint), estimate=ESTIMATES[name])
+        believed = ESTIMATES[name] if hot else ESTIMATES[name]._replace(film_min_c=_COLD_C, film_max_c=_COLD_C)
+        _KEPT[place] = replace(begun.estimator, target=target_of(start.recipe.endpoint), estimate=believed)
     return _KEPT[place]

@@ -168,7 +168,7 @@ class _Leaving:
         """Yield the core's return after each length of outage, which makes no difference where no batch goes on."""
         world, oven = self._world, self._oven
         going = self._memory.unit.state in (UnitState.RUNNING, UnitState.RESTARTING)
-        memory = _believing(world, self._memory, "")
+        memory = _believing(world, self._memory, "", oven.hot)
         for outage_s in world.outages_s if going else world.outages_s[:1]:
             back, _ = power_return(memory, image(oven, CALM, memory.outputs, SCAN_S), world.settings, outage_s)
             broken = ["an outage leaves no heat"] if back.unit.setpoints.heat or back.outputs.heat_enable else []
@@ -205,14 +205,14 @@ def edge(world: World, memory: Memory, oven: Oven, cause: Cause, dt_s: float, ve
     """Return one scan from ``memory`` after ``dt_s`` with a cause and verbs."""
     disturbed = cause.of(oven)
     memory = memory._replace(proof=memory.proof._replace(low_mbar=None, fed_nm3=0.0))  # gas changes at once: no meter accounts for it
-    memory = _believing(world, memory, cause.belief)
+    memory = _believing(world, memory, cause.belief, disturbed.hot)
     commands = tuple(_command(world, memory, number, verb) for number, verb in enumerate(verbs))
     after, record = scan(world.settings, memory, image(disturbed, cause, memory.outputs, dt_s), commands)
     return Edge(memory, cause, commands, after, record, disturbed)
 
 
-def _believing(world: World, memory: Memory, name: str) -> Memory:
-    return memory if memory.unit.batch is None else memory._replace(estimator=belief.held(world.settings, world.start, name))
+def _believing(world: World, memory: Memory, name: str, hot: bool) -> Memory:
+    return memory if memory.unit.batch is None else memory._replace(estimator=belief.held(world.settings, world.start, name, hot))
 
 
 def _command(world: World, memory: Memory, number: int, verb: Verb) -> Command:
