@@ -134,6 +134,17 @@ def test_n2_that_flows_when_the_core_comes_back_is_no_lost_vacuum():
     memory, _ = power_return(rig.memory, rig.record.inputs, rig.settings, 5.0)
     assert memory.proof == Proof(leak_ok=True, drawn=True)
     assert not scan(memory.proof._replace(boot_id=7), **at(300.0), n2_valve_open=True, n2_flow_nm3_h=60.0).drawn
+    for gas in (Atmosphere.BACKFILL, Atmosphere.N2_FLOW):  # asked for when the core went away: the PLC went on with it
+        asked = rig.memory._replace(unit=rig.memory.unit._replace(setpoints=gas_only(gas)))
+        assert power_return(asked, rig.record.inputs, rig.settings, 5.0)[0].proof == Proof(leak_ok=True)
+
+
+def test_a_flow_that_the_meter_shows_is_n2_where_the_valve_s_switches_say_nothing():
+    drawn = scan(NOTHING, **at(100.0))
+    broken = {"n2_valve_open": BAD, "n2_valve_closed": BAD}
+    assert not scan(drawn, **at(300.0), **broken, n2_flow_nm3_h=1.0).drawn
+    assert scan(drawn, **at(300.0), **broken, n2_flow_nm3_h=0.9).drawn
+    assert scan(drawn, **at(300.0), n2_valve_open=False, n2_valve_closed=True, n2_flow_nm3_h=60.0).drawn  # what flows on while it shuts
 
 
 @pytest.mark.parametrize(("atmosphere", "air"), [

@@ -14,7 +14,7 @@ from controller.estimator.belief import unpack
 from controller.estimator.judge import judge
 from controller.estimator.members import MEMBERS, members_of
 from controller.estimator.model import POSITIONS
-from controller.image import Estimate, Forecast, Interval, PressureRise, blank
+from controller.image import Atmosphere, Estimate, Forecast, Interval, PressureRise, blank
 from controller.journal.entry import Entry, Stored
 from controller.memory import Memory, Settings
 from controller.recipe.reading import read_load, read_recipe
@@ -154,3 +154,15 @@ def test_a_checkpoint_is_read_again_and_one_of_another_release_is_refused_with_w
 def _stored(memory: Memory) -> Stored:
     one = checkpoint_entry(memory, START_S)
     return Stored(7, 1, one.kind, one.at_s, 0, one.payload, b"")
+
+
+def test_another_gas_is_written_down_at_once_so_that_a_restart_knows_whether_n2_was_let_in() -> None:
+    recorder = Recorder(60.0)
+    written = []
+    for at_s, gas in enumerate((Atmosphere.VACUUM, Atmosphere.VACUUM, Atmosphere.BACKFILL, Atmosphere.BACKFILL, Atmosphere.VACUUM)):
+        record = RECORD._replace(
+            inputs=RECORD.inputs._replace(at_s=float(at_s)), setpoints=RECORD.setpoints._replace(atmosphere=gas), notes=()
+        )
+        made, _ = recorder.entries(IDLE, record)
+        written.append([one.kind for one in made].count("checkpoint"))
+    assert written == [1, 0, 1, 0, 1]
