@@ -170,6 +170,14 @@ def test_the_model_adds_layers_that_no_thermocouple_touches(most_c, film_c, hott
     assert reckoned(LIMITS, SEEN, most_c, film_c, 3600.0)[0] == hottest_c
 
 
+@pytest.mark.parametrize(("film_c", "hottest_c"), [
+    (199.0, 200.0), (200.0, 200.0), (201.0, 202.0), (203.0, 206.0), (204.0, 207.0),
+])  # fmt: skip
+def test_the_model_adds_nothing_to_walls_that_heat_its_film_and_a_little_where_it_just_begins_to_cool(film_c, hottest_c):
+    soaked = condition(LIMITS, image(**{f"z{zone}_tc_{at}_c": 200.0 for zone in (1, 2, 3) for at in "abc"}))
+    assert reckoned(LIMITS, soaked, 300.0, film_c, 1.0)[0] == hottest_c
+
+
 def test_what_no_layer_has_exceeded_follows_the_walls_and_never_lies_below_what_is_seen():
     assert reckoned(LIMITS, SEEN, 203.0, 50.0, 6 * 3600.0)[1] == pytest.approx(23.0 + 180.0 / exp(1.0))
     assert reckoned(LIMITS, SEEN, 23.0, 50.0, 1.0)[1] == 63.5

@@ -84,8 +84,9 @@ def reckoned(limits: Limits, process: Process, most_c: float, film_c: float | No
     if film_c is None:  # no batch has heated it since it was last seen cold
         return seen_c, seen_c
     most_c = max(seen_c, follows_c)
-    if film_c + limits.inner_c > seen_c:
-        return min(film_c + limits.inner_c, most_c), most_c
+    if film_c > walls_c:  # it cools: a film that is heated has no layer hotter than its walls
+        hidden_c = film_c + min(limits.inner_c, film_c - walls_c)
+        return max(seen_c, min(hidden_c, most_c)), most_c
     return seen_c, most_c
 
 
