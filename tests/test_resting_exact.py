@@ -98,6 +98,39 @@ def test_without_the_capacitance_gauge_a_unit_that_ends_keeps_its_flow_or_its_va
     assert ("vacuum is kept" in waiting) is (wanted is KEEPING)
 
 
+RESTS = NOTHING._replace(door_release=True)
+HEATED = [  # temperature, washed, gas before, state -> set points of a unit whose batch was heated, at 1013 mbar
+    (59.9, False, HOT, UnitState.STOPPED, COOLING),  # the PLC counts from the first minute of heat, too
+    (59.9, True, HOT, UnitState.STOPPED, NOTHING),
+    (61.9, False, NOTHING, UnitState.STOPPED, NOTHING),  # it rests, whatever becomes of its proof
+    (62.0, False, NOTHING, UnitState.STOPPED, COOLING),
+    (None, False, NOTHING, UnitState.STOPPED, COOLING),
+    (59.9, False, NOTHING, UnitState.COMPLETE, COOLING),  # END has everything off before it has looked
+    (59.9, False, RESTS, UnitState.COMPLETE, RESTS),
+    (62.0, False, RESTS, UnitState.COMPLETE, COOLING),
+]
+
+
+@pytest.mark.parametrize(("temp_c", "washed", "before", "state", "wanted"), HEATED)
+def test_what_was_heated_is_washed_once_before_it_rests(temp_c, washed, before, state, wanted):
+    scan = look(temp_c)._replace(washed=washed)
+    assert resting.step(unit(state, setpoints=before), scan)[0].setpoints == wanted
+
+
+@pytest.mark.parametrize(("door", "temp_c", "washed", "wanted"), [
+    ("door_closed_a", 20.0, True, NOTHING), ("door_closed_b", 20.0, True, NOTHING),  # a storm outside fills no open oven
+    ("door_closed_a", 20.0, False, SLOWLY), ("door_closed_a", 200.0, True, SLOWLY), ("", 20.0, True, SLOWLY),
+])  # fmt: skip
+def test_no_n2_is_asked_for_into_a_cold_oven_that_stands_open(door, temp_c, washed, wanted):
+    scan = look(temp_c, 985.0, **({door: False} if door else {}))._replace(washed=washed)
+    assert resting.step(unit(UnitState.STOPPED), scan)[0].setpoints == wanted
+
+
+def test_a_unit_that_is_washed_says_so():
+    waiting = [resting.step(unit(UnitState.STOPPING), look(temp_c)._replace(washed=False))[1] for temp_c in (59.9, 60.0)]
+    assert waiting == ["washing the vapour out with N2 (I19)", "cooling in N2, hottest 60 degC"]
+
+
 def test_a_frozen_gauge_is_as_good_as_none_for_a_unit_that_ends():
     inputs = image(pressure_cap_mbar=400.0, pressure_pirani_mbar=20.0, **at_c(200.0))
     scan = look()._replace(inputs=inputs, process=condition(Limits(), inputs, Watch(frozen=True, mark_mbar=400.0)))

@@ -48,6 +48,8 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     low, full = SAFE_MBAR
     rests = _rests(memory) and hottest is not None and hottest < COLD_C + COLD_BAND_C  # it stays so, also with its door open
     cold = not memory.was_heated or rests or (scan.washed and hottest is not None and hottest < COLD_C)
+    if cold and (scan.inputs.door_closed_a.value is False or scan.inputs.door_closed_b.value is False):
+        return NOTHING  # whatever the weather makes of the pressure
     if pressure is None:
         flows = memory.setpoints.atmosphere is Atmosphere.N2_FLOW and scan.inputs.exhaust_valve_open.value is True
         if rests:
