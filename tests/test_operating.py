@@ -165,7 +165,8 @@ def test_cool_cannot_be_skipped_hot_and_a_leak_test_not_gone_back_to():
     (COOL, CURE, True, HOT, False),
 ])  # fmt: skip
 def test_back_shuts_no_hot_load_in(index, to, heated, changed, refused):
-    _, answers, _ = one(running(index, was_heated=heated), command(Verb.BACK, 2, phase=to), **COLD_VACUUM | changed)
+    memory = running(index, was_heated=heated)._replace(most_c=200.0)
+    _, answers, _ = one(memory, command(Verb.BACK, 2, phase=to), **COLD_VACUUM | changed)
     assert [accepted for accepted, _ in answers] == [not refused]
     assert ("would shut a hot load in" in answers[0][1]) is refused
 
