@@ -5,7 +5,7 @@ from math import exp, nan
 import pytest
 
 from controller.image import ZonePv
-from controller.interlocks.conditioning import condition, reckoned
+from controller.interlocks.conditioning import condition, gauges_believed, reckoned
 from controller.interlocks.gauges import Watch
 from controller.interlocks.limits import Limits
 from controller.interlocks.sensors import ALL, VotedOut
@@ -198,3 +198,23 @@ def test_a_load_whose_thermocouple_is_lost_is_as_hot_as_it_can_be_and_not_for_ev
 def test_without_the_walls_nobody_knows_what_a_load_cools_against(zones):
     blind = {f"z{zone}_tc_{at}_c": BAD for at in "abc" for zone in zones}
     assert reckoned(LIMITS, condition(LIMITS, image(load_core_c=BAD, **blind)), 203.0, None, 3600.0) == (None, 203.0)
+
+
+@pytest.mark.parametrize(("capacitance", "pirani", "frozen", "alone"), [
+    (20.0, 20.0, False, False), (BAD, 20.0, False, True), (20.0, 20.0, True, True), (BAD, BAD, False, False), (BAD, 200.0, False, False),
+    (400.0, BAD, True, False),
+])  # fmt: skip
+def test_the_pirani_gauge_is_alone_where_the_other_is_lost_or_frozen_and_it_tells_a_pressure(capacitance, pirani, frozen, alone):
+    seen = image(pressure_cap_mbar=capacitance, pressure_pirani_mbar=pirani)
+    assert condition(LIMITS, seen, Watch(frozen=frozen, mark_mbar=20.0)).pirani_alone is alone
+
+
+@pytest.mark.parametrize(("watch", "believed"), [
+    (Watch(), (20.0, 30.0)), (Watch(frozen=True), (None, 30.0)), (Watch(contradict_s=19.9), (20.0, 30.0)),
+    (Watch(contradict_s=20.0), (None, None)), (Watch(contradict_s=20.0, frozen=True), (None, 30.0)),
+])  # fmt: skip
+def test_the_estimate_is_told_of_no_gauge_that_is_no_pressure(watch, believed):
+    inputs = gauges_believed(LIMITS, image(at_s=7.0, pressure_cap_mbar=20.0, pressure_pirani_mbar=30.0), watch)
+    assert (inputs.pressure_cap_mbar.value, inputs.pressure_pirani_mbar.value) == believed
+    gone = [one for one in (inputs.pressure_cap_mbar, inputs.pressure_pirani_mbar) if one.value is None]
+    assert gone == [Sample(None, Quality.BAD_SENSOR, 7.0)] * len(gone)

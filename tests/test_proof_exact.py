@@ -203,3 +203,14 @@ def test_a_minute_at_the_proof_pressure_after_cycles_and_leak_test_proves_the_va
 ])  # fmt: skip
 def test_volumes_or_cycles_and_a_valid_o2_reading_prove_the_nitrogen(before, o2_pct, proven):
     assert scan(before, **{**FLOWING, "o2_pct": o2_pct}).inert_proven is proven
+
+
+@pytest.mark.parametrize(("changed", "heating", "washed"), [
+    ({}, False, (1, 1.5)), ({"exhaust_valve_open": False}, False, (1, 1.0)), ({"n2_flow_nm3_h": BAD}, False, (1, 1.0)),
+    ({}, True, (0, 0.0)),
+])  # fmt: skip
+def test_what_flows_through_an_open_exhaust_washes_without_a_pressure_too_and_proves_nothing(changed, heating, washed):
+    """A unit that ends in flowing N2 without its gauge would never come to rest."""
+    before = NOTHING._replace(cycles_since_heat=1, volumes_since_heat=1.0, volumes=1.0)
+    after = scan(before, dt_s=2.0, chamber_m3=4.0, heating=heating, **{**FLOWING, **BLIND, **changed})
+    assert (after.cycles_since_heat, after.volumes_since_heat, after.volumes) == (*washed, 1.0)

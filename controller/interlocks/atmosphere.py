@@ -76,8 +76,11 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
             return after
         # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19)
         return after._replace(cycles_since_heat=proof.cycles_since_heat, volumes_since_heat=proof.volumes_since_heat)
-    if pressure is None:
-        return proof._replace(open_s=0.0)
+    if pressure is None:  # what flows through an open exhaust washes all the same
+        return proof._replace(
+            open_s=0.0, cycles_since_heat=0 if heating else proof.cycles_since_heat,
+            volumes_since_heat=0.0 if heating else proof.volumes_since_heat + _through(inputs, chamber_m3),
+        )  # fmt: skip
     proof = _fed(proof, inputs, pressure)
     high = pressure >= limits.cycle_high_mbar
     if high and not accounted(proof, chamber_m3, process, pressure):
@@ -85,10 +88,7 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
     counted = proof.evacuated and high
     evacuated = not counted and (proof.evacuated or pressure <= limits.cycle_low_mbar)
     cycles = proof.cycles + counted
-    sent = 0.0
-    flow = inputs.n2_flow_nm3_h.value
-    if flow is not None and inputs.exhaust_valve_open.value is True and pressure >= limits.o2_analyser_from_mbar:
-        sent = flow / 3600.0 * inputs.dt_s / chamber_m3
+    sent = _through(inputs, chamber_m3) if pressure >= limits.o2_analyser_from_mbar else 0.0
     volumes = proof.volumes + sent
     low_s = proof.low_s + inputs.dt_s if pressure <= limits.proof_mbar else 0.0
     o2_ok = process.o2_pct is not None and process.o2_pct <= limits.proof_o2_pct
@@ -111,6 +111,12 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         proof.fed_nm3,
         _shut(proof, inputs, pressure),
     )
+
+
+def _through(inputs: Inputs, chamber_m3: float) -> float:
+    """Return what this scan's N2 sends through the open exhaust, chamber volumes."""
+    flow = inputs.n2_flow_nm3_h.value
+    return 0.0 if flow is None or inputs.exhaust_valve_open.value is not True else flow / 3600.0 * inputs.dt_s / chamber_m3
 
 
 def _n2_comes(inputs: Inputs) -> bool:
