@@ -95,7 +95,7 @@ def test_without_the_capacitance_gauge_a_unit_that_ends_keeps_its_flow_or_its_va
     scan = look()._replace(inputs=inputs, process=condition(Limits(), inputs))
     memory, waiting, _ = resting.step(unit(state, setpoints=before), scan)
     assert memory.setpoints == wanted
-    assert ("vacuum is kept" in waiting) is (wanted is KEEPING)
+    assert ("the capacitance gauge: vacuum is kept" in waiting) is (wanted is KEEPING)
 
 
 RESTS = NOTHING._replace(door_release=True)
@@ -129,6 +129,14 @@ def test_no_n2_is_asked_for_into_a_cold_oven_that_stands_open(door, temp_c, wash
 def test_a_unit_that_is_washed_says_so():
     waiting = [resting.step(unit(UnitState.STOPPING), look(temp_c)._replace(washed=False))[1] for temp_c in (59.9, 60.0)]
     assert waiting == ["washing the vapour out with N2 (I19)", "cooling in N2, hottest 60 degC"]
+
+
+@pytest.mark.parametrize(("before", "wanted", "waits"), [
+    (HOT, KEEPING, "N2: vacuum is kept until it is back"), (FILLING, FILLING, "cooling in N2, hottest 200 degC"),
+])  # fmt: skip
+def test_an_empty_header_keeps_a_vacuum_and_breaks_off_no_filling(before, wanted, waits):
+    memory, waiting, _ = resting.step(unit(UnitState.STOPPING, setpoints=before), look(200.0, 20.0)._replace(n2_gone=True))
+    assert (memory.setpoints, waiting) == (wanted, waits)
 
 
 def test_a_frozen_gauge_is_as_good_as_none_for_a_unit_that_ends():
