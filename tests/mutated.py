@@ -35,7 +35,9 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _place(code: CodeType) -> tuple[str, int, Any]:
-    return code.co_qualname, code.co_firstlineno, next(iter(code.co_positions()), None) if code.co_name == "<lambda>" else None
+    """Return where the code stands: of several lambdas of one line, by the column of their bodies."""
+    body = min((line, column) for line, _, column, _ in code.co_positions() if line and column) if code.co_name == "<lambda>" else None
+    return code.co_qualname, code.co_firstlineno, body
 
 
 def _own(code: CodeType) -> tuple[Any, ...]:

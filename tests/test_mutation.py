@@ -3,7 +3,7 @@
 import ast
 import signal
 
-from tests import mutants, mutation
+from tests import mutants, mutated, mutation
 
 SOURCE = '''
 """A module."""
@@ -110,3 +110,10 @@ def test_the_tests_that_stand_for_a_module_exist():
     named = {name for names in mutation.SUBJECTS.values() for name in names}
     assert {name for name in named if not (mutation.ROOT / "tests" / name).exists()} == set()
     assert {file for file in mutation.SUBJECTS if not (mutation.ROOT / file).exists()} == set()
+
+
+def test_lambdas_of_one_line_have_places_of_their_own():
+    """A rule's delay and its condition stand side by side: one that got the other's code made the table fail without a mutant."""
+    codes = list(mutated._codes(compile("RULE = (lambda x: x.limit_s, lambda v: v.process, lambda v: v.inputs)", "table", "exec")))
+    assert len(codes) == 3
+    assert len({mutated._place(code) for code in codes}) == 3
