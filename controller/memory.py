@@ -77,4 +77,5 @@ class Memory(NamedTuple):
     proof_test: ProofTest = ProofTest()
     started: tuple[tuple[str, int], ...] = ()  # newest revision of each approved recipe that was started here
     retired: tuple[tuple[str, int], ...] = ()  # revisions that may not be started any more
+    n2_gone: bool = False  # the N2 header has no pressure, and has not had enough since
     most_c: float | None = None  # what no layer of the load has exceeded, as far as it was watched; None: nobody has looked yet

@@ -25,6 +25,7 @@ from controller.interlocks.atmosphere import lost as vacuum_lost
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed, reckoned
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
+from controller.interlocks.limits import Limits
 from controller.interlocks.rule import Effect, Slopes, View
 from controller.interlocks.sensors import Believed, told
 from controller.interlocks.sensors import step as believe
@@ -110,7 +111,8 @@ def scan(
         leaks = "I6" not in was.active and process.pressure_mbar is not None
         proof = vacuum_lost(proof)._replace(leak_ok=proof.leak_ok and not leaks)
     voted = told(memory.sensors, sensors) if sensors is not memory.sensors else ()
-    memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors, most_c=most_c)
+    memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors, most_c=most_c,
+                             n2_gone=_n2_gone(limits, inputs, memory.n2_gone))  # fmt: skip
     memory, notes = obey(settings, memory, commands, verdict, inputs, process)
     told_of: tuple[Note, ...] = ()
     if changes or interlocks.cause != was.cause or timer_ended(memory.alarms, inputs.at_s):
@@ -126,12 +128,14 @@ def scan(
         unit, recovered = resuming.step(unit, inputs, process, estimate, proof.proven, proof.leak_ok, held_by)
         by_rule, memory = (*by_rule, *recovered), memory._replace(armed=memory.armed and unit.state is not UnitState.RESTARTING)
     suspended = next(iter(verdict.blocking(Effect.SUSPEND)), "") if verdict.suspend else ""
-    unit, waiting, from_recipe = run.step(unit, _look(settings, unit, verdict, inputs, process, estimate, proof), proof.proven, suspended)
+    unit, waiting, from_recipe = run.step(
+        unit, _look(settings, unit, verdict, inputs, process, estimate, proof, memory.n2_gone), proof.proven, suspended
+    )
     if unit.state is _HELD and not verdict.heat and unit.setpoints.heat:  # heat comes back with RESTART, not by itself
         unit = unit._replace(setpoints=unit.setpoints._replace(heat=False))
-    if unit.state is _HELD and verdict.purge and unit.setpoints.atmosphere is _VACUUM and not _no_n2(settings, inputs):  # until RESTART
+    if unit.state is _HELD and verdict.purge and unit.setpoints.atmosphere is _VACUUM and not memory.n2_gone:  # filled until RESTART
         unit = unit._replace(setpoints=unit.setpoints._replace(atmosphere=Atmosphere.HOLD_CLOSED))
-    wanted = _override(unit.setpoints, verdict, settings, inputs, process)
+    wanted = _override(unit.setpoints, verdict, settings, process, memory.n2_gone)
 
     memory = _arm(memory, wanted, verdict)
     control, raw = loops.step(memory.control, settings.tunings, settings.equipment, wanted, verdict.heat and memory.reset_s <= 0.0,
@@ -185,21 +189,22 @@ def _estimate(settings: Settings, memory: Memory, inputs: Inputs, forecast: Fore
 
 
 def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs, process: Process, estimate: Estimate,
-          proof: Proof) -> PhaseScan:  # fmt: skip
+          proof: Proof, n2_gone: bool) -> PhaseScan:  # fmt: skip
     """Return what the running phase may look at."""
     oven, batch = settings.equipment, unit.batch
     return PhaseScan(
         inputs, process, estimate, None if batch is None else batch.recipe.endpoint, inputs.dt_s, unit.temp_sp_c, "I18" in verdict.active,
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
-        _aired(settings, process, proof), _no_n2(settings, inputs), proof.leak_ok,
+        _aired(settings, process, proof), n2_gone, proof.leak_ok,
         proof.washed(WASHED_SHARE * settings.limits.proof_volumes),
     )  # fmt: skip
 
 
-def _no_n2(settings: Settings, inputs: Inputs) -> bool:
-    """Return whether the header is seen to have no pressure: nothing can be filled."""
-    return (header := inputs.n2_header_bar.value) is not None and header < settings.limits.n2_none_bar
+def _n2_gone(limits: Limits, inputs: Inputs, gone: bool) -> bool:
+    """Return whether the header has no pressure, so that nothing can be filled; one that was ``gone`` is back when it is no more low."""
+    header = inputs.n2_header_bar.value
+    return gone if header is None else header < (limits.n2_low_bar if gone else limits.n2_none_bar)
 
 
 def _aired(settings: Settings, process: Process, proof: Proof) -> str:
@@ -295,12 +300,12 @@ def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, 
     return unit, ()
 
 
-def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, inputs: Inputs, process: Process) -> Setpoints:
+def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: Process, n2_gone: bool) -> Setpoints:
     """Return the set points with what an interlock's own action needs (I6, I7): N2 into the chamber, then through it until O2 is low.
 
     Without N2 a vacuum keeps its pump: it takes air and vapour away, and shut in they would stay.
     """
-    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF or (wanted.atmosphere is _VACUUM and _no_n2(settings, inputs)):
+    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF or (wanted.atmosphere is _VACUUM and n2_gone):
         return wanted
     if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > PURGE_MBAR:  # an ending unit fills further, and then flows
         return wanted

@@ -15,7 +15,7 @@ from controller.memory import Settings
 from controller.recipe.look import gas_only
 from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.states import UnitState, Verb
-from controller.scan import _override, _phase_view, power_return
+from controller.scan import _n2_gone, _override, _phase_view, power_return
 from controller.units import ATMOSPHERE_MBAR
 from sim import bench
 from sim.faults import inject
@@ -228,9 +228,18 @@ RESTS = gas_only(Atmosphere.BACKFILL, 1008.0, 6.0)
 ])  # fmt: skip
 def test_a_purge_fills_the_chamber_and_then_flows_until_the_o2_is_low(wanted, changed, purged):
     settings = Settings()
-    inputs = image(**changed)
-    assert _override(wanted, PURGE, settings, inputs, condition(settings.limits, inputs)) == purged
-    assert _override(wanted, CALM, settings, inputs, condition(settings.limits, inputs)) == wanted
+    process, gone = condition(settings.limits, image(**changed)), "n2_header_bar" in changed
+    assert _override(wanted, PURGE, settings, process, gone) == purged
+    assert _override(wanted, CALM, settings, process, gone) == wanted
+
+
+def test_n2_that_was_gone_is_back_when_its_header_is_low_no_more():
+    """One reading just above the line would give up the pump of a lost vacuum for a filling that never comes."""
+    limits, gone, seen = Settings().limits, False, []
+    for header_bar in (1.0, 0.9, BAD, 1.1, 2.9, 3.0, 1.0, BAD):
+        gone = _n2_gone(limits, image(n2_header_bar=header_bar), gone)
+        seen.append(gone)
+    assert seen == [False, True, True, True, True, False, False, False]
 
 
 def test_air_that_a_leak_let_into_a_hot_vacuum_is_washed_out_again():
