@@ -194,10 +194,30 @@ def test_a_load_whose_thermocouple_is_lost_is_as_hot_as_it_can_be_and_not_for_ev
     assert reckoned(LIMITS, warm, 30.0, None, 1.0) == (90.0, 90.0)
 
 
-@pytest.mark.parametrize("zones", [(1, 2, 3), (2,)])
-def test_without_the_walls_nobody_knows_what_a_load_cools_against(zones):
-    blind = {f"z{zone}_tc_{at}_c": BAD for at in "abc" for zone in zones}
-    assert reckoned(LIMITS, condition(LIMITS, image(load_core_c=BAD, **blind)), 203.0, None, 3600.0) == (None, 203.0)
+WALLS = [f"z{zone}_tc_{at}_c" for zone in (1, 2, 3) for at in "abc"]
+LATER = exp(-1.0)  # after the time constant
+
+
+@pytest.mark.parametrize(("changed", "against_c"), [
+    (dict.fromkeys(WALLS, BAD), 60.0),  # the load is hotter than the walls that nobody reads
+    (dict.fromkeys(WALLS, BAD) | {"load_core_c": BAD}, 50.0),
+    (dict.fromkeys(WALLS[:3], BAD) | {"load_core_c": BAD}, 50.0),  # one zone unread may be warmer than the others
+    ({"load_core_c": BAD}, 23.0),
+])  # fmt: skip
+def test_what_is_not_read_follows_slowly_the_warmest_that_may_lie_behind_it(changed, against_c):
+    seen = condition(LIMITS, image(**{"load_outer_c": 50.0, "load_edge_c": 50.0, "load_core_c": 60.0} | changed))
+    left_c = against_c + (203.0 - against_c) * LATER
+    assert reckoned(LIMITS, seen, 203.0, 40.0, 6 * 3600.0) == (pytest.approx(left_c), pytest.approx(left_c))
+
+
+def test_nothing_that_is_read_leaves_what_there_was():
+    lost = condition(LIMITS, image(**dict.fromkeys((*WALLS, "load_outer_c", "load_edge_c", "load_core_c"), BAD)))
+    assert reckoned(LIMITS, lost, 203.0, 40.0, 3600.0) == (None, 203.0)
+
+
+def test_without_a_batch_the_load_counts_where_nobody_reads_the_walls():
+    idle = condition(LIMITS, image(load_core_c=30.0, **dict.fromkeys(WALLS, BAD)))
+    assert reckoned(LIMITS, idle, 203.0, None, 1.0) == (30.0, 30.0)
 
 
 @pytest.mark.parametrize(("capacitance", "pirani", "frozen", "alone"), [

@@ -64,8 +64,8 @@ def reckoned(limits: Limits, process: Process, most_c: float, film_c: float | No
     """Return the hottest temperature of zones and load that must be reckoned with, degC, and what no layer has exceeded by now, degC.
 
     A roll that was heated from outside and cools from there hides its hottest layers between its thermocouples: there the model adds what
-    it knows. A load whose thermocouple is lost is reckoned to follow the walls slowly, from the hottest there has been: for a while nobody
-    knows it, and not for ever.
+    it knows. A load whose thermocouple is lost, or whose walls nobody reads, is reckoned to follow slowly what is read, from the hottest
+    there has been: for a while nobody knows it, and not for ever.
 
     Args:
         limits: the site's.
@@ -75,14 +75,16 @@ def reckoned(limits: Limits, process: Process, most_c: float, film_c: float | No
         dt_s: time since the last scan, s.
     """
     walls_c, seen_c = process.zone_max_c, process.hottest_c
-    if walls_c is None or min(process.zones_valid) == 0:  # nobody knows what it cools against
-        return seen_c, most_c
-    follows_c = walls_c + (most_c - walls_c) * exp(-dt_s / (3600.0 * limits.load_follow_h))
-    if seen_c is None:
-        most_c = max(walls_c, follows_c, walls_c if process.load_max_c is None else process.load_max_c)
-        return most_c, most_c
-    if film_c is None:  # no batch has heated it since it was last seen cold
+    read_c = [temp_c for temp_c in (walls_c, process.load_max_c) if temp_c is not None]
+    if not read_c:
+        return None, most_c
+    if film_c is None and seen_c is not None:  # no batch has heated it since it was last seen cold
         return seen_c, seen_c
+    against_c = max(read_c) if walls_c is None or 0 in process.zones_valid else walls_c
+    follows_c = against_c + (most_c - against_c) * exp(-dt_s / (3600.0 * limits.load_follow_h))
+    if seen_c is None or walls_c is None or film_c is None:
+        most_c = max(follows_c, *read_c)
+        return most_c, most_c
     most_c = max(seen_c, follows_c)
     if film_c > walls_c:  # it cools: a film that is heated has no layer hotter than its walls
         hidden_c = film_c + min(limits.inner_c, film_c - walls_c)
