@@ -73,16 +73,13 @@ def scan(
     if reset and memory.proof.gauges.frozen:  # without a pressure nothing is fed or pumped that could show that the gauge follows (I4F)
         memory = memory._replace(proof=memory.proof._replace(gauges=NO_WATCH))
     process = condition(limits, inputs, memory.proof.gauges, memory.sensors)
-    hottest_c, most_c = reckoned(
-        limits, process, settings.equipment.max_c if memory.most_c is None else memory.most_c,
-        None if memory.estimator is None else memory.estimator.estimate.film_max_c, dt_s,
-    )  # fmt: skip
-    process = process._replace(hottest_c=hottest_c)
+    process, most_c = _reckoned(settings, memory, process, dt_s)
     sensors = believe(memory.sensors, limits, inputs, process, "I21V" in memory.interlocks.active)
     belief, estimate = _estimate(settings, memory, gauges_believed(limits, inputs, memory.proof.gauges), forecast)
     memory, ended = _in_effect_again(memory, inputs.at_s) if memory.interlocks.bypassed else (memory, ())
     heating_now = inputs.main_contactor.value is not False
-    proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now, memory.outputs.vac_throttle_pct)
+    pumps_pct = 0.0 if "I6" in was.active else memory.outputs.vac_throttle_pct  # what a leak feeds stands still before an open pump
+    proof = prove(memory.proof, limits, settings.equipment.chamber_m3, inputs, process, heating_now, pumps_pct)
     view = View(
         limits,
         inputs,
@@ -171,6 +168,21 @@ def scan(
         inputs, process, estimate, verdict, unit.state, unit.phase_index, "" if phase is None else phase.kind, waiting, wanted, out, every,
         unit.phase.counted_s, prooftest.withholds(memory.proof_test),
     )  # fmt: skip
+
+
+def _reckoned(settings: Settings, memory: Memory, process: Process, dt_s: float) -> tuple[Process, float]:
+    """Return the PVs with the hottest temperature that must be reckoned with, and what no layer has exceeded, degC.
+
+    A core without any memory takes the oven as it reads it, one with a batch knows nothing better than the oven's limit; behind a door that
+    was released the load may be another one.
+    """
+    unknown_c = 0.0 if memory.unit.batch is None else settings.equipment.max_c
+    most_c = unknown_c if memory.most_c is None else memory.most_c
+    film_c = None if memory.estimator is None else memory.estimator.estimate.film_max_c
+    hottest_c, most_c = reckoned(settings.limits, process, most_c, film_c, dt_s)
+    if memory.outputs.door_release and hottest_c is not None and not process.load_lost:
+        most_c = hottest_c
+    return process._replace(hottest_c=hottest_c), most_c
 
 
 _BROKEN_OFF: Final = frozenset({UnitState.STOPPING, UnitState.STOPPED, UnitState.ABORTING, UnitState.ABORTED})

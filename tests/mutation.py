@@ -41,7 +41,13 @@ _ALARMS: Final = (
     "test_alarm_readers.py",
 )
 SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are there for it
-    "controller/interlocks/table.py": ("test_boundaries_table.py", "test_cool_watched.py", "test_interlocks.py", "test_boundaries.py"),
+    "controller/interlocks/table.py": (
+        "test_boundaries_table.py",
+        "test_hot_watched.py",
+        "test_cool_watched.py",
+        "test_interlocks.py",
+        "test_boundaries.py",
+    ),
     "controller/interlocks/rule.py": (
         "test_rules_exact.py",
         "test_interlocks.py",

@@ -26,6 +26,8 @@ def on(rule):
 # rule, signal, value at which an active row still stands, value at which it is gone, what else the view holds
 DEADBANDS = [
     ("I4W", "pressure_cap_mbar", 1040.5, 1039.5, {}),
+    ("I19", "pressure_cap_mbar", 1030.5, 1030.2, {}),
+    ("I19D", "pressure_cap_mbar", 976.2, 976.3, {}),
     ("I4E", "pressure_cap_mbar", 1025.5, 1024.5, {"last": OFF._replace(n2_valve=True)}),
     ("I7W", "o2_pct", 0.81, 0.79, {"phase": HOT_N2}),
     ("I11W", "n2_header_bar", 4.25, 4.35, {}),
@@ -225,6 +227,10 @@ def test_what_a_row_shows_is_what_a_person_needs():
     washed = PROVEN._replace(cycles_since_heat=1, volumes_since_heat=2.25)
     wet = view({"pressure_cap_mbar": 20.0, "pressure_pirani_mbar": 20.0}, proof=washed)
     assert shown["I19"](wet) == "hottest 23.0 degC, 1 N2 cycles and 2.2 volumes since heat, 20.0 mbar"
+    assert says("I19", {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}) is None
+    assert says("I19", at_c(BAD)) is None
+    for why, told in (("a reason", "a reason"), ("", "no forecast")):
+        assert shown["I31"](view({}, estimate=BELIEF._replace(why_invalid=why))) == told
     began = RUNNING._replace(began_s=image().at_s - 5400.0)
     assert shown["I26B"](view({}, phase=began)) == 1.5
     assert shown["I26B"](view({}, phase=RUNNING._replace(began_s=image().at_s - 1e6))) == 277.8

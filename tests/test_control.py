@@ -5,14 +5,19 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from controller.control import heating, pid
+from controller.control import gas, heating, pid
+from controller.control.gas import GasMemory, GasOutputs
 from controller.control.outputs import ControlMemory, Identity, Tunings
 from controller.control.outputs import step as loops
 from controller.control.pid import Tuning
 from controller.equipment import Equipment
 from controller.image import Atmosphere, Mode, Process, Setpoints, ZonePv, blank
+from controller.interlocks.conditioning import condition
+from controller.interlocks.limits import Limits
+from controller.recipe.standing import NOTHING
 from controller.recorder import MEMORY
 from controller.tags import Quality, Sample
+from tests.images import BAD, image
 
 OVEN = Equipment()
 INPUTS = blank(0.0, 1.0, Quality.STALE)
@@ -227,3 +232,14 @@ def test_a_checkpoint_of_a_release_without_these_fields_still_loads():
     assert found.heating.lead == pid.Memory(1.5, 200.0, 0.0)
     assert found.tune is None
     assert math.isclose(pid.step(found.heating.lead, Tuning(gain=2.0, integral_s=1e5), 200.0, 200.0, 1.0)[1], 1.5)
+
+
+@pytest.mark.parametrize(("was_open", "pressure", "opens"), [
+    (False, 1023.0, False), (False, 1023.1, True), (True, 1016.1, True), (True, 1016.0, False), (True, BAD, False), (False, 900.0, False),
+])  # fmt: skip
+def test_a_chamber_at_rest_whose_cold_n2_warms_up_is_relieved_through_its_exhaust(was_open, pressure, opens):
+    """Beyond 1033 mbar the door stays locked (I19), and nothing else would let the pressure down."""
+    inputs = image(pressure_cap_mbar=pressure, pressure_pirani_mbar=BAD)
+    process, tuning = condition(Limits(), inputs), pid.Tuning(gain=1.0, integral_s=10.0)
+    memory, out = gas.step(GasMemory(exhaust=was_open), tuning, NOTHING, inputs, process, 1.0)
+    assert (memory.exhaust, out) == (opens, GasOutputs(exhaust_valve=opens))

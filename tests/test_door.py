@@ -1,7 +1,15 @@
 """The door of a unit that has ended: it is opened by and by, and never on layers that are hot or on vapour."""
 
+from math import nan
+
+import pytest
+
+from controller.memory import Memory, Settings
 from controller.recipe.states import UnitState, Verb
+from controller.scan import scan
 from sim.faults import inject
+from tests.causes import shows
+from tests.images import BAD, image
 from tests.rigs import prepared
 
 OPEN_C = 61.0  # 60 degC, and one for the instruments
@@ -50,3 +58,39 @@ def test_an_idle_oven_opens_though_a_load_thermocouple_is_unplugged():
     assert rig.record is not None
     assert "I21L" in rig.record.verdict.active
     assert not rig.plc.actuators.door_locked
+
+
+def test_walls_that_nobody_reads_make_no_load_colder():
+    """A card of thermocouples that fails as the unit cools: without the walls nothing was added to the load, and the unit came to rest."""
+    rig = prepared("vacuum")
+    assert not rig.ask(Verb.STOP)
+    while rig.record.process.hottest_c >= 75.0:
+        rig.step()
+    most_c = rig.memory.most_c
+    shows(**{f"z{zone}_tc_{at}_c": nan for zone in (1, 2, 3) for at in "abc"}).begin(rig)
+    for _ in range(600):
+        rig.step()
+    assert rig.record.process.zone_max_c is None
+    assert 0.9 * most_c < rig.record.process.hottest_c <= most_c
+    assert rig.record.unit_state is UnitState.STOPPING
+
+
+def test_a_load_thermocouple_that_is_unplugged_to_unload_the_oven_starts_no_gas():
+    rig = prepared("vacuum")
+    assert ended(rig) < OPEN_C
+    released_c = rig.record.process.hottest_c
+    assert rig.memory.most_c == released_c
+    inject(rig.plc, "load_tc_open")
+    for _ in range(60):
+        rig.step()
+    assert rig.record.process.hottest_c <= released_c
+    assert not rig.plc.actuators.door_locked
+
+
+def test_a_core_without_any_memory_takes_a_cold_oven_for_what_it_reads():
+    settings, lost = Settings(), image(load_core_c=BAD)
+    memory, record = scan(settings, Memory(), lost)
+    assert record.process.hottest_c == memory.most_c == 23.0
+    batch = prepared("vacuum").memory
+    memory, record = scan(settings, batch._replace(most_c=None), lost)
+    assert record.process.hottest_c == pytest.approx(settings.equipment.max_c, abs=0.1)

@@ -357,3 +357,19 @@ def test_air_that_is_let_in_from_a_vacuum_comes_in_to_the_end():
     assert rig.record.unit_state is UnitState.COMPLETE, (rig.record.phase_kind, rig.record.waiting, rig.record.verdict.active)
     assert rig.record.process.pressure_mbar > 1000.0
     assert rig.plc.plant.chamber.o2_pct > 15.0
+
+
+def test_a_leak_that_the_open_pump_does_not_master_makes_no_gauge_a_frozen_one():
+    """With an empty header the pump goes on after I6: it stands still where leak and pump balance, and I4F would give it up."""
+    rig = prepared("vacuum")
+    inject(rig.plc, "n2_lost")
+    leaks(4e6).begin(rig)
+    seen = set()
+    for _ in range(600):
+        seen |= set(rig.step().verdict.active)
+    assert "I6" in seen
+    assert "I4F" not in seen
+    assert rig.record.outputs.vac_valve
+    assert rig.record.outputs.pump
+    assert not rig.record.outputs.n2_valve
+    assert rig.unsafe == []

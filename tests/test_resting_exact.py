@@ -104,7 +104,7 @@ HEATED = [  # temperature, washed, gas before, state -> set points of a unit who
     (59.9, True, HOT, UnitState.STOPPED, NOTHING),
     (61.9, False, NOTHING, UnitState.STOPPED, NOTHING),  # it rests, whatever becomes of its proof
     (62.0, False, NOTHING, UnitState.STOPPED, COOLING),
-    (None, False, NOTHING, UnitState.STOPPED, COOLING),
+    (None, False, NOTHING, UnitState.STOPPED, NOTHING),  # an image that is lost wakes nobody
     (59.9, False, NOTHING, UnitState.COMPLETE, COOLING),  # END has everything off before it has looked
     (59.9, False, RESTS, UnitState.COMPLETE, RESTS),
     (62.0, False, RESTS, UnitState.COMPLETE, COOLING),
@@ -119,16 +119,24 @@ def test_what_was_heated_is_washed_once_before_it_rests(temp_c, washed, before, 
 
 @pytest.mark.parametrize(("door", "temp_c", "washed", "wanted"), [
     ("door_closed_a", 20.0, True, NOTHING), ("door_closed_b", 20.0, True, NOTHING),  # a storm outside fills no open oven
-    ("door_closed_a", 20.0, False, SLOWLY), ("door_closed_a", 200.0, True, SLOWLY), ("", 20.0, True, SLOWLY),
+    ("door_closed_a", 20.0, False, NOTHING),  # and no vapour is washed out of one
+    ("door_closed_a", 200.0, True, SLOWLY), ("", 20.0, True, SLOWLY),
 ])  # fmt: skip
 def test_no_n2_is_asked_for_into_a_cold_oven_that_stands_open(door, temp_c, washed, wanted):
     scan = look(temp_c, 985.0, **({door: False} if door else {}))._replace(washed=washed)
     assert resting.step(unit(UnitState.STOPPED), scan)[0].setpoints == wanted
 
 
-def test_a_unit_that_is_washed_says_so():
-    waiting = [resting.step(unit(UnitState.STOPPING), look(temp_c)._replace(washed=False))[1] for temp_c in (59.9, 60.0)]
-    assert waiting == ["washing the vapour out with N2 (I19)", "cooling in N2, hottest 60 degC"]
+@pytest.mark.parametrize(("temp_c", "changed", "waits"), [
+    (59.9, {"exhaust_valve_open": True}, "washing the vapour out with N2 (I19)"),
+    (59.9, {}, "washing the vapour out with N2 (I19): the exhaust valve is not seen open"),
+    (59.9, {"exhaust_valve_open": True, "n2_flow_nm3_h": BAD}, "washing the vapour out with N2 (I19): FT-402 gives no reading"),
+    (60.0, {}, "cooling in N2, hottest 60 degC"),
+])  # fmt: skip
+@pytest.mark.parametrize("state", [UnitState.STOPPING, UnitState.STOPPED, UnitState.ABORTED, UnitState.COMPLETE])
+def test_a_unit_that_is_washed_says_so_and_what_keeps_it_from_being_counted(state, temp_c, changed, waits):
+    scan = look(temp_c, main_contactor=True, **changed)._replace(washed=False)
+    assert resting.step(unit(state), scan)[1] == waits
 
 
 @pytest.mark.parametrize(("before", "wanted", "waits"), [
@@ -183,10 +191,16 @@ ENDS = [  # the recipe's end, temperature, pressure, heated -> set points, kept 
 ]
 
 
+def test_off_keeps_the_vacuum_of_a_washed_load_only():
+    unwashed = look(59.9, 20.0)._replace(washed=False)
+    assert resting.step(unit(UnitState.COMPLETE, "OFF"), unwashed)[0].setpoints == FILLING
+
+
 @pytest.mark.parametrize(("action", "temp_c", "pressure", "heated", "wanted", "inert"), ENDS)
 def test_a_complete_batch_ends_as_its_recipe_says(action, temp_c, pressure, heated, wanted, inert):
     memory, waiting, notes = resting.step(unit(UnitState.COMPLETE, action, was_heated=heated), look(temp_c, pressure))
-    assert (memory.setpoints, memory.kept_inert, waiting, notes) == (wanted, inert, "", ())
+    assert (memory.setpoints, memory.kept_inert, notes) == (wanted, inert, ())
+    assert bool(waiting) is not resting.at_rest(memory)
     assert memory.state is UnitState.COMPLETE
 
 

@@ -14,6 +14,7 @@ ROOTS_OFF_MBAR: Final = 30.0
 EXHAUST_OPEN_MBAR: Final = 1010.0  # above it gas leaves through the exhaust; below, the duct's air would come in
 EXHAUST_SHUT_MBAR: Final = 995.0
 VENT_MBAR: Final = 1014.0
+RELIEVED_MBAR: Final = (1016.0, 1023.0)  # a chamber at rest, whose cold N2 warms up, is relieved from the second down to the first
 _OFF, _, _VACUUM, _BACKFILL, _N2_FLOW, _VENT = Atmosphere  # through the class a member costs 0.1 us (Python 3.11)
 
 
@@ -45,7 +46,8 @@ def step(
     """Return the memory and the gas outputs that serve ``wanted``."""
     pressure = process.pressure_mbar
     if wanted.atmosphere is _OFF:
-        return GasMemory(), GasOutputs()
+        relieve = pressure is not None and pressure > RELIEVED_MBAR[not memory.exhaust]
+        return GasMemory(exhaust=relieve), GasOutputs(exhaust_valve=relieve)
     if pressure is None:
         return _unknown(memory, wanted, inputs)
     if wanted.atmosphere is _VACUUM:

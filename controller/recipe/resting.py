@@ -26,7 +26,8 @@ def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     if state is UnitState.IDLE:
         return memory._replace(setpoints=NOTHING._replace(door_release=True)), "", ()
     if state is UnitState.COMPLETE:
-        return _complete(memory, scan), "", ()
+        memory = _complete(memory, scan)
+        return memory, "" if at_rest(memory) else _safe_waiting(memory, scan), ()
     setpoints = _safe(memory, scan)
     memory = memory._replace(setpoints=setpoints)
     if state is UnitState.STOPPING and setpoints.atmosphere is Atmosphere.OFF:
@@ -46,10 +47,11 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     """
     hottest, pressure = scan.process.hottest_c, scan.process.pressure_mbar
     low, full = SAFE_MBAR
-    rests = _rests(memory) and hottest is not None and hottest < COLD_C + COLD_BAND_C  # it stays so, also with its door open
-    cold = not memory.was_heated or rests or (scan.washed and hottest is not None and hottest < COLD_C)
-    if cold and (scan.inputs.door_closed_a.value is False or scan.inputs.door_closed_b.value is False):
-        return NOTHING  # whatever the weather makes of the pressure
+    rests = _rests(memory) and (hottest is None or hottest < COLD_C + COLD_BAND_C)  # it stays so, also unseen, and with its door open
+    cooled = not memory.was_heated or rests or (hottest is not None and hottest < COLD_C)
+    if cooled and (scan.inputs.door_closed_a.value is False or scan.inputs.door_closed_b.value is False):
+        return NOTHING  # nothing can be washed there, whatever the weather makes of the pressure
+    cold = cooled and (scan.washed or rests or not memory.was_heated)
     if pressure is None:
         flows = memory.setpoints.atmosphere is Atmosphere.N2_FLOW and scan.inputs.exhaust_valve_open.value is True
         if rests:
@@ -75,7 +77,7 @@ def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
     """Return the unit that has ended as its recipe says: cooled with gas and off, kept inert, or off at once with the vacuum kept."""
     end = None if memory.batch is None else memory.batch.recipe.phase[-1]
     action, safe, hottest = getattr(end, "action", "COOL_GAS"), _safe(memory, scan), scan.process.hottest_c
-    if action == "OFF" and (not memory.was_heated or (hottest is not None and hottest < COLD_C)):
+    if action == "OFF" and (not memory.was_heated or (scan.washed and hottest is not None and hottest < COLD_C)):
         return memory._replace(setpoints=NOTHING)
     if action == "INERT" and safe.atmosphere is Atmosphere.OFF:
         kept = gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, INERT_FLOW_SHARE * scan.max_n2_flow_nm3_h)
@@ -88,12 +90,19 @@ def at_rest(memory: UnitMemory) -> bool:
     return memory.setpoints.atmosphere is Atmosphere.OFF or memory.kept_inert
 
 
+def _uncounted(scan: PhaseScan) -> str:
+    """Return what keeps a wash from being counted."""
+    if scan.inputs.n2_flow_nm3_h.value is None:
+        return ": FT-402 gives no reading"
+    return "" if scan.inputs.exhaust_valve_open.value is True else ": the exhaust valve is not seen open"
+
+
 def _safe_waiting(memory: UnitMemory, scan: PhaseScan) -> str:
     hottest = scan.process.hottest_c
     if memory.setpoints.atmosphere is Atmosphere.VACUUM:
         return f"{'N2' if scan.n2_gone else 'the capacitance gauge'}: vacuum is kept until it is back"
-    if memory.state in (UnitState.STOPPING, UnitState.ABORTING):
+    if not at_rest(memory):
         if hottest is not None and hottest < COLD_C and not scan.washed:
-            return "washing the vapour out with N2 (I19)"
+            return f"washing the vapour out with N2 (I19){_uncounted(scan)}"
         return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
     return "RESET"

@@ -118,7 +118,7 @@ def canonical(memory: Memory, limits: Limits, *, steps: bool = False) -> Memory:
         actuation=Actuation(), outputs=outputs,
         reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
-        proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID, n2_gone=False, most_c=None,
+        proof_test=_test(memory.proof_test, boot_id), boot_id=BOOT_ID, most_c=None,
     )  # fmt: skip
 
 

@@ -160,7 +160,7 @@ class _Leaving:
                 if (verb,) in possible:
                     yield self._scanned(cause, SHORT_S, (verb,))
         yield from self._outages()
-        if state is UnitState.IDLE and memory.proof_test.passed_at_s is None:
+        if state is UnitState.IDLE and (memory.proof_test.passed_at_s is None or memory.proof_test.spoiled):
             passed = memory._replace(proof_test=ProofTest(passed_at_s=AT_S, boot_id=BOOT_ID, spoiled=""))
             yield Came("proof test passed", world.canonical(passed), oven, [])
 
