@@ -216,6 +216,7 @@ def test_services_matter_in_a_batch_from_the_temperature_on_at_which_the_door_ma
 def test_what_a_row_shows_is_what_a_person_needs():
     shown = {rule.id: rule.shown for rule in RULES}
     assert shown["I4G"](view({"pressure_cap_mbar": 20.04, "pressure_pirani_mbar": BAD})) == "PT-301 20.0, PT-302 - mbar"
+    assert says("I11F", {"n2_flow_nm3_h": 0.2}, phase=HOT_N2, last=OFF._replace(n2_flow_sp_nm3_h=0.5)) is True
     asks = OFF._replace(n2_flow_sp_nm3_h=30.0)
     assert shown["I11F"](view({"n2_flow_nm3_h": 2.04}, last=asks)) == "2.0 of 30.0 Nm3/h"
     assert shown["C3"](view({"plc_heat_block": int(HeatBlock.PURGE)})) == "PURGE"
