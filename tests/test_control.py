@@ -14,6 +14,7 @@ from controller.equipment import Equipment
 from controller.image import Atmosphere, Mode, Process, Setpoints, ZonePv, blank
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
+from controller.recipe.look import gas_only
 from controller.recipe.standing import NOTHING
 from controller.recorder import MEMORY
 from controller.tags import Quality, Sample
@@ -243,3 +244,28 @@ def test_a_chamber_at_rest_whose_cold_n2_warms_up_is_relieved_through_its_exhaus
     process, tuning = condition(Limits(), inputs), pid.Tuning(gain=1.0, integral_s=10.0)
     memory, out = gas.step(GasMemory(exhaust=was_open), tuning, NOTHING, inputs, process, 1.0)
     assert (memory.exhaust, out) == (opens, GasOutputs(exhaust_valve=opens))
+
+
+def test_before_air_comes_in_n2_leaves_through_the_exhaust_once_whatever_the_gauge_makes_of_ambient_pressure():
+    """A gauge that reads 1 mbar too much kept the exhaust going to and fro, and the batch was held for a valve that contradicts."""
+    wanted, tuning = gas_only(Atmosphere.VENT, 1013.25), pid.Tuning(gain=1.0, integral_s=10.0)
+    memory, went, vented = GasMemory(), [], []
+    shut, opened = {"exhaust_valve_closed": True, "exhaust_valve_open": False}, {"exhaust_valve_closed": False, "exhaust_valve_open": True}
+    for scan in range(60):
+        pressure = 1018.5 if scan == 0 else 1014.5 + 0.4 * (-1) ** scan
+        inputs = image(pressure_cap_mbar=pressure, pressure_pirani_mbar=BAD, **(opened if memory.exhaust else shut))
+        memory, out = gas.step(memory, tuning, wanted, inputs, condition(Limits(), inputs), 2.0)
+        went.append(out.exhaust_valve)
+        vented.append(out.vent_valve)
+    assert went == [True] * 15 + [False] * 45
+    assert vented == [False] * 16 + [True] * 44
+
+
+@pytest.mark.parametrize(("was_open", "pressure", "relieved"), [
+    (False, 1018.0, False), (False, 1018.1, True), (True, 1014.1, True), (True, 1014.0, False),
+])  # fmt: skip
+def test_a_vent_is_relieved_from_the_higher_line_to_the_lower(was_open, pressure, relieved):
+    inputs = image(pressure_cap_mbar=pressure, pressure_pirani_mbar=BAD)
+    wanted, tuning = gas_only(Atmosphere.VENT, 1013.25), pid.Tuning(gain=1.0, integral_s=10.0)
+    _, out = gas.step(GasMemory(exhaust=was_open), tuning, wanted, inputs, condition(Limits(), inputs), 1.0)
+    assert (out.exhaust_valve, out.vent_valve) == (relieved, not relieved)

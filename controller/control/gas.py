@@ -13,17 +13,19 @@ ROOTS_ON_MBAR: Final = 20.0
 ROOTS_OFF_MBAR: Final = 30.0
 EXHAUST_OPEN_MBAR: Final = 1010.0  # above it gas leaves through the exhaust; below, the duct's air would come in
 EXHAUST_SHUT_MBAR: Final = 995.0
-VENT_MBAR: Final = 1014.0
+VENT_MBAR: Final = (1014.0, 1018.0)  # before air comes in, N2 above the second leaves through the exhaust, down to the first
+VENT_S: Final = 30.0  # or for so long: an open chamber reads what the weather and the gauge's error make of ambient pressure
 RELIEVED_MBAR: Final = (1016.0, 1023.0)  # a chamber at rest, whose cold N2 warms up, is relieved from the second down to the first
 _OFF, _, _VACUUM, _BACKFILL, _N2_FLOW, _VENT = Atmosphere  # through the class a member costs 0.1 us (Python 3.11)
 
 
 class GasMemory(NamedTuple):
-    """throttle: the pressure loop; roots, exhaust: two-point states."""
+    """throttle: the pressure loop; roots, exhaust: two-point states; relieved_s: how long the exhaust was seen open in this VENT."""
 
     throttle: pid.Memory = pid.Memory()
     roots: bool = False
     exhaust: bool = False
+    relieved_s: float = 0.0
 
 
 class GasOutputs(NamedTuple):
@@ -63,9 +65,10 @@ def step(
         )
     if wanted.atmosphere is _VENT:
         shut = inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True
-        relieve = pressure > (VENT_MBAR if memory.exhaust else EXHAUST_OPEN_MBAR + 5.0)  # N2 above ambient leaves through the exhaust first
+        relieved_s = memory.relieved_s + (dt_s if inputs.exhaust_valve_open.value is True else 0.0)
+        relieve = pressure > VENT_MBAR[not memory.exhaust] and relieved_s < VENT_S
         air = shut and not relieve and inputs.exhaust_valve_closed.value is True
-        return GasMemory(exhaust=relieve), GasOutputs(vent_valve=air, exhaust_valve=relieve, services=True)
+        return GasMemory(exhaust=relieve, relieved_s=relieved_s), GasOutputs(vent_valve=air, exhaust_valve=relieve, services=True)
     # HOLD_CLOSED: the pumps idle against the shut valve, and the throttle's loop waits for the vacuum to come back.
     roots = memory.roots and inputs.pump_run.value is True
     return GasMemory(memory.throttle, roots), GasOutputs(pump=True, roots=roots, services=True)
