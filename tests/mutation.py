@@ -57,7 +57,13 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     ),
     "controller/interlocks/evaluate.py": ("test_boundaries.py", "test_boundaries_table.py", "test_interlocks.py", "test_bypass.py"),
     "controller/interlocks/bypass.py": ("test_bypass.py", "test_boundaries.py"),
-    "controller/interlocks/atmosphere.py": ("test_proof_exact.py", "test_hot_watched.py", "test_interlocks.py", "test_gauges.py"),
+    "controller/interlocks/atmosphere.py": (
+        "test_proof_exact.py",
+        "test_boundaries_table.py",
+        "test_hot_watched.py",
+        "test_interlocks.py",
+        "test_gauges.py",
+    ),
     "controller/interlocks/gauges.py": ("test_gauges.py", "test_gauges_exact.py", "test_interlocks.py", "test_sensors.py"),
     "controller/interlocks/conditioning.py": ("test_conditioning_exact.py", "test_sensors.py", "test_interlocks.py", "test_voting.py"),
     "controller/interlocks/sensors.py": (

@@ -144,6 +144,7 @@ def test_a_flow_that_the_meter_shows_is_n2_where_the_valve_s_switches_say_nothin
     broken = {"n2_valve_open": BAD, "n2_valve_closed": BAD}
     assert not scan(drawn, **at(300.0), **broken, n2_flow_nm3_h=1.0).drawn
     assert scan(drawn, **at(300.0), **broken, n2_flow_nm3_h=0.9).drawn
+    assert scan(drawn, **at(300.0), **broken, n2_flow_nm3_h=BAD).drawn
     assert scan(drawn, **at(300.0), n2_valve_open=False, n2_valve_closed=True, n2_flow_nm3_h=60.0).drawn  # what flows on while it shuts
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.interlocks.atmosphere import Proof, lost
+from controller.interlocks.atmosphere import Proof, accounted, lost
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
 from controller.interlocks.gauges import Watch
@@ -214,3 +214,20 @@ def test_what_flows_through_an_open_exhaust_washes_without_a_pressure_too_and_pr
     before = NOTHING._replace(cycles_since_heat=1, volumes_since_heat=1.0, volumes=1.0)
     after = scan(before, dt_s=2.0, chamber_m3=4.0, heating=heating, **{**FLOWING, **BLIND, **changed})
     assert (after.cycles_since_heat, after.volumes_since_heat, after.volumes) == (*washed, 1.0)
+
+
+def test_a_pump_that_works_after_n2_was_fed_begins_the_rise_anew_and_what_was_fed_counts_by_its_time():
+    fed_a_little = NOTHING._replace(low_mbar=40.0, fed_nm3=0.5)
+    assert scan(fed_a_little, **at(60.0), **PUMPED).low_mbar == 60.0
+    filling = NOTHING._replace(low_mbar=40.0)
+    assert scan(filling, dt_s=2.0, **fed(0.1, 200.0)).fed_nm3 == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("temp_c", "share", "enough"), [(23.0, 0.75, True), (23.0, 0.7499, False), (None, 0.75, True), (None, 0.7499, False)]
+)
+def test_a_rise_is_accounted_for_by_three_quarters_of_what_it_needs_at_its_temperature(temp_c, share, enough):
+    """Nobody knows how warm the chamber is: then all of it as at 0 degC."""
+    process = condition(LIMITS, image())._replace(zone_max_c=temp_c, load_max_c=temp_c)
+    needs_nm3 = 2.0 * 800.0 / 1013.25 * 273.15 / (273.15 + (temp_c or 0.0))
+    assert accounted(NOTHING._replace(low_mbar=100.0, fed_nm3=share * needs_nm3), 2.0, process, 900.0) is enough
