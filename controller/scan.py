@@ -23,9 +23,8 @@ from controller.interlocks import bypass
 from controller.interlocks.atmosphere import Proof, accounted
 from controller.interlocks.atmosphere import lost as vacuum_lost
 from controller.interlocks.atmosphere import step as prove
-from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed, reckoned
+from controller.interlocks.conditioning import NO_WATCH, condition, gauges_believed, n2_gone, reckoned
 from controller.interlocks.evaluate import Verdict, afresh, evaluate
-from controller.interlocks.limits import Limits
 from controller.interlocks.rule import Effect, Slopes, View
 from controller.interlocks.sensors import Believed, told
 from controller.interlocks.sensors import step as believe
@@ -109,7 +108,7 @@ def scan(
         proof = vacuum_lost(proof)._replace(leak_ok=proof.leak_ok and not leaks)
     voted = told(memory.sensors, sensors) if sensors is not memory.sensors else ()
     memory = memory._replace(proof=proof, interlocks=interlocks, estimator=belief, sensors=sensors, most_c=most_c,
-                             n2_gone=_n2_gone(limits, inputs, memory.n2_gone))  # fmt: skip
+                             n2_gone=n2_gone(limits, inputs, memory.n2_gone))  # fmt: skip
     memory, notes = obey(settings, memory, commands, verdict, inputs, process)
     told_of: tuple[Note, ...] = ()
     if changes or interlocks.cause != was.cause or timer_ended(memory.alarms, inputs.at_s):
@@ -201,22 +200,16 @@ def _estimate(settings: Settings, memory: Memory, inputs: Inputs, forecast: Fore
 
 
 def _look(settings: Settings, unit: UnitMemory, verdict: Verdict, inputs: Inputs, process: Process, estimate: Estimate,
-          proof: Proof, n2_gone: bool) -> PhaseScan:  # fmt: skip
+          proof: Proof, no_n2: bool) -> PhaseScan:  # fmt: skip
     """Return what the running phase may look at."""
     oven, batch = settings.equipment, unit.batch
     return PhaseScan(
         inputs, process, estimate, None if batch is None else batch.recipe.endpoint, inputs.dt_s, unit.temp_sp_c, "I18" in verdict.active,
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
-        _aired(settings, process, proof), n2_gone, proof.leak_ok,
+        _aired(settings, process, proof), no_n2, proof.leak_ok,
         proof.washed(WASHED_SHARE * settings.limits.proof_volumes),
     )  # fmt: skip
-
-
-def _n2_gone(limits: Limits, inputs: Inputs, gone: bool) -> bool:
-    """Return whether the header has no pressure, so that nothing can be filled; one that was ``gone`` is back when it is no more low."""
-    header = inputs.n2_header_bar.value
-    return gone if header is None else header < (limits.n2_low_bar if gone else limits.n2_none_bar)
 
 
 def _aired(settings: Settings, process: Process, proof: Proof) -> str:
@@ -312,12 +305,12 @@ def _react(unit: UnitMemory, verdict: Verdict) -> tuple[UnitMemory, tuple[Note, 
     return unit, ()
 
 
-def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: Process, n2_gone: bool) -> Setpoints:
+def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: Process, no_n2: bool) -> Setpoints:
     """Return the set points with what an interlock's own action needs (I6, I7): N2 into the chamber, then through it until O2 is low.
 
     Without N2 a vacuum keeps its pump: it takes air and vapour away, and shut in they would stay.
     """
-    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF or (wanted.atmosphere is _VACUUM and n2_gone):
+    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF or (wanted.atmosphere is _VACUUM and no_n2):
         return wanted
     if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > PURGE_MBAR:  # an ending unit fills further, and then flows
         return wanted

@@ -8,14 +8,14 @@ from controller import wiring as wirings
 from controller.command import Start
 from controller.image import Atmosphere, PhaseView
 from controller.interlocks.atmosphere import Proof
-from controller.interlocks.conditioning import condition
+from controller.interlocks.conditioning import condition, n2_gone
 from controller.interlocks.evaluate import Verdict
 from controller.interlocks.rule import Effect
 from controller.memory import Settings
 from controller.recipe.look import gas_only
 from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.states import UnitState, Verb
-from controller.scan import _n2_gone, _override, _phase_view, power_return
+from controller.scan import _override, _phase_view, power_return
 from controller.units import ATMOSPHERE_MBAR
 from sim import bench
 from sim.faults import inject
@@ -238,7 +238,7 @@ def test_n2_that_was_gone_is_back_when_its_header_is_low_no_more():
     """One reading just above the line would give up the pump of a lost vacuum for a filling that never comes."""
     limits, gone, seen = Settings().limits, False, []
     for header_bar in (1.0, 0.9, BAD, 1.1, 2.9, 3.0, 1.0, BAD):
-        gone = _n2_gone(limits, image(n2_header_bar=header_bar), gone)
+        gone = n2_gone(limits, image(n2_header_bar=header_bar), gone)
         seen.append(gone)
     assert seen == [False, True, True, True, True, False, False, False]
 

@@ -92,6 +92,12 @@ def reckoned(limits: Limits, process: Process, most_c: float, film_c: float | No
     return seen_c, most_c
 
 
+def n2_gone(limits: Limits, inputs: Inputs, gone: bool) -> bool:
+    """Return whether the header has no pressure, so that nothing can be filled; one that was ``gone`` is back when it is no more low."""
+    header = inputs.n2_header_bar.value
+    return gone if header is None else header < (limits.n2_low_bar if gone else limits.n2_none_bar)
+
+
 def gauges_believed(limits: Limits, inputs: Inputs, watch: Watch) -> Inputs:
     """Return ``inputs`` without the pressure gauges that are no pressure: one that is frozen, or two that contradict each other."""
     if watch.frozen:

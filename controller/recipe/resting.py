@@ -51,7 +51,7 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     cooled = not memory.was_heated or rests or (hottest is not None and hottest < COLD_C)
     if cooled and (scan.inputs.door_closed_a.value is False or scan.inputs.door_closed_b.value is False):
         return NOTHING  # nothing can be washed there, whatever the weather makes of the pressure
-    cold = cooled and (scan.washed or rests or not memory.was_heated)
+    cold = cooled and (rests or scan.washed or not memory.was_heated)
     if pressure is None:
         flows = memory.setpoints.atmosphere is Atmosphere.N2_FLOW and scan.inputs.exhaust_valve_open.value is True
         if rests:
