@@ -28,6 +28,7 @@ from controller.journal.mailbox import Mailbox
 from controller.journal.store import Journal
 from controller.memory import Memory
 from controller.notify import notify
+from controller.power_return import power_return
 from controller.scan import Record
 from controller.southbound.driver import Driver
 from controller.southbound.field import Field
@@ -280,7 +281,7 @@ async def _resume(core: Core, broken: Break, known: bool) -> None:
     at_s = core.clock.now_s()
     inputs: Inputs = await core.field.read(at_s, 0.0, core.own(at_s))
     away_s = at_s - broken.from_s
-    core.memory, notes = scanning.power_return(core.memory, inputs, core.config.settings, away_s, known)
+    core.memory, notes = power_return(core.memory, inputs, core.config.settings, away_s, known)
     intent = max(broken.intent, core.memory.actuation.intent)  # the checkpoint may be older than the last one
     core.memory = core.memory._replace(actuation=core.memory.actuation._replace(intent=intent))
     content = {"from_s": broken.from_s, "to_s": at_s, "count": int(away_s / recorder.SAMPLE_S), "cause": "the core was not running"}

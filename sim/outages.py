@@ -8,7 +8,7 @@ from typing import Final
 
 from controller import recorder
 from controller.memory import Memory
-from controller.scan import power_return
+from controller.power_return import power_return
 from sim import faults
 from sim.bench import PLC_SCAN_S, Rig
 

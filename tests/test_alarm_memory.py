@@ -10,9 +10,9 @@ from controller.alarms import annunciate, operate
 from controller.alarms.annunciate import Signal
 from controller.alarms.states import EVENTS, AlarmMemory, AlarmSettings, State, find, state_of
 from controller.memory import Memory
+from controller.power_return import power_return
 from controller.recipe.states import Verb
 from controller.recorder import MEMORY
-from controller.scan import power_return
 from tests.annunciator import LOCAL, ROOM_LOW, SETTINGS, Oven
 from tests.images import image
 

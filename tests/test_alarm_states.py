@@ -2,10 +2,10 @@
 
 from controller.alarms.states import State
 from controller.interlocks.evaluate import BY_ID
+from controller.power_return import power_return
 from controller.recipe.states import Verb
 from controller.recorder import MEMORY
 from controller.roles import Role
-from controller.scan import power_return
 from tests.annunciator import LOCAL, N2_VALVE, ROOM_LOW, SETTINGS, Oven
 from tests.images import image
 

@@ -18,10 +18,11 @@ from controller.journal.report import report
 from controller.journal.store import Journal
 from controller.memory import Memory, Settings
 from controller.northbound import topics
+from controller.power_return import power_return
 from controller.recipe.states import Verb
 from controller.recorder import MEMORY, Recorder, boot_entry
 from controller.roles import Role
-from controller.scan import power_return, scan
+from controller.scan import scan
 from tests.images import image
 
 SITE = Settings()

@@ -4,7 +4,7 @@ import pytest
 
 from controller.image import PhaseView
 from controller.recipe.states import UnitState, Verb
-from controller.scan import _phase_view
+from controller.views import phase_view
 from sim.faults import clear, inject
 from tests.causes import exotherm, shows
 from tests.rigs import prepared, rig_at
@@ -112,7 +112,7 @@ def cooling():
         rig.step()
     for _ in range(900):
         rig.step()
-        if rig.record.process.o2_pct is not None and _phase_view(rig.memory.unit).inert:
+        if rig.record.process.o2_pct is not None and phase_view(rig.memory.unit).inert:
             return rig
     raise AssertionError(rig.record.waiting)
 
@@ -120,7 +120,7 @@ def cooling():
 def test_o2_in_a_hot_chamber_that_cools_aborts_and_purges():
     rig = cooling()
     assert rig.record.process.hottest_c > 100.0
-    assert (_phase_view(rig.memory.unit).cooling, _phase_view(rig.memory.unit).heating) == (True, False)
+    assert (phase_view(rig.memory.unit).cooling, phase_view(rig.memory.unit).heating) == (True, False)
     shows(o2_pct=2.5).begin(rig)
     for _ in range(20):
         rig.step()

@@ -7,9 +7,9 @@ from itertools import count, islice
 import pytest
 
 from controller.memory import Memory, Settings
+from controller.power_return import power_return
 from controller.prooftest import ProofTest
 from controller.recipe.states import UnitState, Verb
-from controller.scan import power_return
 from sim.explore import search
 from sim.explore.canon import whole
 from sim.explore.graph import Node

@@ -12,11 +12,13 @@ from controller.interlocks.conditioning import condition, n2_gone
 from controller.interlocks.evaluate import Verdict
 from controller.interlocks.rule import Effect
 from controller.memory import Settings
+from controller.power_return import power_return
 from controller.recipe.look import gas_only
 from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.states import UnitState, Verb
-from controller.scan import _override, _phase_view, power_return
+from controller.scan import _override
 from controller.units import ATMOSPHERE_MBAR
+from controller.views import phase_view
 from sim import bench
 from sim.faults import inject
 from tests.causes import leaks, runs, shows
@@ -119,7 +121,7 @@ def test_a_hot_vacuum_that_was_drawn_is_watched_after_a_restart_whatever_the_pha
     runs(rig, None, 3)
     skipped(rig)
     rig.step()
-    assert not _phase_view(rig.memory.unit).vacuum
+    assert not phase_view(rig.memory.unit).vacuum
     lost = shows(pressure_cap_mbar=300.0, pressure_pirani_mbar=300.0)
     lost.begin(rig)
     if away == "core":
@@ -155,9 +157,9 @@ def test_a_flow_that_the_meter_shows_is_n2_where_the_valve_s_switches_say_nothin
 def test_the_rows_see_whether_the_batch_was_heated_and_whether_air_is_wanted_in_every_state(atmosphere, air):
     unit = prepared("vacuum").memory.unit
     for state in set(UnitState) - {UnitState.IDLE}:
-        seen = _phase_view(unit._replace(state=state, setpoints=unit.setpoints._replace(atmosphere=atmosphere)))
+        seen = phase_view(unit._replace(state=state, setpoints=unit.setpoints._replace(atmosphere=atmosphere)))
         assert (seen.heated, seen.air) == (True, air)
-    assert not _phase_view(unit._replace(was_heated=False)).heated
+    assert not phase_view(unit._replace(was_heated=False)).heated
 
 
 def skipped(rig):

@@ -13,13 +13,14 @@ from controller.intake import command_of
 from controller.interlocks.atmosphere import Proof
 from controller.journal.mailbox import MailboxRow
 from controller.memory import Memory, Settings
+from controller.power_return import power_return
 from controller.prooftest.model import ProofTestSettings
 from controller.recipe.reading import parse_load, parse_recipe, sha256_of
 from controller.recipe.standing import UnitMemory
 from controller.recipe.states import UnitState, Verb
 from controller.recorder import MEMORY
 from controller.roles import Role
-from controller.scan import power_return, scan
+from controller.scan import scan
 from tests.images import BAD, image
 
 ROOT = Path(__file__).parents[1]

@@ -18,8 +18,8 @@ from controller.recipe.model import PressureRiseTest, Soak
 from controller.recipe.phases import run
 from controller.recipe.reading import parse_recipe
 from controller.recipe.states import UnitState, Verb
-from controller.scan import _phase_view
 from controller.solvents import SOLVENTS
+from controller.views import phase_view
 from sim.faults import inject
 from tests.images import BAD, image
 from tests.rigs import rig_at
@@ -345,7 +345,7 @@ def test_in_the_oven_the_valves_shut_heat_goes_on_and_the_vacuum_comes_back(isol
 def test_i6_stays_armed_while_the_chamber_is_isolated(isolating):
     """Air comes in and the vacuum valve does not open again: I6 acts as in any vacuum."""
     rig = isolating
-    assert _phase_view(rig.memory.unit).vacuum
+    assert phase_view(rig.memory.unit).vacuum
     inject(rig.plc, "air_leak")
     inject(rig.plc, "vac_valve_stuck_shut")
     for _ in range(120):

@@ -15,13 +15,14 @@ from controller.journal import prooftests
 from controller.journal.entry import entry
 from controller.journal.store import Journal
 from controller.memory import Memory, Settings
+from controller.power_return import power_return
 from controller.prooftest import ProofTest, ProofTestSettings, objection
 from controller.prooftest.devices import BY_NAME
 from controller.prooftest.run import STAGES
 from controller.recipe.reading import read_load, read_recipe
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
-from controller.scan import power_return, scan
+from controller.scan import scan
 from sim import bench
 from sim.softplc import Settings as PlcSettings
 from tests.images import image

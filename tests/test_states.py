@@ -10,11 +10,12 @@ from controller.image import Atmosphere, Estimate, Interval, Mode
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
 from controller.memory import Memory
+from controller.power_return import power_return
 from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.phases import run
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb, allowed
-from controller.scan import power_return, scan
+from controller.scan import scan
 from tests.images import BAD, bare, image
 
 ROOT = Path(__file__).parents[1]

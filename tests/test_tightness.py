@@ -8,7 +8,7 @@ from controller.interlocks.limits import Limits
 from controller.recipe import tightness
 from controller.recipe.look import PhaseScan
 from controller.recipe.tightness import NOISE_MBAR, NOISE_SHARE, Rises
-from controller.scan import _phase_view
+from controller.views import phase_view
 from tests.causes import leaks, runs
 from tests.images import BAD, image
 from tests.rigs import prepared
@@ -108,9 +108,9 @@ def test_a_recipe_that_tests_above_the_walls_dew_point_is_not_told_so_in_every_b
 
 def test_while_a_test_runs_nothing_is_blind_yet():
     unit = prepared("vacuum").memory.unit
-    shown = _phase_view(unit._replace(rises=Rises(blind=3, leak_mbar_min=0.7)))
+    shown = phase_view(unit._replace(rises=Rises(blind=3, leak_mbar_min=0.7)))
     assert (shown.blind_rises, shown.leak_mbar_min) == (3, 0.7)
-    assert _phase_view(unit._replace(rises=Rises(runs=True, blind=3))).blind_rises == 0
+    assert phase_view(unit._replace(rises=Rises(runs=True, blind=3))).blind_rises == 0
 
 
 def test_a_leak_that_the_pump_masters_is_told_by_the_first_test_and_by_nothing_else():

@@ -23,10 +23,11 @@ from typing import Final, NamedTuple
 
 from controller.command import Command, Start
 from controller.memory import Memory, Settings
+from controller.power_return import power_return
 from controller.prooftest import ProofTest
 from controller.recipe.standing import Batch
 from controller.recipe.states import UnitState, Verb, allowed
-from controller.scan import power_return, scan
+from controller.scan import scan
 from sim.explore import belief
 from sim.explore.canon import canonical, key, whole
 from sim.explore.graph import Graph, Node, Way, Ways
