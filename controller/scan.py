@@ -27,6 +27,7 @@ from controller.interlocks.sensors import step as believe
 from controller.interlocks.sensors import told
 from controller.memory import Memory, Settings
 from controller.recipe import resuming, run, standing
+from controller.recipe.look import SLOW_FLOW_SHARE
 from controller.recipe.model import Endpoint
 from controller.recipe.standing import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
@@ -151,7 +152,8 @@ def _run(
         unit=unit, estimator=memory.estimator if unit.batch is not None else None,
         proof=proof if unit.leak_ok is None else proof._replace(leak_ok=unit.leak_ok),
     )  # fmt: skip
-    return memory, _override(unit.setpoints, verdict, settings, process, memory.n2_gone), waiting, (*away, *by_rule, *from_recipe)
+    wanted = _eased(_override(unit.setpoints, verdict, settings, process, memory.n2_gone), verdict, settings)
+    return memory, wanted, waiting, (*away, *by_rule, *from_recipe)
 
 
 def _drive(
@@ -270,6 +272,13 @@ def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: 
     if wanted.atmosphere is not Atmosphere.N2_FLOW and (fills or (o2 is not None and o2 <= limits.proof_o2_pct)):
         return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=PURGE_MBAR, n2_flow_nm3_h=flow_nm3_h)
     return wanted._replace(heat=False, atmosphere=Atmosphere.N2_FLOW, pressure_mbar=ATMOSPHERE_MBAR, n2_flow_nm3_h=flow_nm3_h)
+
+
+def _eased(wanted: Setpoints, verdict: Verdict, settings: Settings) -> Setpoints:
+    """Return the set points with little of a flow of N2 that does not leave the chamber (I4S): the inlet need not go to and fro for it."""
+    if wanted.atmosphere is not Atmosphere.N2_FLOW or "I4S" not in verdict.active:
+        return wanted
+    return wanted._replace(n2_flow_nm3_h=min(wanted.n2_flow_nm3_h, SLOW_FLOW_SHARE * settings.equipment.max_n2_flow_nm3_h))
 
 
 PURGE_MBAR: Final = 950.0  # to which N2 fills a chamber whose vacuum was lost

@@ -78,7 +78,12 @@ def test_the_feed_of_n2_is_shut_off_only_where_n2_is_fed_and_stays_so_until_the_
     assert says("I4E", over) is False  # a site that lies low, or a vent line
     assert says("I4E", over, **on("I4E")) is True  # its own effect has shut the valve
     assert says("I4E", {"pressure_cap_mbar": BAD, "pressure_pirani_mbar": BAD}, last=fed) is None  # I4N speaks
-    for rows, phase, stands in ((("I4E",), RUNNING, True), ((), RUNNING, False), (("I4E",), RUNNING._replace(running=False), False)):
+    for rows, phase, stands in (
+        (("I4E",), RUNNING, True),
+        ((), RUNNING, False),
+        (("I4E",), RUNNING._replace(running=False), False),
+        (("I4E",), RUNNING._replace(running=False, heated=True), True),
+    ):
         assert says("I4S", over, last=fed, phase=phase, active=frozenset(rows)) is stands
     assert says("I4S", {"pressure_cap_mbar": 1019.0}, last=fed, phase=RUNNING, **on("I4E")) is False
 

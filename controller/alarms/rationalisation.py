@@ -45,7 +45,7 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I4E", _M, "exhaust valve stuck, duct or filter blocked", "no N2 flows through; the chamber stays shut in under N2",
               "open the exhaust, look at duct and filter", 10, _WARN_OFF_S),
     Rationale("I4S", _H, "exhaust valve stuck, duct or filter blocked",
-              "batch held, heat off, inert at a slight overpressure; vapour is not washed out",
+              "batch held, heat off, N2 at a tenth, inert at a slight overpressure; vapour is not washed out",
               "open the exhaust by hand; watch that the pressure falls and N2 flows; acknowledge and RESTART", 15),
     Rationale("I4G", _M, "gauge dirty with condensate, gas composition, wire", "batch held; a wrong pressure would count as a proof",
               "compare with the local gauge; clean or replace the wrong one; acknowledge and RESTART", 15),

@@ -8,7 +8,7 @@ from collections.abc import Set
 from typing import Final
 
 _SUPERSEDED: Final[dict[str, tuple[str, ...]]] = {  # the same quantity, one step worse
-    "I4W": ("I4",),
+    "I4W": ("I4", "I4S"),
     "I4L": ("I4T",),
     "I4E": ("I4S",),
     "I7W": ("I7",),

@@ -310,7 +310,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I4E", "N2 does not leave the chamber: its feed is shut until the pressure has come down", Effect.NO_N2, AUTO, 0, False,
          _n2_dams_up, lambda v: v.process.pressure_mbar),
     Rule("I4S", "N2 still does not leave the chamber: exhaust blocked", HOLD | P_HEAT, OPERATOR, 5, False,
-         lambda v: v.phase.running and "I4E" in v.active and _n2_dams_up(v), lambda v: v.process.pressure_mbar),
+         lambda v: (v.phase.running or v.phase.heated) and "I4E" in v.active and _n2_dams_up(v), lambda v: v.process.pressure_mbar),
     Rule("I4G", "pressure gauges contradict each other", HOLD | P_HEAT, OPERATOR, lambda x: x.gauge_s, False,
          lambda v: contradict(v.limits, v.inputs), _gauges_shown),
     Rule("I4F", "pressure gauge stands still, or does not follow N2 or pump: frozen, or the gas goes elsewhere", HOLD | P_HEAT,
