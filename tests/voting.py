@@ -12,6 +12,7 @@ from itertools import combinations_with_replacement, product
 from math import nan
 from typing import Final, NamedTuple
 
+from controller.interlocks import sensors
 from controller.interlocks.limits import Limits
 from controller.recipe.states import UnitState
 from sim.bench import Rig
@@ -29,7 +30,7 @@ FAULTS: Final[dict[str, Callable[[float], Distortion | None]]] = {  # of the rea
 }
 VOTE_C: Final = Limits().vote_c
 PHASES: Final = ("vacuum", "nitrogen", "slow", "cure")
-SCANS: Final = 12
+SCANS: Final = int(sensors.LOOK_S) + sensors.SCANS + 1  # it may just have been looked, and heat goes in the scan after the vote
 Three = tuple[str, str, str]
 UNLIKE: Final[tuple[Three, ...]] = tuple(combinations_with_replacement(FAULTS, 3))  # no two are permutations of each other
 EVERY: Final[tuple[Three, ...]] = tuple(product(FAULTS, repeat=3))
