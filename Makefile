@@ -30,6 +30,7 @@ check: setup
 # Long runs, by hand; their last figures stand in the README with command and date.
 bench: setup
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks_memory
 	$(BIN)/python -m tests.benchmarks_model
 	$(BIN)/python -m tests.benchmarks_wires
 	$(BIN)/python -m tests.benchmarks_opcua
