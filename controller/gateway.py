@@ -107,7 +107,7 @@ def _opcua(config: Config, folder: Path) -> "OpcuaServer":
 
 
 async def _live(publisher: Publisher, mailbox: str) -> None:
-    """Tell the core every few seconds that the gateway lives, and log when the broker comes and goes."""
+    """Tell the core every few seconds that telemetry leaves, which takes a gateway and a broker, and log when the broker comes and goes."""
     before = MqttLink()
     while True:
         link = publisher.link
@@ -115,7 +115,8 @@ async def _live(publisher: Publisher, mailbox: str) -> None:
             log.info("mqtt", connected=link.connected, delivered_seq=link.delivered_seq, why=link.why)
         before = link
         try:
-            await asyncio.to_thread(heartbeat, mailbox, "gateway")
+            if link.connected:
+                await asyncio.to_thread(heartbeat, mailbox, "gateway")
         except MailboxError as error:
             log.warning("mailbox", why=str(error))
         notify("WATCHDOG=1")

@@ -117,7 +117,7 @@ class Inputs(NamedTuple):
     journal_ok: A[B, bit("SYS-JOURNAL", "the journal takes what is written and can be trusted")]
     disk_free_pct: A[F, Tag("SYS-DISK", "%", 0, 100, "free space where the journal lies", 60.0)]
     clock_step_s: A[F, Tag("SYS-CLOCK", "s", -4e9, 4e9, "wall-clock step since the last scan")]
-    gateway_ok: A[B, bit("SYS-GATEWAY", "the gateway process reports in")]
+    gateway_ok: A[B, bit("SYS-GATEWAY", "the gateway reports in, and has a broker")]
     proof_due: A[N, word("SYS-PROOF", "safety devices whose proof test is overdue")]
     recipe_ok: A[B, bit("SYS-RECIPE", "the batch's recipe is the one that was started and approved")]
 

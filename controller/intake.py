@@ -86,4 +86,4 @@ def _time(row: MailboxRow, name: str) -> float | None:
 
 
 def _refused(row: MailboxRow, why: str, verb: Verb = Verb.ACKNOWLEDGE) -> Command:
-    return Command(row.id, row.user, verb, row.expected_state, row.row, refusal=why)
+    return Command(row.id, row.user, verb, row.expected_state, row.row, refusal=why, role=_ROLES.get(row.role, Role.VIEWER))

@@ -21,7 +21,7 @@ _WITH_N2: Final = (Atmosphere.BACKFILL, Atmosphere.N2_FLOW)
 
 
 def power_return(
-    memory: Memory, inputs: Inputs, settings: Settings, outage_s: float, known: bool = True
+    memory: Memory, inputs: Inputs, settings: Settings, outage_s: float, known: bool = True, told: tuple[int, int] | None = None
 ) -> tuple[Memory, tuple[Note, ...]]:
     """Return the memory with which a restarted core goes on: the unit HELD, the atmosphere unproven, the belief carried over the gap.
 
@@ -31,9 +31,10 @@ def power_return(
         settings: the site's.
         outage_s: how long the core was away, process time.
         known: False when nobody knows how long; then the outage counts as long.
+        told: epoch and highest counter of a block that the journal accounts for, None when nobody knows.
     """
     before = None if memory.estimator is None else memory.estimator.estimate
-    unit, notes = resuming.returned(memory.unit, "CORE", outage_s, known, before)
+    unit, notes = resuming.returned(memory.unit, "CORE", outage_s, known, before, told)
     if memory.delayed is not None:
         why = f"the core restarted; START by {memory.delayed.user} was to begin at {memory.delayed.at_s:.0f} s"
         notes = (*notes, Note("decision", {"what": "delayed start cancelled", "why": why}))

@@ -65,7 +65,7 @@ class Recorder:
         if moved or gas is not self._gas or at_s >= self._checkpoint_due_s:
             self._checkpoint_due_s = at_s + self._checkpoint_s
             made.append(checkpoint_entry(memory, at_s))
-        if moved and (every_s := _interval_s(memory.unit)) != self._every_s:
+        if moved and (every_s := interval_s(memory.unit)) != self._every_s:
             self._every_s, self._sample_due_s = every_s, min(self._sample_due_s, at_s)
         due = at_s >= self._sample_due_s
         if due:
@@ -123,7 +123,7 @@ def waiting(memory: Memory, record: Record) -> str:
     return f"start of {armed.recipe.id} rev {armed.recipe.revision} by {armed.user}, {left_min:.0f} min from now; STOP cancels it"
 
 
-def _interval_s(unit: UnitMemory) -> float:
+def interval_s(unit: UnitMemory) -> float:
     """Return the interval of the samples: the running phase's own, ``SAMPLE_S`` in every other state."""
     return float(getattr(current(unit), "record_s", SAMPLE_S)) if unit.state is UnitState.RUNNING else SAMPLE_S
 

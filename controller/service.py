@@ -29,6 +29,7 @@ from controller.journal.store import Journal
 from controller.memory import Memory
 from controller.notify import notify
 from controller.power_return import power_return
+from controller.recipe import resuming
 from controller.scan import Record
 from controller.southbound.driver import Driver
 from controller.southbound.field import Field
@@ -42,6 +43,7 @@ POLL_S: Final = 0.1  # wall: the mailbox
 FORECAST_POLL_S: Final = 0.25  # wall
 HOUSEKEEPING_S: Final = 5.0  # wall: disk space, gateway's life sign
 GATEWAY_LIFE_S: Final = 30.0  # wall
+UNWRITTEN_S: Final = 3.0  # wall: more than what a sound journal has not yet on the disk when its core is killed
 UNKNOWN_OUTAGE_S: Final = 86_400.0  # an outage of unknown length counts as the longest
 log = structlog.get_logger("core")
 
@@ -101,7 +103,9 @@ class Core:
         ahead, self.forecast = self.forecast, None
         record = self.decide(inputs, commands, ahead)
         entries, durable = self.recorder.entries(self.memory, record)
-        entries += [entry("plc", at_s, {"event": event.name, **event.details}) for event in self.field.drain()]
+        for event in self.field.drain():
+            entries.append(entry("plc", at_s, {"event": event.name, **event.details}))
+            log.info("plc", what_happened=event.name, **event.details)
         step_s = own["clock_step_s"].value or 0.0
         if abs(step_s) > self.config.settings.limits.clock_step_s:
             entries.append(entry("clock", at_s, {"step_s": step_s}))
@@ -258,6 +262,8 @@ async def started(config: Config, kind: type[Core] = Core) -> AsyncIterator[Core
             journal.close()
         except JournalError:
             log.error("journal did not close", why=journal.why)
+        if journal.why:
+            log.error("the end is in no journal: what this log says of it is all there is", why=journal.why)
 
 
 async def run(config: Config, kind: type[Core] = Core) -> None:
@@ -281,13 +287,33 @@ async def _resume(core: Core, broken: Break, known: bool) -> None:
     at_s = core.clock.now_s()
     inputs: Inputs = await core.field.read(at_s, 0.0, core.own(at_s))
     away_s = at_s - broken.from_s
-    core.memory, notes = power_return(core.memory, inputs, core.config.settings, away_s, known)
+    told = _accounted(core, broken)
+    core.memory, notes = power_return(core.memory, inputs, core.config.settings, away_s, known, told)
     intent = max(broken.intent, core.memory.actuation.intent)  # the checkpoint may be older than the last one
     core.memory = core.memory._replace(actuation=core.memory.actuation._replace(intent=intent))
-    content = {"from_s": broken.from_s, "to_s": at_s, "count": int(away_s / recorder.SAMPLE_S), "cause": "the core was not running"}
+    content = {"from_s": broken.from_s, "to_s": at_s, "count": int(away_s / recorder.SAMPLE_S), "cause": _cause(told, inputs)}
     entries = [entry("gap", at_s, content), *broken.abandoned(at_s), *(entry(note.kind, at_s, note.content) for note in notes)]
     entries.append(recorder.checkpoint_entry(core.memory, at_s))
     core.journal.append(entries).result()
+
+
+def _accounted(core: Core, broken: Break) -> tuple[int, int] | None:
+    """Return epoch and highest counter of a block that the PLC may have followed, had the journal been written until the core ended.
+
+    Behind the last sample there may be blocks until the next one was due, and what was not yet on the disk.
+    """
+    if broken.told is None:
+        return None
+    at = core.config.core
+    behind_s = recorder.interval_s(core.memory.unit) + recorder.SAMPLE_S + UNWRITTEN_S * at.rate
+    epoch, counter = broken.told
+    return epoch, counter + 1 + int(behind_s / at.scan_s)
+
+
+def _cause(told: tuple[int, int] | None, inputs: Inputs) -> str:
+    if blocks := resuming.unwritten(told, inputs):
+        return f"the journal was not written while the core ran on, for {blocks} blocks and more, and then the core was not running"
+    return "the core was not running"
 
 
 def _outage(restored: tuple[Memory, int] | None, last_at_s: float, rate: float) -> tuple[float | None, float]:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from math import isnan, nan
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any, Final
 
 from controller.alarms.states import Priority, State
+from controller.clock import wall_ns
 from controller.interlocks import bypass
 from controller.journal import alarms as told
 from controller.journal import bypasses, samples
@@ -17,6 +18,7 @@ _SAID: Final[dict[State, str]] = {
     state: f" ({state.lower().replace('_', ' ')})" for state in State if state not in (State.NORMAL, State.UNACK, State.ACK)
 }
 _ENDS_WITH: Final = frozenset({"CURE", "COOL"})
+OLD_S: Final = 45.0  # wall: a core that writes puts a checkpoint into the journal each half minute
 _OVER: Final = frozenset(state.name for state in (*FINAL, UnitState.IDLE))
 
 
@@ -51,6 +53,8 @@ def now(reader: JournalReader) -> dict[str, Any]:
             "floor_mbar": values.get("floor_mbar"),
             "pressure_rise": _last_rise(reader),
         }
+    newest = reader.after(reader.last_seq() - 1, 1)
+    shown["written_ago_s"] = (wall_ns() - newest[0].wall_ns) / 1e9 if newest else None
     phase = reader.last("phase")
     if phase is not None and shown["state"] != UnitState.IDLE.name:  # a phase of the last batch
         said = json.loads(phase.payload)
@@ -67,8 +71,19 @@ def now(reader: JournalReader) -> dict[str, Any]:
     return shown
 
 
+def plain(found: Any) -> Any:
+    """Return ``found`` with nothing (null) for every number that is not finite: JSON has none."""
+    if isinstance(found, dict):
+        return {name: plain(value) for name, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [plain(value) for value in found]
+    return None if isinstance(found, float) and not isfinite(found) else found
+
+
 def lines(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each line that a person reads; ``shown`` is what ``now`` returns."""
+    if (ago_s := shown.get("written_ago_s") or 0.0) > OLD_S:
+        yield "AS IT WAS", f"{ago_s:.0f} s ago: nothing has been written since. Does the core run, and can it write (disk)? Look at its log"
     yield "unit", f"{shown['state']} · {shown.get('phase', '-')}"
     if shown.get("waits_for"):
         yield "waits for", str(shown["waits_for"])

@@ -427,7 +427,7 @@ AGREED = {
     "I29": (W, Reset.OPERATOR, 0, False, False, True),
     "I30": (H | START, Reset.OPERATOR, 5, True, False, True),
     "I30D": (START | W, Reset.AUTO, 10, True, False, True),
-    "I30C": (W, Reset.OPERATOR, 0, False, False, True),
+    "I30C": (W | START, Reset.OPERATOR, 0, False, False, True),
     "I31": (W, Reset.AUTO, 60, False, False, True),
     "I31T": (H, Reset.OPERATOR, 0, False, False, True),
     "I32": (W, Reset.AUTO, 10, False, False, True),

@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
+from controller import service
 from controller import wiring as wirings
 from controller.block import PlcState
 from controller.clock import Clock, wall_ns
@@ -125,6 +127,32 @@ async def test_a_killed_core_leaves_the_plc_safe_in_t_wd_and_comes_back_held_wit
         assert oven.entries("gap")[0][1]["cause"] == "the core was not running"
         checked = verify(oven.journal)
         assert (checked.first_bad_seq, checked.count) == (None, oven.entries()[-1][0].seq if oven.entries() else checked.count)
+
+
+async def test_what_a_core_did_without_its_journal_is_not_undone_by_the_next_one(tmp_path):
+    """An ABORT that no journal has, because the disk was full; the batch must not go on by itself."""
+    async with site(tmp_path) as oven:
+        async with killed_at_the_end(await oven.start()) as core:
+            await oven.run_batch()
+            await oven.until(lambda: oven.entries("sample")[-1][0].at_s > 30)
+            with closing(sqlite3.connect(oven.journal)) as journal, closing(sqlite3.connect(tmp_path / "kept.sqlite")) as kept:
+                journal.backup(kept)
+            post(oven.mailbox, "anna", "ABORT", {}, max_age_s=1.0)
+            await oven.until(lambda: any(fields["to"] == "ABORTED" for _, fields in oven.entries("state")))
+            seen_s = oven.plc.at_s
+            await oven.until(lambda: oven.plc.at_s > seen_s + 1.5 * service.UNWRITTEN_S * RATE)
+            core.send_signal(signal.SIGTERM)
+            await core.wait()
+        for name in ("journal.sqlite-wal", "journal.sqlite-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / "kept.sqlite").replace(oven.journal)
+        async with killed_at_the_end(await oven.start()):
+            await oven.until(lambda: any(fields["what"] == "power-fail recovery" for _, fields in oven.entries("decision")))
+        (decision,) = [fields for _, fields in oven.entries("decision") if fields["what"] == "power-fail recovery"]
+        assert (decision["plan"], decision["rule"]) == ("HOLD", "R1J")
+        assert "may have held, stopped or aborted" in decision["why"]
+        assert oven.entries("gap")[-1][1]["cause"].startswith("the journal was not written while the core ran on")
+        assert [fields["to"] for _, fields in oven.entries("state")][-1] == "HELD"
 
 
 async def test_a_start_that_dies_before_its_first_scan_is_followed_by_one_that_goes_on_from_it(tmp_path):

@@ -8,15 +8,18 @@ import pytest
 from controller.command import Command
 from controller.image import Estimate, Interval, ZoneEstimate
 from controller.memory import Settings
-from controller.recipe import recovery
+from controller.power_return import power_return
+from controller.recipe import recovery, resuming
 from controller.recipe.reading import parse_load, parse_recipe
 from controller.recipe.recovery import BY_KIND, LENGTHS, Found, Recovery, decide
+from controller.recipe.resuming import unwritten
 from controller.recipe.segments import Kind
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
 from controller.wiring import load
 from sim import bench, outages
 from sim.bench import Rig
+from tests.images import BAD, image
 
 ROOT = Path(__file__).parents[1]
 WIRING = load(ROOT / "deploy" / "wiring.toml")
@@ -240,6 +243,7 @@ HOT_ZONE = ZoneEstimate("core", 55.0, ZERO, Interval(0.95, 0.9, 0.97))
 RUNNING = Recovery("CORE", "RUNNING", 20.0, sp_c=55.0)
 SOAK_AT = list(PHASES).index("SOAK")
 RULES = [
+    ("R1J", "HOLD", RUNNING._replace(unwritten=1), 55.0, GOOD),
     ("R1", "HOLD", RUNNING._replace(was="HELD"), 55.0, GOOD),
     ("R2", "HOLD", RUNNING._replace(outage_s=1000.0), 55.0, GOOD),
     ("R3", "HOLD", RUNNING, None, GOOD),
@@ -262,6 +266,32 @@ def test_what_is_measured_and_believed_decides(rule, plan, was, temp_c, estimate
     recipe = parse_recipe(recipe_text(), "walk").recipe
     made = decide(was, recipe, SOAK_AT, Found(temp_c, estimate, leak_ok=rule != "R3L"))
     assert (made.rule, made.plan) == (rule, plan)
+
+
+@pytest.mark.parametrize(("epoch", "counter", "blocks"), [
+    (7, 100, 0), (7, 101, 1), (7, 99, 0), (6, 150, 0), (8, 150, 0), (7, None, 0), (None, 150, 0), (7, 100 + 0x7FFF_FFFF, 0x7FFF_FFFF),
+    (7, 100 + 0x8000_0000, 0),
+])  # fmt: skip
+def test_the_plc_tells_of_blocks_that_the_journal_does_not_account_for(epoch, counter, blocks):
+    inputs = image(echo_epoch=BAD if epoch is None else epoch, echo_counter=BAD if counter is None else counter)
+    assert unwritten((7, 100), inputs) == blocks
+    assert unwritten((7, 0xFFFF_FFFE), image(echo_epoch=7, echo_counter=3)) == 5
+    assert unwritten(None, inputs) == 0
+
+
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_a_core_that_ran_on_without_a_journal_is_followed_by_one_that_holds(blocks):
+    """What the PLC shows in the first image counts, although the blocks of the new core soon hide it."""
+    rig = walked()["SOAK"].fork()
+    echoed = rig.record.inputs.echo_epoch.value, rig.record.inputs.echo_counter.value
+    rig.memory, _ = power_return(rig.memory, rig.record.inputs, rig.settings, 10.0, True, (echoed[0], echoed[1] - blocks))
+    seen = rig.record.inputs
+    shown, hidden = seen._replace(dt_s=1.0), seen._replace(dt_s=1.0, echo_epoch=seen.echo_epoch._replace(value=echoed[0] + 1))
+    blind = rig.record.process._replace(temp_c=None)
+    unit, _ = resuming.step(rig.memory.unit, shown, blind, rig.record.estimate, True, True, "")
+    unit, notes = resuming.step(unit, hidden, rig.record.process, rig.record.estimate, True, True, "")
+    (decision,) = [note.content for note in notes if note.content.get("what") == "power-fail recovery"]
+    assert (decision["rule"], decision["plan"]) == (("R1J", "HOLD") if blocks else ("R8", "CONTINUE"))
 
 
 @pytest.mark.parametrize("held", [True, False])

@@ -103,3 +103,49 @@ def test_a_watchdog_that_is_off_is_a_finding() -> None:
     memory, events = contract.seen(START, shown(0.0, plc_alive=1, plc_watchdog_s=0.0), 0.0)
     assert names(events) == ["watchdog_off"]
     assert not contract.link_state(memory, 0.0, connected=True, refused="").watchdog_on
+
+
+def twin(at_s: float, memory: contract.Memory, epoch: int, counter: int, lease: int = MASTER) -> tuple[contract.Memory, list[str]]:
+    memory, events = contract.seen(
+        memory, shown(at_s, plc_alive=int(at_s) + 1, plc_lease=lease, echo_epoch=epoch, echo_counter=counter), at_s
+    )
+    return memory, names(events)
+
+
+def test_no_block_takes_the_lease_of_a_core_with_our_number_that_lives() -> None:
+    memory, told = START, []
+    for at_s in range(6):
+        memory, events = twin(float(at_s), memory, EPOCH - 1, 100 + at_s)
+        told += events
+        assert not contract.may_write(memory, float(at_s))
+    assert told.count("twin") == 1
+    memory, _ = twin(6.0, memory, EPOCH - 1, 105)
+    assert not contract.may_write(memory, 60.0)  # it may only be slow; its lease says when it is gone
+    memory, _ = twin(61.0, memory, EPOCH - 1, 105, lease=0)
+    assert contract.may_write(memory, 61.0)
+
+
+def test_the_lease_of_our_own_last_start_is_taken_when_its_echo_stands_still() -> None:
+    memory, _ = twin(0.0, START, EPOCH - 1, 100)
+    memory, events = twin(1.9, memory, EPOCH - 1, 100)
+    assert (contract.may_write(memory, 1.9), contract.may_write(memory, 2.0), "twin" in events) == (False, True, False)
+    memory, _ = contract.next_block(memory, OFF, 2.0)
+    memory, events = twin(3.0, memory, EPOCH, 1)
+    assert contract.may_write(memory, 3.0)
+    assert "twin" not in events
+
+
+def test_another_masters_lease_is_the_plcs_to_defend() -> None:
+    memory, _ = twin(0.0, START, 3, 100, lease=MASTER + 1)
+    assert contract.may_write(memory, 0.0)
+
+
+@pytest.mark.parametrize(("echoed", "epoch"), [(EPOCH - 1, EPOCH), (EPOCH, EPOCH + 1), (EPOCH + 40, EPOCH + 41), (0, EPOCH)])
+def test_a_core_with_a_new_journal_begins_above_the_epoch_that_the_plc_has_seen(echoed: int, epoch: int) -> None:
+    memory, _ = twin(0.0, START, echoed, 100, lease=0)
+    memory, registers = contract.next_block(memory, OFF, 0.0)
+    sent = block.decode(registers)[0]
+    assert sent is not None
+    assert (memory.epoch, sent.epoch) == (epoch, epoch)
+    memory, _ = twin(1.0, memory, epoch + 1, 1, lease=0)
+    assert memory.epoch == epoch  # not in the middle: that would be another core's

@@ -50,5 +50,9 @@ def accepted(config: configs.Config, verb: Verb, user: str | None, args: dict[st
                 console.print(said, soft_wrap=True, highlight=False, markup=False)
                 return answer.accepted
             pause(0.1)
-    console.print(f"{verb.value}: no answer within 10 s; is the core running? (the command expires by itself)")
+    console.print(
+        f"{verb.value}: no answer within 10 s. A core that does not run will not carry it out later: the command expires by itself. "
+        "One that cannot write its journal (disk) may have carried it out: look at the oven and at the core's log",
+        soft_wrap=True, highlight=False, markup=False,
+    )  # fmt: skip
     raise typer.Exit(2)

@@ -163,7 +163,7 @@ def batch_status(config: ConfigPath = None, as_json: AsJson = False) -> None:
 
     shown = status.read(Path(configured(config).core.journal))
     if as_json:
-        sys.stdout.write(json.dumps(shown) + "\n")
+        sys.stdout.write(json.dumps(status.plain(shown), allow_nan=False) + "\n")
         return
     for name, value in status.lines(shown):
         console.print(f"{name:22} {value}", soft_wrap=True, highlight=False, markup=False)

@@ -1,7 +1,9 @@
 """Where the journal broke off when a core was killed: since when nobody scanned, and which actuations nobody saw the end of."""
 
+from math import isnan, nan
 from typing import Final, NamedTuple
 
+from controller.journal import samples
 from controller.journal.entry import Entry, entry
 from controller.journal.reader import JournalReader
 
@@ -24,6 +26,7 @@ class Break(NamedTuple):
     known: bool = True  # False: one of those starts could not tell how long the core had been away
     intent: int = 0  # number of the last intent
     open: tuple[Open, ...] = ()
+    told: tuple[int, int] | None = None  # epoch and counter that the PLC echoed in the last sample
 
     def abandoned(self, at_s: float) -> list[Entry]:
         """Return an outcome for each actuation that has none, so that no intent stays without (D4)."""
@@ -57,5 +60,19 @@ def found(reader: JournalReader) -> Break:
             due.pop((int(said["number"]), str(said.get("output", ""))), None)
     newest = reader.last("intent")
     return Break(
-        from_s, known, 0 if newest is None else int(newest.fields()["number"]), tuple(Open(*key, at_s) for key, at_s in due.items())
+        from_s,
+        known,
+        0 if newest is None else int(newest.fields()["number"]),
+        tuple(Open(*key, at_s) for key, at_s in due.items()),
+        _told(reader),
     )
+
+
+def _told(reader: JournalReader) -> tuple[int, int] | None:
+    sample = reader.last("sample")
+    columns = None if sample is None else reader.columns(sample.boot)
+    if sample is None or columns is None:
+        return None
+    values = samples.unpack(sample.payload, columns)
+    epoch, counter = values.get("echo_epoch", nan), values.get("echo_counter", nan)
+    return None if isnan(epoch) or isnan(counter) else (int(epoch), int(counter))

@@ -15,10 +15,12 @@ from controller.journal.chain import check_tail
 from controller.journal.entry import KINDS, Entry, entry
 from controller.journal.file import MEMORY, UNREADABLE, lock, open_to_write
 from controller.journal.reader import JournalReader
-from controller.journal.tape import Stamped, Tape
+from controller.journal.tape import Stamped, Tape, is_full
 
 _TOGETHER: Final = 2048  # entries per commit without a thread
 _CLOSE_S: Final = 20.0
+_OVERFLOW: Final = "the journal's queue was full"
+_AGAIN_S: Final = 1.0  # between two attempts to write to a full disk
 
 
 class _Batch(NamedTuple):
@@ -31,6 +33,7 @@ class _Lost(NamedTuple):
     entries: int
     from_s: float
     to_s: float
+    cause: str = _OVERFLOW
 
 
 class Journal:
@@ -41,8 +44,12 @@ class Journal:
     counted in ``dropped``, and a ``gap`` entry says so before anything that follows. Without a thread (virtual time, ``:memory:``): entries
     are committed 2048 at a time, at ``flush`` and at ``close``; futures are done at once with the entry's number.
 
+    A full disk is tried again each second (with a thread): what is durable is kept meanwhile, although its future fails, samples are lost
+    and counted. Any other error is the end: nobody knows what the disk holds.
+
     Attributes:
-        trusted: False after the first error; from then on nothing is written and every future fails with JournalError.
+        trusted: False after an error; every future fails with JournalError, and nothing is written unless the disk was only full and is
+            no more.
         why: the error's text; empty while trusted.
         dropped: entries that were lost because the queue was full.
         boot: number of this start.
@@ -60,6 +67,7 @@ class Journal:
         self._room, self._sample_delay_s = room, sample_delay_s
         self._queue: list[_Batch] = []
         self._queued, self._durable_waits, self._closing, self._lost = 0, False, False, _Lost(0, 0.0, 0.0)
+        self._full, self._kept = False, 0  # the disk is full; durable entries that wait for room on it
         self._wake = threading.Condition()
         self._lock = lock(self.path) if self.path else None
         try:
@@ -136,14 +144,16 @@ class Journal:
         with self._wake:
             refusal = self._refusal(len(stamped), durable)
             if refusal:
-                self._count_lost(stamped)
                 future.set_exception(JournalError(refusal))
-                return
+                if not (self._full and durable and self._kept + len(stamped) <= 2 * self._room):
+                    self._count_lost(stamped)
+                    return
+                self._kept += len(stamped)
             batch = _Batch([*self._gap(), *stamped], future, wall_s(0.0 if durable else self._sample_delay_s))
             self._queue.append(batch)
             self._queued += len(batch.stamped)
-            self._durable_waits |= durable
-            if durable or len(self._queue) == 1:
+            self._durable_waits |= durable and not refusal
+            if (durable and not refusal) or len(self._queue) == 1:
                 self._wake.notify()
 
     def _refusal(self, count: int, durable: bool) -> str:
@@ -159,13 +169,14 @@ class Journal:
         if times:
             self.dropped += len(times)
             from_s = self._lost.from_s if self._lost.entries else min(times)
-            self._lost = _Lost(self._lost.entries + len(times), from_s, max(times))
+            cause = "the disk was full" if self._full else _OVERFLOW
+            self._lost = _Lost(self._lost.entries + len(times), from_s, max(times), cause)
 
     def _gap(self) -> list[Stamped]:
         lost, self._lost = self._lost, _Lost(0, 0.0, 0.0)
         if not lost.entries:
             return []
-        fields = {"from_s": lost.from_s, "to_s": lost.to_s, "count": lost.entries, "cause": "the journal's queue was full"}
+        fields = {"from_s": lost.from_s, "to_s": lost.to_s, "count": lost.entries, "cause": lost.cause}
         return [Stamped(entry("gap", lost.to_s, fields), wall_ns())]
 
     def _write_at_once(self, stamped: list[Stamped], future: "Future[int]") -> None:
@@ -181,34 +192,44 @@ class Journal:
     def _commit(self) -> bool:
         """Return whether everything put is on the disk."""
         try:
-            if self.trusted:
+            if self.trusted or self._full:
                 self._tape.commit()
+                if self._full:
+                    self._trust_again()
         except sqlite3.Error as error:
-            self._distrust(f"the journal cannot be written: {error}")
+            self._distrust(f"the journal cannot be written: {error}", full=is_full(error) and self._thread is not None)
         return self.trusted
 
-    def _distrust(self, why: str) -> None:
+    def _distrust(self, why: str, *, full: bool = False) -> None:
         with self._wake:
-            self.why = self.why or why
-            self.trusted = False
+            self.why = why if self._full else self.why or why
+            self.trusted, self._full = False, full
+            self._kept = self._tape.waiting + self._queued
+
+    def _trust_again(self) -> None:
+        with self._wake:
+            self.trusted, self.why, self._full, self._kept = True, "", False, 0
 
     def _run(self) -> None:
         work: list[_Batch] = []
         try:
-            while work := self._next():
-                done = [self._tape.put(batch.stamped) for batch in work] if self.trusted else [0] * len(work)
+            while (work := self._next()) or (self._full and not self._closing):
+                done = [self._tape.put(batch.stamped) for batch in work] if self.trusted or self._full else [0] * len(work)
                 self._commit()
                 self._answer(work, done)
                 work = []
+            self._commit()  # the disk may have room by now
         finally:  # after a bug in here the thread is gone, and nobody may wait for it
             if work or not self._closing:
                 self._distrust("the journal's thread has ended")
                 self._answer([*work, *self._queue], [0] * (len(work) + len(self._queue)))
 
     def _next(self) -> list[_Batch]:
-        """Wait for work and return it; empty when the journal is closed and nothing is left."""
+        """Wait for work and return it; empty when the journal is closed and nothing is left, and when a full disk is to be tried again."""
         with self._wake:
-            while not (self._closing or self._durable_waits or (self._queue and self._queue[0].due_s <= wall_s())):
+            if self._full and not self._closing:
+                self._wake.wait(_AGAIN_S)
+            while not (self._full or self._closing or self._durable_waits or (self._queue and self._queue[0].due_s <= wall_s())):
                 self._wake.wait(self._queue[0].due_s - wall_s() if self._queue else None)
             if self._closing and self._lost.entries and self.trusted:
                 self._queue.append(_Batch(self._gap(), Future(), wall_s()))

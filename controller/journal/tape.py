@@ -17,6 +17,11 @@ class Stamped(NamedTuple):
     wall_ns: int
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Return whether ``error`` says that the disk is full, which ends by itself and harms nothing that was written."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
 class Tape:
     """The end of the chain, where entries are put; ``commit`` makes them durable.
 
@@ -55,13 +60,19 @@ class Tape:
         """Write what was put, in one transaction that is on the disk when this returns.
 
         Raises:
-            sqlite3.Error: it is not, and nothing more may be written: after a failed fsync nobody knows what the disk holds.
+            sqlite3.Error: it is not, and nothing more may be written: after a failed fsync nobody knows what the disk holds. But for a full
+                disk (``is_full``): then nothing of it was written, and it waits for the next commit.
         """
         if not self._rows:
             return
         run = self.connection.execute
-        run("BEGIN IMMEDIATE")
-        self.connection.executemany(_INSERT, self._rows)
-        run("UPDATE head SET seq = ?, hash = ?", (self.seq, self._hash))
-        run("COMMIT")
+        try:
+            run("BEGIN IMMEDIATE")
+            self.connection.executemany(_INSERT, self._rows)
+            run("UPDATE head SET seq = ?, hash = ?", (self.seq, self._hash))
+            run("COMMIT")
+        except sqlite3.Error:
+            if self.connection.in_transaction:
+                run("ROLLBACK")
+            raise
         self._rows.clear()

@@ -47,6 +47,8 @@ class Recovery(NamedTuple):
     insoluble: float | None = None  # believed insoluble fraction when it began
     waited_s: float = 0.0  # since core and PLC are back
     plan: str = ""  # what was decided to do, once the interlocks let it
+    told: tuple[int, int] | None = None  # epoch and highest counter of a block that the journal accounts for; None: nobody knows
+    unwritten: int = 0  # blocks that the PLC has followed beyond that: what they were is in no journal
 
 
 class Found(NamedTuple):
@@ -173,6 +175,15 @@ def set_point_c(recovery: Recovery | None, phase: Phase, temp_c: float | None, s
     return min(temp_c, sp_c)
 
 
+def _unwritten(c: Case) -> str:
+    if not c.recovery.unwritten:
+        return ""
+    return (
+        f"the PLC has followed {c.recovery.unwritten} blocks of which the journal knows nothing: the core ran on without it, "
+        "and may have held, stopped or aborted the batch; its log says what it did"
+    )
+
+
 def _held_before(c: Case) -> str:
     return "" if c.recovery.was in ("RUNNING", "RESTARTING") else f"the unit was {c.recovery.was} before the outage"
 
@@ -212,6 +223,7 @@ PRODUCT: Final = (
     Rule("R6", "the blister number is 1 or more, and heat is to come", "HOLD", _blisters),
 )
 RULES: Final = (
+    Rule("R1J", "the PLC has followed blocks of which the journal knows nothing", "HOLD", _unwritten),
     Rule("R1", "the unit was held already when the outage began", "HOLD", _held_before),
     Rule("R2", "phase or recipe ask for HOLD or RESET", "", _as_asked),
     Rule("R3", f"no valid temperature of the zones within {DECIDE_S:.0f} s after core and PLC are back", "HOLD", _blind),

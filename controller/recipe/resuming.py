@@ -36,10 +36,12 @@ def silent(unit: UnitMemory, estimate: Estimate, dt_s: float, unseen_s: float) -
     return unit._replace(recovery=_opened(unit, WIRE, estimate)._replace(outage_s=unseen_s))
 
 
-def returned(unit: UnitMemory, by: str, outage_s: float, known: bool, before: Estimate | None) -> tuple[UnitMemory, tuple[Note, ...]]:
+def returned(
+    unit: UnitMemory, by: str, outage_s: float, known: bool, before: Estimate | None, told: tuple[int, int] | None = None
+) -> tuple[UnitMemory, tuple[Note, ...]]:
     """Return the unit after ``by`` (CORE or PLC) came back from ``outage_s`` without power: HELD without heat, the decision pending.
 
-    Unchanged where no batch was going on.
+    ``told`` is epoch and highest counter of a block that the journal accounts for. Unchanged where no batch was going on.
     """
     if (unit.state, Trigger.POWER) not in TABLE:
         return unit, ()
@@ -47,7 +49,8 @@ def returned(unit: UnitMemory, by: str, outage_s: float, known: bool, before: Es
     if recovery is None or recovery.plan:
         recovery = _opened(unit, by, before)
     who = by if recovery.by in (by, WIRE) else "BOTH"
-    recovery = recovery._replace(by=who, outage_s=recovery.outage_s + outage_s, known=recovery.known and known, waited_s=0.0)
+    recovery = recovery._replace(by=who, outage_s=recovery.outage_s + outage_s, known=recovery.known and known, waited_s=0.0,
+                                 told=told or recovery.told)  # fmt: skip
     name = "core" if by == "CORE" else "PLC"
     length = f"after {recovery.outage_s:.0f} s" if recovery.known else "after an unknown time"
     unit, notes = standing.move(unit, Trigger.POWER, f"{name} restarted {length}")
@@ -77,7 +80,8 @@ def step(
     if unit.state is not UnitState.HELD or batch is None or standing.current(unit) is None:
         return unit, ()
     waited_s = recovery.waited_s + inputs.dt_s
-    recovery = recovery._replace(waited_s=waited_s)
+    beyond = recovery.unwritten or unwritten(recovery.told, inputs)  # the first image shows it, before a block of this start is followed
+    recovery = recovery._replace(waited_s=waited_s, unwritten=beyond)
     unit = unit._replace(recovery=recovery)
     if recovery.plan:
         return _go(unit, recovery, held_by)
@@ -91,6 +95,15 @@ def step(
     if decision.plan not in GOING_ON:
         return unit._replace(recovery=None), (note,)
     return unit._replace(recovery=recovery._replace(plan=decision.plan, waited_s=0.0)), (note,)
+
+
+def unwritten(told: tuple[int, int] | None, inputs: Inputs) -> int:
+    """Return how many blocks beyond those that the journal accounts for the PLC has followed."""
+    counter = inputs.echo_counter.value
+    if told is None or counter is None or inputs.echo_epoch.value != told[0]:
+        return 0
+    beyond = (counter - told[1]) & 0xFFFF_FFFF
+    return beyond if beyond < 0x8000_0000 else 0
 
 
 def _go(unit: UnitMemory, recovery: Recovery, held_by: str) -> tuple[UnitMemory, tuple[Note, ...]]:

@@ -12,6 +12,7 @@ from controller.errors import IdentityError
 from controller.image import SIGNALS, Inputs, Outputs
 
 ECHO_S: Final = 2.0  # a block that the PLC has not echoed after this long was not followed
+QUIET_S: Final = 2.0  # for which another core's echo must stand still before a block of ours may take its lease
 STALE_S: Final = SIGNALS["plc_alive"].stale_s  # an image whose alive counter stands still for this long is not used
 _REMEMBERED: Final = 256  # blocks of which the echo may still come
 
@@ -19,8 +20,9 @@ _REMEMBERED: Final = 256  # blocks of which the echo may still come
 class Event(NamedTuple):
     """A change on the wire, for the journal."""
 
-    # connected, lost, rebooted, refused, stale, fresh, echo_lost, echo_back, lease_won, lease_lost, lease_held, watchdog_off; withheld and
-    # sending: the proof test keeps the blocks back, and ends it
+    # connected, lost, rebooted, refused, stale, fresh, echo_lost, echo_back, lease_won, lease_lost, lease_held, watchdog_off; twin: another
+    # core with our master number holds the lease, and its blocks are followed; withheld and sending: the proof test keeps the blocks back,
+    # and ends it
     name: str
     details: Mapping[str, object]
 
@@ -65,6 +67,9 @@ class Memory(NamedTuple):
     stale: bool = False
     echo_ok: bool = True
     rebooted: bool = False
+    others: tuple[int, int] | None = None  # epoch and counter of the last block of another core, while it holds the lease with our number
+    others_at_s: float = 0.0  # since when that stands still
+    twin: bool = False  # it has been seen to move: that core lives
 
 
 def check_identity(inputs: Inputs, serial: int) -> None:
@@ -104,6 +109,7 @@ def seen(memory: Memory, inputs: Inputs, at_s: float) -> tuple[Memory, list[Even
     events: list[Event] = []
     memory = _heartbeat(memory, inputs, at_s, events)
     memory = _echo(memory, inputs)
+    memory = _beside(memory, inputs, at_s, events)
     memory = _lease(memory, inputs, events)
     watchdog_on = inputs.plc_watchdog_s.value is not None and inputs.plc_watchdog_s.value > 0
     if memory.watchdog_on and not watchdog_on:
@@ -123,6 +129,11 @@ def judged(memory: Memory, at_s: float) -> tuple[Memory, list[Event]]:
         details = {"written": memory.counter, "confirmed": memory.confirmed}
         events.append(Event("echo_back" if echo_ok else "echo_lost", details))
     return memory._replace(stale=stale, echo_ok=echo_ok), events
+
+
+def may_write(memory: Memory, at_s: float) -> bool:
+    """Return whether a block may be sent: no other core with our master number, whose lease it would take, is alive or may be."""
+    return memory.others is None or (not memory.twin and at_s - memory.others_at_s >= QUIET_S)
 
 
 def link_state(memory: Memory, at_s: float, *, connected: bool, refused: str) -> LinkState:
@@ -158,6 +169,25 @@ def _echo(memory: Memory, inputs: Inputs) -> Memory:
         if (sent.counter, sent.crc) == (inputs.echo_counter.value, inputs.echo_crc.value):
             return memory._replace(waiting=memory.waiting[place + 1 :], confirmed=sent.counter)
     return memory
+
+
+def _beside(memory: Memory, inputs: Inputs, at_s: float, events: list[Event]) -> Memory:
+    """Look for another core with our number, and begin above the epoch that the PLC has seen last, which may be of a lost journal.
+
+    The PLC tells two cores apart by their numbers alone: it would follow the one with the larger epoch in the middle of the other's batch.
+    Once a block of ours was followed, the lease is ours.
+    """
+    epoch, counter = inputs.echo_epoch.value, inputs.echo_counter.value
+    if memory.confirmed or epoch is None or counter is None:
+        return memory
+    if inputs.plc_lease.value != memory.master or (epoch == memory.epoch and memory.waiting):
+        memory = memory._replace(others=None, twin=False)
+    elif memory.others != (epoch, counter):
+        moves = memory.others is not None
+        if moves and not memory.twin:
+            events.append(Event("twin", {"master": memory.master, "epoch": epoch, "counter": counter}))
+        memory = memory._replace(others=(epoch, counter), others_at_s=at_s, twin=memory.twin or moves)
+    return memory._replace(epoch=epoch + 1) if epoch >= memory.epoch and not memory.waiting else memory
 
 
 def _lease(memory: Memory, inputs: Inputs, events: list[Event]) -> Memory:

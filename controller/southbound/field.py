@@ -32,7 +32,7 @@ class Field:
     Args:
         driver: the wire.
         wiring: its ``plc_serial`` is the only PLC that is accepted.
-        epoch: start number of the core, larger than at any earlier start.
+        epoch: start number of the core, larger than at any earlier start; begun above the PLC's last one where that is larger.
         master: who asks for the lease, 1-65535.
     """
 
@@ -93,7 +93,7 @@ class Field:
         if withheld != self._withheld:
             self._withheld = withheld
             self._tell(Event("withheld" if withheld else "sending", {"written": self._memory.counter}))
-        if withheld or not self._usable():
+        if withheld or not self._usable() or not contract.may_write(self._memory, self._at_s):
             return
         self._memory, registers = contract.next_block(self._memory, outputs, self._at_s)
         try:
