@@ -11,6 +11,7 @@ from controller.commands import load_state
 from controller.equipment import Equipment
 from controller.estimator import outlook
 from controller.estimator.members import MEMBERS
+from controller.estimator.model import LegKind
 from controller.estimator.outlook import Outlook, Peak
 from controller.image import Interval
 from controller.interlocks.limits import Limits
@@ -18,7 +19,7 @@ from controller.memory import Settings
 from controller.plan import cooled, legs_of
 from controller.recipe import flow
 from controller.recipe.check import lot_warnings
-from controller.recipe.model import Branch, CyclePurge, LoadRecord, PurgeFlow, Recipe, ThermalPhase
+from controller.recipe.model import Branch, Cure, CyclePurge, LoadRecord, PurgeFlow, Recipe, ThermalPhase
 from controller.recipe.phases import timeout_rule
 from controller.scan import target_of
 from controller.solvents import SOLVENTS
@@ -28,6 +29,7 @@ AIR_O2_PCT: Final = 20.9
 SUPPLY_O2_PCT: Final = 0.001  # [assume] 10 ppm in the nitrogen
 ACCEPTED_ENDPOINT: Final = 0.9  # probability of reaching the endpoint below which the receipt warns
 ACCEPTED_WINDOW: Final = 0.8
+ACCEPTED_TIMED: Final = 0.5  # of the time recipe, which knows nothing of the roll
 CLIFF_PCT: Final = 30.0  # an insoluble content aimed at below lies on the cliff at the gel point
 
 
@@ -66,6 +68,8 @@ class Receipt(NamedTuple):
     p_in_window: float
     residual_wt_pct: Interval
     insoluble_pct: Interval
+    by_time_pct: Interval | None  # insoluble content, were the model to fail and the CURE to end by its fallback time
+    p_by_time: float  # that it lies in the window then
     phases_h: tuple[tuple[str, float], ...]  # phase and when it ends
     figures: tuple[Figure, ...]
     interlocks: tuple[Acting, ...]
@@ -82,6 +86,7 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
     equipment, limits = settings.equipment, settings.limits
     legs = cooled(legs_of(recipe, equipment), settings.limits.inner_share)
     seen = outlook.look(settings.estimator, equipment, load_state(load, equipment.chamber_m3), legs, target_of(recipe.endpoint))
+    timed = _by_time(settings, recipe, load)
     names = tuple(phase.title for phase in recipe.phase)
     way = flow.expected(recipe)
     shown = [index in way and not isinstance(phase, Branch) for index, phase in enumerate(recipe.phase)]
@@ -119,10 +124,12 @@ def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRe
         p_in_window=seen.p_in_window,
         residual_wt_pct=Interval(*(100 * point for point in seen.residual)),
         insoluble_pct=Interval(*(100 * point for point in seen.insoluble)),
+        by_time_pct=None if timed is None else Interval(*(100 * point for point in timed.insoluble)),
+        p_by_time=0.0 if timed is None else timed.p_in_window,
         phases_h=tuple((name, round(end / 3600, 3)) for name, end, on_way in zip(names, seen.leg_ends_s, shown, strict=False) if on_way),
         figures=tuple(figures),
         interlocks=tuple(_acting(settings.limits, equipment, recipe, seen, figures, names)),
-        warnings=(*_warnings(recipe, seen), *lot_warnings(load, settings.estimator.lot)),
+        warnings=(*_warnings(recipe, seen, timed), *_unknown(settings), *lot_warnings(load, settings.estimator.lot)),
     )
 
 
@@ -179,7 +186,26 @@ def _acting(
     return found
 
 
-def _warnings(recipe: Recipe, seen: Outlook) -> list[str]:
+def _by_time(settings: Settings, recipe: Recipe, load: LoadRecord) -> Outlook | None:
+    """Return the outlook of ``recipe`` when no valid estimate ends its CURE, but the fallback time does; None without a CURE."""
+    if not cures(recipe):
+        return None
+    equipment = settings.equipment
+    legs = [
+        leg._replace(kind=LegKind.SOAK, least_s=60.0 * phase.fallback_min) if isinstance(phase, Cure) else leg
+        for phase, leg in zip(recipe.phase, legs_of(recipe, equipment), strict=False)
+    ]
+    way = cooled(tuple(legs), settings.limits.inner_share)
+    return outlook.look(settings.estimator, equipment, load_state(load, equipment.chamber_m3), way, target_of(recipe.endpoint))
+
+
+def _unknown(settings: Settings) -> list[str]:
+    if settings.estimator.calibrated:
+        return []
+    return ["the model is not calibrated: nobody has examined coupons of this polymer (ovenctl calibrate), and it will rarely be sure"]
+
+
+def _warnings(recipe: Recipe, seen: Outlook, timed: Outlook | None) -> list[str]:
     end, found = recipe.endpoint, []
     if not cures(recipe):  # nothing ends by the endpoint
         return [_unsolved(seen)] if seen.unsolved else []
@@ -188,6 +214,12 @@ def _warnings(recipe: Recipe, seen: Outlook) -> list[str]:
     if seen.p_in_window < ACCEPTED_WINDOW:
         window = f"{end.insoluble_low_pct:g}-{end.insoluble_high_pct:g} %"
         found.append(f"P(insoluble content of all layers in {window}) {seen.p_in_window:.2f}, wanted {ACCEPTED_WINDOW:g}")
+    if timed is not None and timed.p_in_window < ACCEPTED_TIMED:
+        low, middle, high = (round(100 * point) for point in (timed.insoluble.low, timed.insoluble.value, timed.insoluble.high))
+        found.append(
+            f"without a valid estimate the CURE's fallback_min leaves {middle} % [{low}, {high}], "
+            f"in the window with {timed.p_in_window:.2f} only"
+        )
     if end.insoluble_aim_pct < CLIFF_PCT:
         spread = f"{100 * seen.insoluble.low:.0f}-{100 * seen.insoluble.high:.0f} %"
         found.append(f"aim {end.insoluble_aim_pct:g} % lies on the cliff at the gel point: expect {spread}")
@@ -218,7 +250,7 @@ def plain(value: Any) -> Any:
 
 def lines(receipt: Receipt) -> Iterator[str]:
     """Yield the receipt as text, one fact a line; ranges are 5-95 % of the members."""
-    source = "the prior" if receipt.lot is None else f"the parameters of lot {receipt.lot}"
+    source = "parameters of no named lot" if receipt.lot is None else f"the parameters of lot {receipt.lot}"
     yield f"{receipt.recipe}: {receipt.verdict}, {receipt.members} members of {source}, recipe sha256 {receipt.recipe_sha256[:16]}"
     yield f"duration               {_said(receipt.duration_h)} h"
     if receipt.cures:
@@ -229,6 +261,8 @@ def lines(receipt: Receipt) -> Iterator[str]:
         yield "endpoint               none: the recipe has no CURE"
     yield f"residual solvent then  {_said(receipt.residual_wt_pct)} wt%"
     yield f"insoluble, once cold   {_said(receipt.insoluble_pct)} %"
+    if receipt.by_time_pct is not None:
+        yield f"were the model to fail {_said(receipt.by_time_pct)} % by fallback_min, in the window with {receipt.p_by_time:.2f}"
     for figure in receipt.figures:
         limit = "" if figure.limit is None else f", limit {figure.limit:g}"
         place = f", at {figure.at_h:g} h in {figure.phase}" if figure.at_h is not None and figure.value.high > 0 else ""

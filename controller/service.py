@@ -221,6 +221,8 @@ async def started(config: Config, kind: type[Core] = Core) -> AsyncIterator[Core
     """Open journal and wire, restore the memory, journal the start; leave everything closed."""
     log.info("loading the model; after an installation it is compiled first, which takes half a minute")
     await asyncio.to_thread(estimator.warm_up)
+    if not config.settings.estimator.calibrated:
+        log.warning("the model is not calibrated", what_to_do="examine coupons of the resin lot, ovenctl calibrate; it will rarely be sure")
     scheduling = realtime.prefer()
     wiring = wirings.load(Path(config.plc.wiring))
     Path(config.core.journal).parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ _SAID: Final[dict[State, str]] = {
     state: f" ({state.lower().replace('_', ' ')})" for state in State if state not in (State.NORMAL, State.UNACK, State.ACK)
 }
 _ENDS_WITH: Final = frozenset({"CURE", "COOL"})
-OLD_S: Final = 45.0  # wall: a core that writes puts a checkpoint into the journal each half minute
+OLD_S: Final = 90.0  # wall: a core that writes puts a checkpoint into the journal each minute
 _OVER: Final = frozenset(state.name for state in (*FINAL, UnitState.IDLE))
 
 

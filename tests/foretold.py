@@ -8,10 +8,11 @@ from controller.estimator import EstimatorMemory, EstimatorSettings, LoadState, 
 from controller.estimator.model import Leg, LegKind
 from controller.image import Forecast, Inputs, blank
 from controller.tags import Quality, Sample
+from tests.known import ESTIMATOR
 
 H = 3600.0
 TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
-SITE, OVEN = EstimatorSettings(), Equipment()
+SITE, OVEN = EstimatorSettings(**ESTIMATOR), Equipment()
 TARGET = Target(0.01, 0.05, 0.97, 0.9, insoluble_aim=0.55, persist_s=120.0)
 CURE = Leg(LegKind.CURE, 0.0, 15 * H, target_c=240.0, band_c=10.0, pressure_mbar=1.0, start_c=240.0)
 COOL = Leg(LegKind.COOL, 0.0, 50 * H, target_c=60.0, rate_c_per_min=0.5, pressure_mbar=1.0)

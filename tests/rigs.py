@@ -10,6 +10,7 @@ from controller.recipe.flow import Leak
 from controller.recipe.reading import parse_recipe, read_load, read_recipe
 from controller.recipe.states import Verb
 from sim import bench, lot
+from tests.known import known
 
 ROOT = Path(__file__).parents[1]
 TRIAL = ROOT / "recipes" / "trial-short.toml"
@@ -30,7 +31,7 @@ PREPARED = {  # recipe, what is changed in its text, the phase and how long it h
     "nitrogen, bare copper": ("nitrogen", (), "RAMP", 1200, {"limits": {"o2_quality_from_c": 40.0}}),
     "other site": ("trial-short", (), "SOAK", 120,
                    {"limits": {"load_required": ["outer", "edge"], "load_substitute": True, "batch_h": 1.0}}),
-    "cure": ("trial-short", (("min_min = 4.0", "min_min = 2.0"), ("fallback_min = 150.0", "fallback_min = 10.0"),
+    "cure": ("trial-short", (("min_min = 4.0", "min_min = 2.0"), ("fallback_min = 45.0", "fallback_min = 10.0"),
                              ("timeout_min = 420.0", "timeout_min = 15.0"), ("pressure_rise_every_min = 10.0", ""),
                              ("pressure_rise_s = 120.0", ""), ("pressure_rise_max_mbar = 80.0", ""),
                              ("insoluble_low_pct = 15.0", "insoluble_low_pct = 88.0"),
@@ -47,7 +48,7 @@ def _prepared(name: str) -> bench.Rig:
     for was, now in (*changes, ('on_o2 = "WARN"', f'on_o2 = "{on_o2}"'), ('on_o2 = "HOLD"', f'on_o2 = "{on_o2}"')):
         text = text.replace(was, now, 1)
     sourced, load = parse_recipe(text, f"{recipe}.toml"), read_load(SAMPLE)
-    rig = bench.rig(Settings.model_validate({**site, "proof_test": {"required": False}}), wirings.load(bench.default_wiring()), load, 1)
+    rig = bench.rig(known(**{**site, "proof_test": {"required": False}}), wirings.load(bench.default_wiring()), load, 1)
     for _ in range(60):
         rig.step()
     if name.endswith("known oven"):  # what earlier batches left behind

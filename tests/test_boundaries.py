@@ -186,7 +186,7 @@ LINK = Memory(epoch=3, master=1, serial=4711)
 
 
 def test_a_contract_that_begins_has_sent_and_seen_nothing():
-    assert tuple(LINK) == (3, 1, 4711, 0, (), 0, None, float("-inf"), None, 0, True, False, True, False)
+    assert tuple(LINK) == (3, 1, 4711, 0, (), 0, None, float("-inf"), None, 0, True, False, True, False, None, 0.0, False)
 
 
 def test_a_block_counts_one_up_goes_round_after_32_bits_and_waits_for_its_echo():

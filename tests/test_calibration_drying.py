@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from controller.__main__ import app
 from controller.calibrate import calibrate, parameter_set, read
-from controller.calibrate.dried import KEYS
+from controller.calibrate.dried import KEYS, PRIOR_LN_SD
 from controller.errors import FileError
 from controller.estimator import calibration as bayes
 from controller.estimator import drying
@@ -24,7 +24,7 @@ from tests.weighing import ASSAY, CURED, EARLY, FILM, HEAD, NMP, PRIOR, TWO, Poi
 def test_coupons_nobody_weighed_leave_the_prior_as_it_is(tmp_path: Path) -> None:
     of_roll = f"[[coupons]]\nposition = 'worst zone'\nresidual_wt_pct = 0.4\n{ASSAY}"
     found = settled(tmp_path, CURED + of_roll)
-    told, default = found.parameters.estimator, EstimatorSettings()
+    told, default = found.parameters.estimator, EstimatorSettings(diffusion_ln_sd=PRIOR_LN_SD)
     assert len(KEYS) == 11
     for key in KEYS:
         assert getattr(told, key) == pytest.approx(getattr(default, key), rel=1e-4, abs=1e-9), key

@@ -13,6 +13,7 @@ from controller.memory import Settings
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
 from tests.foretold import COOL, CURE, SITE, TARGET, H, made, reading, soaked_memory
+from tests.known import ESTIMATOR
 from tests.rigs import rig_at
 
 
@@ -45,7 +46,7 @@ def test_of_a_batch_that_is_broken_off_nothing_is_still_to_come(verb: Verb) -> N
 ])  # fmt: skip
 def test_in_a_cure_a_forecast_is_made_each_minute(soaked: EstimatorMemory, kind: str, every_s: float, age_s: float, due: bool) -> None:
     last = made(soaked, CURE, COOL)
-    site, rig = Settings(estimator=EstimatorSettings(forecast_s=every_s)), rig_at(kind)
+    site, rig = Settings(estimator=EstimatorSettings(**{**ESTIMATOR, "forecast_s": every_s})), rig_at(kind)
     belief = replace(soaked, target=TARGET, forecast=last._replace(made_at_s=soaked.at_s - age_s))
     assert plan.due(site, rig.memory._replace(estimator=belief)) is due
     assert plan.due(site, rig.memory._replace(estimator=replace(belief, forecast=None)))

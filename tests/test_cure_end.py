@@ -18,7 +18,7 @@ COOL = '[[phase]]\nkind = "COOL"\n'
 NITROGEN = 'rate_c_per_min = 5.0\natmosphere = "N2_FLOW"\nn2_flow_nm3_h = 60.0\ntimeout_min = 600.0'
 SLOWLY = 'rate_c_per_min = 0.5\natmosphere = "VACUUM"\npressure_mbar = 60.0\ntimeout_min = 1200.0'
 BRANCH = '[[phase]]\nkind = "BRANCH"\non = "INSOLUBLE"\nbelow = 1.0\nto = "cool"\n\n'
-SOON = ("fallback_min = 150.0", "fallback_min = 20.0")
+SOON = ("fallback_min = 45.0", "fallback_min = 20.0")
 
 
 def curing(*changes: tuple[str, str]) -> Rig:

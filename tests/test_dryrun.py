@@ -12,14 +12,17 @@ from controller import dryrun
 from controller.__main__ import app
 from controller.dryrun import Receipt, lel_pct
 from controller.estimator import outlook
+from controller.estimator.model import EstimatorSettings
+from controller.estimator.parameters import spread
 from controller.memory import Settings
 from controller.northbound.opcua.recipes import largest
 from controller.recipe.check import lot_warnings
-from controller.recipe.model import LoadRecord, Recipe
+from controller.recipe.model import Cure, LoadRecord, Recipe
 from controller.recipe.reading import read_load, read_recipe
+from tests.known import known
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-SITE = Settings()
+SITE = known()
 
 
 def recipe_of(name: str) -> Recipe:
@@ -47,7 +50,7 @@ SHIPPED = (
 def test_a_load_of_another_lot_than_the_parameters_is_warned_of() -> None:
     load = load_of("sample-roll")
     for lot, source, warned in (
-        (None, "members of the prior,", 0), (load.resin_lot, f"members of the parameters of lot {load.resin_lot},", 0),
+        (None, "members of parameters of no named lot,", 0), (load.resin_lot, f"members of the parameters of lot {load.resin_lot},", 0),
         ("R-2207", "members of the parameters of lot R-2207,", 1),
     ):  # fmt: skip
         site = SITE.model_copy(update={"estimator": SITE.estimator.model_copy(update={"lot": lot})})
@@ -229,3 +232,40 @@ def test_the_time_is_as_uncertain_as_what_warms_the_roll(monkeypatch: pytest.Mon
     assert wide.endpoint_h.value == sure.endpoint_h.value
     assert wide.endpoint_h.high - wide.endpoint_h.low > 1.2 * (sure.endpoint_h.high - sure.endpoint_h.low)
     assert wide.duration_h.low < sure.duration_h.low < sure.duration_h.high < wide.duration_h.high
+
+
+def test_a_site_that_has_examined_no_coupon_is_told_so() -> None:
+    """The defaults are the prior: with a lot's narrow spreads they made every unknown polymer READY."""
+    unknown = dryrun.dry_run(Settings(), recipe_of("vacuum"), "0" * 64, load_of("production-roll"))
+    assert unknown.verdict == "DOUBTFUL"
+    assert any("not calibrated" in said for said in unknown.warnings)
+    assert unknown.p_in_window < 0.8
+    assert not any("not calibrated" in said for said in receipt_of("vacuum", "production-roll").warnings)
+    assert EstimatorSettings().calibrated is False
+    assert SITE.estimator.calibrated is True
+    pairs = {
+        "gel_time_ln_sd": "gel_time_240c",
+        "activation_energy_sd_kj_mol": "activation_energy",
+        "order_sd": "order",
+        "vitrification_offset_sd_k": "vitrification_offset",
+        "diffusion_ln_sd": "diffusion_dry",
+    }
+    for name, parameter in pairs.items():
+        assert getattr(EstimatorSettings(), name) == spread(parameter)
+
+
+@pytest.mark.parametrize(("recipe", "load"), SHIPPED)
+def test_the_fallback_time_of_each_shipped_recipe_mostly_meets_its_window(recipe: str, load: str) -> None:
+    receipt = receipt_of(recipe, load)
+    assert receipt.by_time_pct is not None
+    assert receipt.p_by_time >= 0.5
+    assert any(line.startswith("were the model to fail") for line in dryrun.lines(receipt))
+
+
+def test_a_fallback_time_that_misses_the_window_is_warned_of() -> None:
+    recipe = recipe_of("trial-short")
+    phases = tuple(one.model_copy(update={"fallback_min": 400.0}) if isinstance(one, Cure) else one for one in recipe.phase)
+    receipt = dryrun.dry_run(SITE, recipe.model_copy(update={"phase": phases}), "0" * 64, load_of("sample-roll"))
+    assert receipt.p_by_time < 0.5
+    (said,) = [one for one in receipt.warnings if "fallback_min" in one]
+    assert said.startswith("without a valid estimate the CURE's fallback_min leaves 9")

@@ -20,10 +20,11 @@ from controller.estimator.parameters import PARAMETERS, spread, value
 from controller.image import Estimate, Inputs, blank
 from controller.solvents import SOLVENTS
 from controller.tags import Quality, Sample
+from tests.known import ESTIMATOR
 
 TRIAL = LoadState(length_m=20, width_m=0.5, film_um=20, foil_um=18, gap_um=100, core_mm=76, predry_residual_wt_pct=20, residual_sd_wt_pct=1)
 PRODUCTION = replace(TRIAL, length_m=1000, core_mm=152)
-SITE = EstimatorSettings(period_s=10.0)
+SITE = EstimatorSettings(**{**ESTIMATOR, "period_s": 10.0})
 TARGET = Target(residual_max=0.01, insoluble_low=0.01, insoluble_high=0.99, probability=0.9)
 ADAPTER = TypeAdapter(EstimatorMemory)
 

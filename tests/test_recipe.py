@@ -97,8 +97,8 @@ BEYOND = [
     ('kind = "CYCLE_PURGE"', 'kind = "EVACUATE"\npressure_mbar = 20.0', None, None),
     ("cycles = 2", "cycles = 1", "phase 4 (RAMP), kind", "CYCLE_PURGE"),
     ('kind = "END"', 'kind = "VENT"\ntimeout_min = 5.0', "phase", "END"),
-    ("fallback_min = 150.0", "fallback_min = 500.0", "fallback_min", "timeout_min"),
-    ("fallback_min = 150.0", "fallback_min = 3.0", "fallback_min", "at least min_min = 4"),
+    ("fallback_min = 45.0", "fallback_min = 500.0", "fallback_min", "timeout_min"),
+    ("fallback_min = 45.0", "fallback_min = 3.0", "fallback_min", "at least min_min = 4"),
     ("min_residual_wt_pct = 10.0", "min_residual_wt_pct = 39.0", "load.min_residual_wt_pct", "at most max_residual_wt_pct"),
 ]
 

@@ -128,3 +128,16 @@ def test_a_record_replaces_an_earlier_one_of_its_batch_and_nothing_else(tmp_path
     assert journal.read_bytes() == whole
     assert other.read_text(encoding="utf-8") == "lot = 'L1'\n"
     assert "<h1>Batch 2</h1>" in second.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("reached", "said"), [(True, "The recipe ran to its end."), (False, "time or a person ended the cure, not its endpoint")]
+)
+def test_a_batch_whose_cure_ended_by_its_time_says_so_in_its_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: bool, said: str
+) -> None:
+    journal = a_batch(tmp_path / "journal.db", "COMPLETE", 14.0)
+    if not reached:
+        monkeypatch.setattr("controller.journal.batch.endpoint_s", lambda _: None)
+    page = report(journal, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert said in Text(page[: page.index("</header>")]).text

@@ -42,6 +42,14 @@ def test_at_rest_everything_is_off_and_the_door_released():
     assert (memory, waiting, notes) == (UnitMemory(setpoints=NOTHING._replace(door_release=True)), "", ())
 
 
+@pytest.mark.parametrize(("o2_pct", "said"), [(19.5, ""), (19.4, "19.4"), (0.0, "0.0"), (BAD, "")])
+def test_who_opens_the_door_is_told_of_the_n2_behind_it(o2_pct, said):
+    for memory in (UnitMemory(), unit(UnitState.COMPLETE, setpoints=NOTHING), unit(UnitState.ABORTED, setpoints=NOTHING)):
+        _, waiting, _ = resting.step(memory, look(o2_pct=o2_pct))
+        assert (f"N2 is behind the door ({said} vol% O2)" in waiting) is bool(said)
+        assert waiting.startswith("RESET") is (memory.state is UnitState.ABORTED)
+
+
 SAFE = [  # temperature, pressure, heated before, gas before -> set points
     (200.0, 1013.0, True, HOT, COOLING),
     (60.0, 1013.0, True, HOT, COOLING),

@@ -15,7 +15,7 @@ from controller.recipe.look import PhaseMemory, PhaseScan
 from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.standing import Batch, UnitMemory
 from controller.recipe.states import Trigger, UnitState
-from controller.recorder import MEMORY, Recorder, _interval_s
+from controller.recorder import MEMORY, Recorder, interval_s
 from tests.images import image
 from tests.test_segments_flow import ASK, END, HEAD, LEAK, SAMPLE, branch, labelled
 
@@ -136,7 +136,7 @@ def test_a_hot_load_is_cooled_with_gas_whatever_the_end_says():
 
 def test_a_phase_says_how_often_it_is_recorded():
     memory = unit(LEAK + "record_s = 10.0\n", END)
-    assert (_interval_s(memory), _interval_s(memory._replace(state=UnitState.HELD))) == (10.0, 1.0)
+    assert (interval_s(memory), interval_s(memory._replace(state=UnitState.HELD))) == (10.0, 1.0)
     assert Recorder(600.0)._every_s == 1.0
 
 

@@ -15,6 +15,7 @@ from controller.estimator.model import EstimatorSettings
 from controller.journal.product import Word
 from controller.units import celsius
 
+PRIOR_LN_SD: Final = 0.8  # [assume] of ln D before any coupon; the estimator's own prior, of any polyamide-imide, is twice as wide
 KEYS: Final = (
     "diffusion_m2_s", "diffusion_ln_sd", "diffusion_energy_kj_mol", "diffusion_energy_sd_kj_mol", "bound_solvent_kg_kg",
     "bound_solvent_ln_sd", "release_1_s", "release_ln_sd", "release_energy_kj_mol", "release_energy_sd_kj_mol", "drying_correlation",
@@ -114,5 +115,5 @@ def _rows(matrix: Array) -> Any:
 
 
 def prior_of() -> Belief:
-    """Return what the estimator's defaults believe of a film that nobody weighed."""
-    return drying.prior_of(EstimatorSettings())
+    """Return what is believed of a film that nobody weighed, in a laboratory that knows the polymer."""
+    return drying.prior_of(EstimatorSettings(diffusion_ln_sd=PRIOR_LN_SD))

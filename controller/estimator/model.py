@@ -32,8 +32,7 @@ Correlation = Annotated[float, Field(ge=-0.9999, le=0.9999)]
 class EstimatorSettings(Strict):
     """What a site knows of its polymer, its oven and its instruments.
 
-    The defaults are a lot whose kinetics and drying were calibrated with coupons. For a polymer about which nothing is known set
-    ``gel_time_ln_sd`` to 1, ``activation_energy_sd_kj_mol`` to 30 and ``diffusion_ln_sd`` to 1.5.
+    The defaults are the prior of ``parameters``: a polymer of which no coupon was examined. Then the model is rarely sure of an endpoint.
     """
 
     solvent: Literal["NMP", "DMAc", "DMF", "GBL", "DMSO", "cyclopentanone", "cyclohexanone"] = "NMP"
@@ -44,17 +43,21 @@ class EstimatorSettings(Strict):
     period_s: Annotated[float, Field(ge=1, le=60, description="process time between two updates, s")] = 30.0
     forecast_s: Annotated[float, Field(ge=10, le=3600, description="process time between two forecasts, s")] = 60.0
     gel_time_240c_h: Annotated[float, Field(ge=0.05, le=100, description="to the gel point at 240 degC, h")] = value("gel_time_240c")
-    gel_time_ln_sd: Annotated[float, Field(ge=0.01, le=2, description="of the coupons alone; the law's spread is added")] = 0.12
+    gel_time_ln_sd: Annotated[float, Field(ge=0.01, le=2, description="of the coupons alone; the law's spread is added")] = spread(
+        "gel_time_240c"
+    )
     activation_energy_kj_mol: Annotated[float, Field(ge=40, le=300, description="of the crosslinking, kJ/mol")] = value("activation_energy")
-    activation_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="after coupons at two temperatures, kJ/mol")] = 8.0
+    activation_energy_sd_kj_mol: Annotated[float, Field(ge=0.5, le=60, description="after coupons at two temperatures, kJ/mol")] = spread(
+        "activation_energy"
+    )
     order: Annotated[float, Field(ge=1, le=12, description="of the crosslinking, in the sites left")] = value("order")
-    order_sd: Annotated[float, Field(ge=0, le=4, description="its spread")] = 1.0
+    order_sd: Annotated[float, Field(ge=0, le=4, description="its spread")] = spread("order")
     polydispersity: Annotated[float, Field(ge=1, le=6, description="Mw/Mn of the primary chains")] = value("polydispersity")
     polydispersity_sd: Annotated[float, Field(ge=0, le=3, description="its spread")] = spread("polydispersity")
     vitrification_offset_k: Annotated[
         float, Field(ge=15, le=120, description="below the glass transition, where mobility halves the rate of crosslinking, K")
     ] = value("vitrification_offset")
-    vitrification_offset_sd_k: Annotated[float, Field(ge=0, le=40, description="its spread, K")] = 10.0
+    vitrification_offset_sd_k: Annotated[float, Field(ge=0, le=40, description="its spread, K")] = spread("vitrification_offset")
     cure_correlation: Annotated[
         tuple[Correlation, ...],
         Field(strict=False, min_length=10, max_length=10, description="of ln gel time, energy, polydispersity, order and offset, in pairs: "
@@ -62,7 +65,7 @@ class EstimatorSettings(Strict):
     ] = (0.0,) * 10  # fmt: skip
     scission_ratio: Annotated[float, Field(ge=0, le=0.9, description="p0/q0, chain cuts per crosslinked unit")] = 0.0
     diffusion_m2_s: Annotated[float, Field(ge=1e-18, le=1e-9, description="dry film at 200 degC, m2/s")] = value("diffusion_dry")
-    diffusion_ln_sd: Annotated[float, Field(ge=0.01, le=3, description="after weighed coupons")] = 0.8
+    diffusion_ln_sd: Annotated[float, Field(ge=0.01, le=3, description="after weighed coupons")] = spread("diffusion_dry")
     diffusion_energy_kj_mol: Annotated[float, Field(ge=40, le=130, description="of diffusion in the dry film, kJ/mol")] = value(
         "diffusion_energy_dry"
     )
@@ -84,6 +87,11 @@ class EstimatorSettings(Strict):
     ] = (0.0,) * 10  # fmt: skip
     condenser_in_chamber: Annotated[bool, Field(description="true: it takes vapour with the vacuum valve shut")] = False
     flux_gain_ln_sd: Annotated[float, Field(ge=0.001, le=1, description="of the solvent instruments")] = spread("flux_gain")
+
+    @property
+    def calibrated(self) -> bool:
+        """Return whether coupons have told anything of the crosslinking: what is believed is narrower than the prior."""
+        return self.gel_time_ln_sd < spread("gel_time_240c")
 
     @field_validator("cure_correlation", "drying_correlation")
     @classmethod

@@ -26,6 +26,11 @@ _POINTS: Final = 1400  # per trend: two for each tenth of a millimetre on paper
 _HEAD_BYTES: Final = 2000  # of a record, in which its batch is named
 _VERDICTS: Final = {  # result -> class, mark, sentence
     "COMPLETE": ("complete", "✔", "The recipe ran to its end."),
+    "TIMED": (
+        "stopped",
+        "!",
+        "The recipe ran to its end, but time or a person ended the cure, not its endpoint. Examine coupons.",
+    ),
     "STOPPED": ("stopped", "■", "Ended early by a stop; the recipe did not run to its end."),
     "ABORTED": ("aborted", "✖", "Aborted; the product was not made as the recipe says."),
     "RUNNING": ("running", "▶", "The batch has not ended; this is a snapshot."),
@@ -78,6 +83,12 @@ def _check_out(out: Path, record: Record) -> None:
         raise FileError(str(out), [Problem("--out", str(out), "must be a new file or an earlier record of the same batch")])
 
 
+def _result(record: Record) -> str:
+    """Return the result; a complete batch whose CURE was left without its endpoint is TIMED."""
+    cured = any(phase.kind == "CURE" for phase in facts.phases(record))
+    return "TIMED" if record.result == "COMPLETE" and cured and facts.endpoint_s(record) is None else record.result
+
+
 def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Reference | None, chain: Verified) -> str:
     import jinja2
     from markupsafe import Markup
@@ -95,7 +106,7 @@ def _page(record: Record, lab: Lab, journal_path: Path | str, reference: Referen
     drawing = trends(thin(record.table, _POINTS), record.start.at_s, facts.marks_of(record)) if len(record.table.at_s) > 1 else ""
     intents = facts.intents(record)
     held = beside(record, lab.coupons, Path(journal_path).name)
-    verdict, mark, sentence = _VERDICTS.get(record.result, ("stopped", "?", ""))
+    verdict, mark, sentence = _VERDICTS.get(_result(record), ("stopped", "?", ""))
     return environment.get_template("report.html").render(
         record=record, batch_mark=Markup(_mark(record)), start_s=record.start.at_s, verdict=verdict, mark=mark, sentence=sentence,
         figures=figures(record),

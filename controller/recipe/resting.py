@@ -14,6 +14,7 @@ from controller.units import ATMOSPHERE_MBAR
 
 SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
 KEPT_MBAR: Final = 50.0  # vacuum that is kept while only the Pirani gauge shows it: half of its range
+BREATHABLE_PCT: Final = 19.5  # O2 below which nobody may breathe what is in the chamber
 COLD_C: Final = 60.0  # below it a load needs no N2 any more
 COLD_BAND_C: Final = 2.0
 INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
@@ -24,10 +25,10 @@ def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     """Return the unit that rests, stops or has ended after this scan, what it waits for, and notes for the journal."""
     state = memory.state
     if state is UnitState.IDLE:
-        return memory._replace(setpoints=NOTHING._replace(door_release=True)), "", ()
+        return memory._replace(setpoints=NOTHING._replace(door_release=True)), _behind(scan), ()
     if state is UnitState.COMPLETE:
         memory = _complete(memory, scan)
-        return memory, "" if at_rest(memory) else _safe_waiting(memory, scan), ()
+        return memory, _behind(scan) if at_rest(memory) else _safe_waiting(memory, scan), ()
     setpoints = _safe(memory, scan)
     memory = memory._replace(setpoints=setpoints)
     if state is UnitState.STOPPING and setpoints.atmosphere is Atmosphere.OFF:
@@ -105,4 +106,13 @@ def _safe_waiting(memory: UnitMemory, scan: PhaseScan) -> str:
         if hottest is not None and hottest < COLD_C and not scan.washed:
             return f"washing the vapour out with N2 (I19){_uncounted(scan)}"
         return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
-    return "RESET"
+    behind = _behind(scan)
+    return f"RESET; {behind}" if behind else "RESET"
+
+
+def _behind(scan: PhaseScan) -> str:
+    """Return what people at the door must know: a VENT ends at ambient pressure, and what it lets in mixes slowly."""
+    o2_pct = scan.process.o2_pct
+    if o2_pct is None or o2_pct >= BREATHABLE_PCT:
+        return ""
+    return f"N2 is behind the door ({o2_pct:.1f} vol% O2): open it wide and let it air before anybody reaches in"
