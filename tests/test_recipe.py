@@ -39,11 +39,11 @@ def edited(text: str, old: str, new: str) -> str:
 
 # what a person writes -> what the answer must name
 MISTAKES = [
-    ("revision = 3", "revision = 3\nrevison = 2", "revison", "did you mean revision"),
-    ("revision = 3", "revision = 3\nrevision = 4", "file", "TOML"),
-    ("revision = 3", 'revision = "3"', "revision", "integer"),
-    ("revision = 3", "revision = ", "file", "must be TOML (www.toml.io)\n"),
-    ("revision = 3", "revision = 3\nrevision = 3", "file", "each key once"),
+    ("revision = 4", "revision = 4\nrevison = 2", "revison", "did you mean revision"),
+    ("revision = 4", "revision = 4\nrevision = 5", "file", "TOML"),
+    ("revision = 4", 'revision = "3"', "revision", "integer"),
+    ("revision = 4", "revision = ", "file", "must be TOML (www.toml.io)\n"),
+    ("revision = 4", "revision = 4\nrevision = 4", "file", "each key once"),
     ('kind = "VENT"', 'kind = "VENT"\ntarget_c = 58.0', "phase 10 (VENT), target_c", "unknown key; VENT takes "),
     ("target_c = 120.0", "target_c = nan", "target_c", "finite"),
     ("target_c = 120.0", "target_f = 248.0", "target_f", "did you mean target_c"),
