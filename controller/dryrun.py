@@ -11,7 +11,7 @@ from controller.commands import load_state
 from controller.equipment import Equipment
 from controller.estimator import outlook
 from controller.estimator.members import MEMBERS
-from controller.estimator.model import LegKind
+from controller.estimator.model import Leg, LegKind
 from controller.estimator.outlook import Outlook, Peak
 from controller.image import Interval
 from controller.interlocks.limits import Limits
@@ -84,9 +84,9 @@ class Receipt(NamedTuple):
 def dry_run(settings: Settings, recipe: Recipe, recipe_sha256: str, load: LoadRecord) -> Receipt:
     """Return the receipt of ``recipe`` with ``load``; both have passed their checks. Takes some tenths of a second."""
     equipment, limits = settings.equipment, settings.limits
-    legs = cooled(legs_of(recipe, equipment), settings.limits.inner_share)
-    seen = outlook.look(settings.estimator, equipment, load_state(load, equipment.chamber_m3), legs, target_of(recipe.endpoint))
-    timed = _by_time(settings, recipe, load)
+    legs = legs_of(recipe, equipment)
+    seen = _outlook(settings, recipe, load, legs)
+    timed = _outlook(settings, recipe, load, _by_time(recipe, legs)) if cures(recipe) else None
     names = tuple(phase.title for phase in recipe.phase)
     way = flow.expected(recipe)
     shown = [index in way and not isinstance(phase, Branch) for index, phase in enumerate(recipe.phase)]
@@ -186,17 +186,17 @@ def _acting(
     return found
 
 
-def _by_time(settings: Settings, recipe: Recipe, load: LoadRecord) -> Outlook | None:
-    """Return the outlook of ``recipe`` when no valid estimate ends its CURE, but the fallback time does; None without a CURE."""
-    if not cures(recipe):
-        return None
-    equipment = settings.equipment
-    legs = [
-        leg._replace(kind=LegKind.SOAK, least_s=60.0 * phase.fallback_min) if isinstance(phase, Cure) else leg
-        for phase, leg in zip(recipe.phase, legs_of(recipe, equipment), strict=False)
-    ]
-    way = cooled(tuple(legs), settings.limits.inner_share)
-    return outlook.look(settings.estimator, equipment, load_state(load, equipment.chamber_m3), way, target_of(recipe.endpoint))
+def _outlook(settings: Settings, recipe: Recipe, load: LoadRecord, legs: tuple[Leg, ...]) -> Outlook:
+    oven, way = settings.equipment, cooled(legs, settings.limits.inner_share)
+    return outlook.look(settings.estimator, oven, load_state(load, oven.chamber_m3), way, target_of(recipe.endpoint))
+
+
+def _by_time(recipe: Recipe, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
+    """Return ``legs`` with the CUREs on the expected way ended by no valid estimate, but by their fallback time."""
+    return tuple(
+        leg._replace(kind=LegKind.SOAK, least_s=60.0 * phase.fallback_min) if isinstance(phase, Cure) and leg.kind is LegKind.CURE else leg
+        for phase, leg in zip(recipe.phase, legs, strict=False)
+    )
 
 
 def _unknown(settings: Settings) -> list[str]:
