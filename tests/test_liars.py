@@ -71,7 +71,8 @@ def truth() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def told(sensor: int | None, kind: str = "") -> list[EstimatorMemory]:
+def told(sensor: int | None, kind: str = "", off_c: float = 0.0) -> list[EstimatorMemory]:
+    """What is believed with one liar, or with all three off by the same."""
     hours, temps_c = truth()
     lies: dict[str, Lie] = {
         "reversed": lambda _, true_c: 50.0 - true_c,
@@ -80,7 +81,7 @@ def told(sensor: int | None, kind: str = "") -> list[EstimatorMemory]:
     }
 
     def read(at_h: float) -> tuple[float, ...]:
-        honest = [float(np.interp(at_h, hours, temps_c[:, number])) for number in range(3)]
+        honest = [float(np.interp(at_h, hours, temps_c[:, number])) + off_c for number in range(3)]
         if sensor is not None:
             honest[sensor] = lies[kind](at_h, honest[sensor])
         return tuple(honest)
@@ -145,6 +146,22 @@ def test_two_reversed_thermocouples_make_the_estimate_invalid(pair: tuple[int, i
 def test_honest_thermocouples_are_never_refused() -> None:
     assert max(max(memory.refused) for memory in told(None)) == 0
     assert told(None)[-1].estimate.valid
+
+
+@pytest.mark.parametrize(("off_c", "side"), [(-8.0, "8 K below"), (8.0, "8 K above")])
+def test_thermocouples_that_are_wrong_together_make_the_estimate_invalid_once_the_roll_rests(off_c: float, side: str) -> None:
+    """Held against them each minute the belief follows: 8 K are a third of the rate of crosslinking."""
+    seen = told(None, off_c=off_c)
+    found = next(one for one in seen if not one.estimate.valid)
+    assert 2.1 * 3600 < found.at_s < 6.0 * 3600  # the wall's ramp ends at 2.1 h
+    assert not seen[-1].estimate.valid
+    assert f"rest {side} the walls" in seen[-1].estimate.why_invalid
+    assert max(seen[-1].refused) == 0  # no single one would be doubted
+
+
+@pytest.mark.parametrize("off_c", [-3.0, 3.0])
+def test_what_sensors_of_their_class_may_be_off_is_believed(off_c: float) -> None:
+    assert all(one.estimate.valid for one in told(None, off_c=off_c))
 
 
 @cache

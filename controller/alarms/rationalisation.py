@@ -196,7 +196,7 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I30D", _L, "old journals, logs", "no start; later the journal fails", "archive and remove old journals", 480, 60.0),
     Rationale("I30C", _L, "time server, battery, somebody set it", "wall-clock times of the record jump; process time does not; no start",
               "check the time source; note it for the record; acknowledge", 480),
-    Rationale("I31", _L, "new material, lost thermocouples, unusual load", "the time recipe ends the cure",
+    Rationale("I31", _L, "new material, thermocouples lost or wrong together, unusual load", "the time recipe ends the cure",
               "take coupons of this batch; tell the process engineer", 120, 60.0),
     Rationale("I31T", _M, "slow lot, low temperature, wrong calibration; window passed", "batch held; past its window it only cures on",
               "decide with the process engineer: SKIP to the COOL or STOP; RESTART only before its window is passed", 30),

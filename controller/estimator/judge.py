@@ -144,6 +144,9 @@ def _why_invalid(memory: EstimatorMemory, coldest_c: float, hottest_c: float, re
         reasons.append("the solvent flux contradicts every member")
     if len(lying) > 1:
         reasons.append(f"load thermocouples {', '.join(lying)} contradict every member")
+    if apart_k := memory.load_watch.apart_k:
+        side = "below" if apart_k > 0.0 else "above"
+        reasons.append(f"the load's thermocouples rest {abs(apart_k):.0f} K {side} the walls: one or the other are wrong together")
     if memory.unsolved > UNSOLVED_SHARE * MEMBERS:
         reasons.append(f"the model could not be solved for {memory.unsolved} of {MEMBERS} members")
     return "; ".join(reasons)

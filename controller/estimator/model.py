@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from controller.equipment import Strict
+from controller.estimator.load_sensors import UNWATCHED, LoadWatch
 from controller.estimator.parameters import spread, value
 from controller.estimator.pressure_rise import Leak, Rise
 from controller.estimator.vapour import UNSEEN, Gauges
@@ -193,9 +194,7 @@ class EstimatorMemory:
     estimate: Estimate
     looked_at_s: float = 0.0  # when the load thermocouples were last held against the members
     refused: tuple[int, int, int] = (0, 0, 0)  # readings in a row of each load thermocouple that no member explains
-    marks_k: tuple[float, float, float] | None = None  # of the load thermocouples half an hour ago or less
-    marked_at_s: float = 0.0
-    stuck: tuple[bool, bool, bool] = (False, False, False)  # a load thermocouple that stood still while the others moved
+    load_watch: LoadWatch = UNWATCHED  # what time has told of the load thermocouples
     unsolved: int = 0  # members that the solver could not carry on in the last update
     rise: Rise = NO_RISE
     cold_leak: Leak | None = None

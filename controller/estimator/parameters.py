@@ -67,6 +67,8 @@ _ROWS: Final = (
     Parameter("core_conductance", 0.8, "W/K", 0.05, 4.0, 0.0, False, "[assume] along that tube, 200 W/m.K, per width of its wall"),
     Parameter("bore_view", 1.0, "", 0.1, 8.0, 0.5, True,"[assume] of both openings at external_h: radiation, shaft and chucks"),
     Parameter("thermocouple_offset", 0.0, "K", -5.0, 5.0, 1.5, False, "[assume] class 1 sensor and its contact"),
+    Parameter("load_apart", 5.0, "K", 2.0, 20.0, 0.0, False, "[assume] thermocouples of a resting load and its walls, apart; 1.5 K each"),
+    Parameter("load_follow", 6.0, "h", 1.0, 24.0, 0.0, False, "[assume] slowest way of a roll to its walls; 2.5 h for 1000 m in a vacuum"),
     Parameter("thermocouple_lag", 20.0, "s", 0.0, 120.0, 0.0, False, "[assume] sheathed, 3 mm, taped to the roll"),
     Parameter("contact_outer", 0.03, "", 0.0, 0.5, 0.07, False, "[assume] share of the wall in the reading, beside the surface it lies on"),
     Parameter("contact_edge", 0.03, "", 0.0, 0.6, 0.1, False, "[assume] the same; it lies where face and outermost turn meet"),

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from controller.estimator.model import EstimatorMemory
 from controller.image import Inputs
+from controller.tags import Sample
 from controller.units import PA_PER_MBAR, kelvin
 
 _LEAST_PA: Final = 1.0  # a gauge that reads nothing stands at its end; what is divided by a pressure needs one
@@ -34,17 +35,22 @@ def read(memory: EstimatorMemory, inputs: Inputs) -> Readings:
 
 def wall_temperature_c(inputs: Inputs) -> float | None:
     """Return the median of the GOOD zone thermocouples, else of the load's, else None."""
-    zones = (
+    walls_c = zones_c(inputs)
+    return _middle(inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c) if walls_c is None else walls_c
+
+
+def zones_c(inputs: Inputs) -> float | None:
+    """Return the median of the GOOD zone thermocouples."""
+    return _middle(
         *(inputs.z1_tc_a_c, inputs.z1_tc_b_c, inputs.z1_tc_c_c),
         *(inputs.z2_tc_a_c, inputs.z2_tc_b_c, inputs.z2_tc_c_c),
         *(inputs.z3_tc_a_c, inputs.z3_tc_b_c, inputs.z3_tc_c_c),
     )
-    loads = (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c)
-    for samples in (zones, loads):
-        good = [sample.value for sample in samples if sample.value is not None]
-        if good:
-            return median(good)
-    return None
+
+
+def _middle(*samples: Sample[float]) -> float | None:
+    good = [sample.value for sample in samples if sample.value is not None]
+    return median(good) if good else None
 
 
 def pressure_mbar(inputs: Inputs) -> float | None:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.estimator import flux, layers, learning, pressure_rise, vapour, walls
+from controller.estimator import flux, layers, learning, load_sensors, pressure_rise, vapour, walls
 from controller.estimator.belief import Belief, fresh, pack, unpack
 from controller.estimator.curing import LIMIT
 from controller.estimator.judge import CONFLICT_LIMIT, HOLD_S, UNSOLVED_SHARE, judge
@@ -19,7 +19,7 @@ from controller.estimator.layers import Drive, Gas
 from controller.estimator.members import MEMBERS, Members, members_of
 from controller.estimator.model import NO_BATCH, EstimatorMemory, EstimatorSettings, FluxWindow, LoadState, Target
 from controller.estimator.parameters import spread, value
-from controller.estimator.readings import Readings, read
+from controller.estimator.readings import Readings, read, zones_c
 from controller.image import Estimate, Forecast, Inputs, PressureRise
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, kelvin
 
@@ -33,9 +33,6 @@ _GATE_K: Final = 15.0  # beyond what is possible, then a thermocouple is not bel
 _LOOKS_ALIKE: Final = 3.0  # [assume] what the model gets wrong lasts about ten looks, whose errors count as one: root of ten
 _GRADIENT_ERROR: Final = 0.1  # [assume] of the distance to the wall: a few rings against a real roll
 _COLD_K: Final = kelvin(15.0)  # the hall
-_MARK_S: Final = 1800.0
-_STILL_K: Final = 0.6  # in that time, at the most, by a thermocouple that is stuck
-_MOVED_K: Final = 10.0  # in that time by both others
 _ALL_AND_MORE: Final = 1.3  # of the load's solvent: more cannot have been seen
 _RISE_MODEL_ERROR: Final = 0.2  # [assume] of the evolution at the end of an isolation
 
@@ -266,15 +263,18 @@ def _warmth(
     if inputs.at_s - memory.looked_at_s < LOOK_S:
         return memory, belief
     samples = (inputs.load_outer_c, inputs.load_edge_c, inputs.load_core_c)
-    memory = _marked(memory, inputs.at_s, [None if sample.value is None else kelvin(sample.value) for sample in samples])
+    loads_k = [None if sample.value is None else kelvin(sample.value) for sample in samples]
+    walls_c = zones_c(inputs)
+    walls_k = None if walls_c is None else kelvin(walls_c)
+    watch = load_sensors.look(memory.load_watch, inputs.at_s, (loads_k[0], loads_k[1], loads_k[2]), walls_k, memory.refused)
     refused = list(memory.refused)
-    for number, sample in enumerate(samples):
-        if sample.value is None:
+    for number, read_k in enumerate(loads_k):
+        if read_k is None:
             refused[number] = 0  # a sensor that does not read lies no more
             continue
-        read_k, temps = kelvin(sample.value), belief.state.temps
+        temps = belief.state.temps
         low_k, high_k = min(float(temps.min()), readings.wall_k, _COLD_K), max(float(temps.max()), readings.wall_k)
-        if memory.stuck[number] or not low_k - _GATE_K <= read_k <= high_k + _GATE_K:
+        if watch.stuck[number] or not low_k - _GATE_K <= read_k <= high_k + _GATE_K:
             refused[number] += 1
             continue
         refused[number] = 0
@@ -288,23 +288,7 @@ def _warmth(
             readings.pressure_pa,
             warming_k_s,
         )
-    return replace(memory, looked_at_s=inputs.at_s, refused=(refused[0], refused[1], refused[2])), belief
-
-
-def _marked(memory: EstimatorMemory, at_s: float, readings_k: list[float | None]) -> EstimatorMemory:
-    """Return the memory with a judgement, each half hour, which load thermocouple stood still while both others moved, until it moves."""
-    if None in readings_k:
-        return replace(memory, marks_k=None)
-    now = (readings_k[0] or 0.0, readings_k[1] or 0.0, readings_k[2] or 0.0)
-    if memory.marks_k is None:
-        return replace(memory, marks_k=now, marked_at_s=at_s)
-    if at_s - memory.marked_at_s < _MARK_S:
-        return memory
-    moved = [abs(after - before) for before, after in zip(memory.marks_k, now, strict=True)]
-    still = [one < _STILL_K for one in moved]
-    others = [min(moved[:number] + moved[number + 1 :]) > _MOVED_K for number in range(3)]
-    stuck = [still[number] and (others[number] or memory.stuck[number]) for number in range(3)]
-    return replace(memory, marks_k=now, marked_at_s=at_s, stuck=(stuck[0], stuck[1], stuck[2]))
+    return replace(memory, looked_at_s=inputs.at_s, load_watch=watch, refused=(refused[0], refused[1], refused[2])), belief
 
 
 def _solvent(members: Members, belief: Belief, window: FluxWindow, gas: Gas) -> tuple[Belief, FluxWindow]:
