@@ -248,6 +248,8 @@ class Atmosphere(IntEnum):
     BACKFILL = 3  # N2 in until the pressure set point
     N2_FLOW = 4  # N2 through the chamber into the exhaust at a flow set point
     VENT = 5  # let air in; never on a warm load
+    SWEEP = 6  # and draw it through the chamber, until there is air to breathe
+    AIR = 7  # the vent open and all else off: no pressure and no N2 gathers behind a door that may be opened
 
 
 class Setpoints(NamedTuple):

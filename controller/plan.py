@@ -39,7 +39,7 @@ from controller.units import ATMOSPHERE_MBAR
 # [assume] what the gas takes where the recipe gives no duration
 _VALVES_S: Final = 30.0  # valves, pump and their feedback, before a pressure begins to fall
 _FILL_S: Final = 300.0
-_VENT_S: Final = 60.0
+_VENT_S: Final = 360.0  # [assume] to ambient pressure, and air drawn through for five minutes
 _COLD_MBAR: Final = 20.0
 _ANY_BAND_C: Final = 100.0  # a phase that does not look at the band
 _AT_REST: Final = Leg(LegKind.HOLD, 0.0, 60.0, pressure_mbar=ATMOSPHERE_MBAR)  # before the first phase

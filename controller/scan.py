@@ -263,7 +263,7 @@ def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: 
 
     Without N2 a vacuum keeps its pump: it takes air and vapour away, and shut in they would stay.
     """
-    if not verdict.purge or wanted.atmosphere is Atmosphere.OFF or (wanted.atmosphere is _VACUUM and no_n2):
+    if not verdict.purge or wanted.atmosphere in (Atmosphere.OFF, Atmosphere.AIR) or (wanted.atmosphere is _VACUUM and no_n2):
         return wanted
     if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > PURGE_MBAR:  # an ending unit fills further, and then flows
         return wanted

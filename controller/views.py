@@ -20,7 +20,7 @@ WASHED_SHARE: Final = 1.1  # of the volumes that I19 asks for: the PLC counts th
 
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at in every scan.
 _VACUUM: Final = Atmosphere.VACUUM
-_AIR: Final = (Atmosphere.OFF, Atmosphere.VENT)
+_AIR: Final = (Atmosphere.OFF, Atmosphere.VENT, Atmosphere.SWEEP, Atmosphere.AIR)
 _LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD})
 _MODES: Final = {
     UnitState.IDLE: Mode.OFF,
@@ -78,7 +78,7 @@ def phase_scan(settings: Settings, memory: Memory, verdict: Verdict, inputs: Inp
         inputs, process, estimate, None if batch is None else batch.recipe.endpoint, inputs.dt_s, unit.temp_sp_c, "I18" in verdict.active,
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
-        _aired(settings, process, proof), memory.n2_gone, proof.leak_ok,
+        _aired(settings, process, proof), memory.n2_gone, proof.leak_ok, "I19N" not in verdict.active,
         proof.washed(WASHED_SHARE * settings.limits.proof_volumes),
     )  # fmt: skip
 

@@ -58,6 +58,7 @@ class Result(NamedTuple):
     scans: int
     wall_s: float
     trace_sha256: str
+    unloaded_s: float | None = None  # from the end of the batch until the door was open; None: it stayed locked, or nobody asked
 
 
 @dataclass

@@ -5,7 +5,8 @@
 | U1 | heat on with solvent in film or gas, and the PLC's purge not proven, or true O2 above 2 vol % at more than 100 mbar | 0 / 30 s |
 | U2 | heat on later than T_wd (5 s) and one scan after the last valid block | none |
 | U3 | heat on in a zone of which fewer than two control thermocouples read inside their range | 4 s |
-| U4 | vent or door lock driven open on a load above 61 degC, above 25 % LEL, door also off ambient pressure or with N2 flowing | none |
+| U4 | vent or door lock driven open on a load above 61 degC, above 25 % LEL | none |
+| U4 | a closed door unlocked off ambient pressure, with N2 flowing, or with less than 18.5 vol% of true O2 behind it | none |
 | U5 | a set point above 260 degC or a rate above 10 degC/min, asked for in a block that may heat or applied by the PLC | none |
 | U6 | heat on with solvent in the film and exhaust fan, condenser or (above 300 mbar) circulation not running | 8 s |
 | U7 | N2 and vacuum, or vent and vacuum, both driven open; or both truly open and the switches do not lie | 0 / 4 s |
@@ -36,6 +37,7 @@ T_WD_S, STALE_S, LEASE_S = 5.0, 3.0, 5.0
 MAX_SP_C, MAX_RATE_C_PER_MIN = 260.0, 10.0
 O2_PCT, VACUUM_MBAR, CIRCULATION_MBAR = 2.0, 100.0, 300.0
 OPEN_C, OPEN_LEL_PCT, OPEN_BAND_MBAR = 61.0, 25.0, 25.0  # T_open is 60 degC; one degree for the instruments
+OPEN_O2_PCT = 18.5  # the lock lets go at 19.5 and stays so to 19.0; half a point for the analyser
 WET = 0.01  # weight fraction of solvent from which a film counts as giving off vapour
 BAND_C = 6.0
 AIR_GRACE_S, SENSOR_GRACE_S, SERVICE_GRACE_S, PAIR_GRACE_S, BAND_GRACE_S, BLIND_GRACE_S = 30.0, 4.0, 8.0, 4.0, 30.0, 10.0
@@ -170,6 +172,8 @@ class Judge:
             self._found.append(("U4", f"{what} at {lel_pct:.0f} % LEL"))
         elif not a.door_locked and (abs(mbar - plant.parameters.ambient_mbar) > OPEN_BAND_MBAR or a.n2_valve):
             self._found.append(("U4", f"door released at {mbar:.0f} mbar" + (" with N2 flowing" if a.n2_valve else "")))
+        elif not a.door_locked and plant.door_closed and chamber.o2_pct < OPEN_O2_PCT:
+            self._found.append(("U4", f"door released on {chamber.o2_pct:.1f} vol% O2"))
 
     # ---- blocks ----
 

@@ -6,7 +6,9 @@ Purge proof, taken back by any air (door or vent open) and by a PLC start, is on
 * ``purge_volumes`` chamber volumes of N2 (normal cubic metres per chamber cubic metre) through the open exhaust at about 1 atm;
 * one cycle and then ``vacuum_mbar`` or less for ``vacuum_s``.
 
-Vent and door need the same since the last heat: two cycles or the volumes.
+Vent and door need the same since the last heat: two cycles or the volumes. The door also needs ambient pressure, which it also has
+behind an open vent, and air to breathe: a valid O2 reading, or without one a sweep (vent and exhaust open, its fan running) for ``sweep_s``
+since N2 or vacuum.
 """
 
 from dataclasses import dataclass
@@ -42,7 +44,13 @@ class GuardSettings:
     trip_mbar: float = 1100.0
     n2_stop_mbar: float = 1045.0  # own stop of the N2 inlet with the exhaust shut
     hot_c: float = 60.0  # T_open
-    ambient_band_mbar: float = 20.0
+    ambient_band_mbar: float = 16.0
+    unlocked_band_mbar: float = 20.0  # a lock that has let go stays so up to here
+    weather_mbar: float = 50.0  # the same for a chamber whose vent has stood open for ``level_s``: hall and chamber are one
+    level_s: float = 30.0
+    breathable_pct: float = 19.5
+    unlocked_o2_pct: float = 19.0
+    sweep_s: float = 900.0
 
 
 class Guards:
@@ -56,6 +64,7 @@ class Guards:
         self.heated = False  # since the door was last open
         self._trip_scans, self._air_s, self._undecided_s, self._exhaust_s, self._circulation_s = 0, 0.0, 0.0, 0.0, 0.0
         self._since_heat_cycles, self._since_heat_volumes = 0, 0.0
+        self._swept_s, self._vented_s = 0.0, 0.0
         self._chain_ok, self._causes = True, tuple[str, ...]()
         self.forget_purge()
 
@@ -80,6 +89,11 @@ class Guards:
         if heating:
             self.heated, self._since_heat_cycles, self._since_heat_volumes = True, 0, 0.0
         self._purge(v, p, dt_s, door_closed)
+        if not (v.n2_valve_closed and v.vac_valve_closed):
+            self._swept_s = 0.0
+        elif v.vent_valve_open and v.exhaust_valve_open and v.exhaust_run:
+            self._swept_s += dt_s
+        self._vented_s = self._vented_s + dt_s if v.vent_valve_open else 0.0
         sensors_ok, hottest_c = self._temperatures(v)
         self._trips(v, p, hottest_c, heating, door_closed)
         blocked = 0 if sensors_ok else _SENSORS
@@ -163,8 +177,7 @@ class Guards:
     def _gas_block(self, v: Readings, p: float, heating: bool, dt_s: float) -> int:
         """Return the permissives of atmosphere, exhaust and circulation; each has its delay while heat is on, none before."""
         s, blocked = self.settings, 0
-        o2_valid = v.o2_sample_flow_l_min > 0.3 and v.o2_ready and v.o2_pct >= -0.3  # 3.8 mA: a zero may drift
-        air = p > s.gas_mbar and not (o2_valid and v.o2_pct <= s.o2_pct)
+        air = p > s.gas_mbar and not (_o2_valid(v) and v.o2_pct <= s.o2_pct)
         undecided = not p <= s.vacuum_mbar and not p > s.gas_mbar and not v.n2_valve_open
         still = p > s.circulation_mbar and not v.circulation_run
         self._air_s = self._air_s + dt_s if air else 0.0
@@ -194,15 +207,24 @@ class Guards:
         a.n2_valve = wants_n2 and bool(v.vac_valve_closed and v.vent_valve_closed)
 
     def release(self, a: Actuators, v: Readings, vent: bool, door: bool) -> None:
-        """Open vent valve and door lock as asked if the load is cold and purged since the heat; the door also needs ambient pressure."""
+        """Open vent valve and door lock as asked if the load is cold and purged since the heat; the door needs ambient pressure and air."""
         s = self.settings
         safe = not self.hot and not a.main_contactor and not self._vapour_left
         cold = safe and bool(v.n2_valve_closed and v.vac_valve_closed)
         a.vent_valve = vent and cold and not a.n2_valve and not a.vac_valve
-        level = abs(self.pressure_mbar - s.ambient_mbar) <= s.ambient_band_mbar
-        a.door_locked = not (door and cold and level and not a.n2_valve)
+        locked = a.door_locked
+        off_mbar = abs(self.pressure_mbar - s.ambient_mbar)
+        level = off_mbar <= (s.weather_mbar if self._vented_s >= s.level_s else s.ambient_band_mbar if locked else s.unlocked_band_mbar)
+        air = v.o2_pct >= (s.breathable_pct if locked else s.unlocked_o2_pct) if _o2_valid(v) else self._swept_s >= s.sweep_s
+        opened = not (v.door_closed_a and v.door_closed_b)
+        a.door_locked = not (door and cold and level and (air or opened) and not a.n2_valve)
 
     @property
     def _vapour_left(self) -> bool:
         s = self.settings
         return self.heated and self._since_heat_cycles < s.purge_cycles and self._since_heat_volumes < s.purge_volumes
+
+
+def _o2_valid(v: Readings) -> bool:
+    """Return whether the analyser has gas and is ready; a zero may drift down to 3.8 mA."""
+    return bool(v.o2_sample_flow_l_min > 0.3 and v.o2_ready and v.o2_pct >= -0.3)

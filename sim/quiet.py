@@ -25,6 +25,7 @@ from controller.recipe.model import LoadRecord
 from controller.recipe.reading import SourcedRecipe, read_load, read_recipe
 from controller.recipe.states import UnitState
 from sim import bench, lot, operator
+from sim.unloading import unload
 from sim.virtual import check_scan
 
 LOADS: Final = ("production-roll.toml", "sample-roll.toml")  # the first that the recipe takes
@@ -43,6 +44,7 @@ class Batch(NamedTuple):
     suspensions: tuple[str, ...]  # rows that suspended the running sequence, one for each time
     alarms: dict[str, int]  # row -> times raised; permissives are no alarms
     unsafe: tuple[str, ...]
+    unloaded_h: float | None  # from its end until the door was open; None when the lock never let go
     wall_s: float
 
 
@@ -108,9 +110,11 @@ def one(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float, max_h:
     result, rig = bench.batch(sourced, read_load(load), wirings.load(wiring), settings, seed, scan_s=scan_s, max_h=max_h, hook=ear.look)
     stops = tuple((STOPS[str(c["to"])], str(c["cause"])) for _, kind, c in rig.notes if kind == "state" and c["to"] in STOPS)
     raised = (c for _, kind, c in rig.notes if kind == "alarm" and c["event"] == "raise" and c["effect"] != "PERMISSIVE")
+    after = unload(rig)
+    unsafe = tuple(f"{found.code} at {found.at_s:.0f} s: {found.text}" for found in (*rig.unsafe, *after.unsafe))
     return Batch(
         recipe.stem, seed, result.unit_state, rig.at_s / 3600, stops, tuple(ear.rows), dict(Counter(str(c["rule"]) for c in raised)),
-        tuple(f"{found.code} at {found.at_s:.0f} s: {found.text}" for found in rig.unsafe), round(time.perf_counter() - began_s, 1),
+        unsafe, None if after.after_s is None else round(after.after_s / 3600, 2), round(time.perf_counter() - began_s, 1),
     )  # fmt: skip
 
 
@@ -169,6 +173,7 @@ def total(batches: list[Batch], scan_s: float, first_seed: int) -> Total:
     what = [f"{batch.recipe} seed {batch.seed}: {kind}, {cause}" for batch in batches for kind, cause in batch.stops]
     what += [f"{batch.recipe} seed {batch.seed}: suspended by {rule}" for batch in batches for rule in batch.suspensions]
     what += [f"{batch.recipe} seed {batch.seed}: {batch.state}" for batch in batches if batch.state != "COMPLETE"]
+    what += [f"{batch.recipe} seed {batch.seed}: the door stayed locked" for batch in batches if batch.unloaded_h is None]
     what += [f"{batch.recipe} seed {batch.seed}: {text}" for batch in batches for text in batch.unsafe]
     return Total(
         sum(batch.hours for batch in batches), len(batches), sum(batch.state == "COMPLETE" for batch in batches), stops["hold"],

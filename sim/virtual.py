@@ -19,6 +19,7 @@ from controller.recorder import boot_entry
 from sim import bench, lot, operator
 from sim.bench import Result
 from sim.truth import TruthFile, beside
+from sim.unloading import unload
 
 # The largest scan period with which one image or one block may be lost and nobody acts on it: the image that stays is younger than 3 s
 # (STALE), the PLC waits 5 s for a block (watchdog and lease), and each block is echoed within 2 s, by the next image.
@@ -54,7 +55,9 @@ def run(recipe: Path, load: Path, wiring: Path, seed: int, scan_s: float = 1.0, 
         result, rig = bench.batch(sourced, rolls, wired, settings, seed, scan_s=scan_s, max_h=max_h, journal=store, hook=look)
         if journal is not None:
             _settle(rig)
-        return result
+        after = unload(rig)
+        unsafe = [*result.unsafe, *(found._asdict() for found in after.unsafe)]
+        return result._replace(unsafe=unsafe, unloaded_s=after.after_s)
 
 
 def _settle(rig: bench.Rig) -> None:
@@ -81,6 +84,7 @@ def show(result: Result) -> None:
     table.add_row("batch", f"{result.batch_s / 3600:.2f} h")
     table.add_row("endpoint", "-" if result.endpoint_at_s is None else f"{result.endpoint_at_s / 3600:.2f} h")
     table.add_row("why it ended", result.result)
+    table.add_row("door open", "stayed locked" if result.unloaded_s is None else f"{result.unloaded_s / 60:.0f} min after the batch")
     table.add_row("alarms raised", ", ".join(str(alarm["rule"]) for alarm in result.alarms if _is_alarm(alarm)) or "none")
     table.add_row("unsafe states", ", ".join(f"{found['code']} at {found['at_s']} s" for found in result.unsafe) or "none")
     table.add_row("scans", f"{result.scans} in {result.wall_s:.1f} s, {1e6 * result.wall_s / result.scans:.0f} us each")

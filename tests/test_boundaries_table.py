@@ -396,6 +396,7 @@ AGREED = {
     "I18T": (H, Reset.AUTO, 300, False, False, False),
     "I18B": (W, Reset.AUTO, 60, False, False, False),
     "I19D": (DOOR, Reset.AUTO, 0, True, False, False),
+    "I19N": (DOOR, Reset.AUTO, 0, True, False, False),
     "I19": (VENT, Reset.AUTO, 0, True, False, False),
     "I20W": (W, Reset.AUTO, 5, False, False, False),
     "I20": (H | HEAT | START | N2, Reset.MANUAL, 2, False, True, False),

@@ -138,6 +138,8 @@ CASES = [
     ("I19", at_c(60.1), at_c(59.9), {}),
     ("I19", {}, {}, {"phase": RUNNING, "proof": PROVEN._replace(cycles_since_heat=1), "below": {"phase": RUNNING, "proof": PROVEN}}),
     ("I19D", {"pressure_cap_mbar": 973.0}, {"pressure_cap_mbar": 974.0}, {}),
+    ("I19N", {"o2_pct": 18.9}, {"o2_pct": 19.0}, {}),
+    ("I19N", {"o2_pct": BAD}, {}, {"proof": PROVEN._replace(swept_s=899.0), "below": {"proof": PROVEN._replace(swept_s=900.0)}}),
     ("I20W", {"room_o2_pct": 19.4}, {"room_o2_pct": 19.5}, {}),
     ("I20", {"room_o2_pct": 17.9}, {"room_o2_pct": 18.0}, {}),
     ("I21W", {"z2_tc_b_c": BAD}, {}, {}),
@@ -250,6 +252,8 @@ def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, b
         gone = dict(below)
     if rule.startswith(("I22", "I23")):
         gone = zone1(195.0, 195.0, 195.0, 195.0)
+    if rule == "I19N":
+        gone = {"o2_pct": 19.6}
     if rule == "I19D":
         gone = {"pressure_cap_mbar": 977.0}
     if rule == "I6":  # filled with N2: a vacuum that has come back may be lost again
@@ -405,7 +409,7 @@ def test_a_lost_wire_is_not_read_as_a_pressed_emergency_stop():
     assert verdict.hold
     assert not verdict.abort
     _, verdict = walk(memory, VACUUM, 1, {**more, "last": OFF}, acknowledge=True)
-    assert verdict.active == ("I19D",)  # as in every vacuum
+    assert verdict.active == ("I19D", "I19N")  # as in every vacuum
 
 
 def test_what_stood_before_the_wire_was_lost_stays():

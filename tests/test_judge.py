@@ -24,7 +24,10 @@ BACKFILL = RUN._replace(n2_valve=True, n2_flow_sp_nm3_h=60.0)
 FLOW = BACKFILL._replace(exhaust_valve=True)
 HEAT = VACUUM._replace(heat_enable=True, purge_permission=True, zone_sp_c=(120.0,) * 3, zone_op_pct=(100.0,) * 3, rate_limit_c_per_min=5.0)
 # A PLC that trusts: everything the judge looks for gets through to the plant.
-BLIND = GuardSettings(purge_cycles=0, o2_pct=30.0, lost_s=1e9, air_s=1e9, undecided_s=1e9, hot_c=1e9, ambient_band_mbar=1e9)
+BLIND = GuardSettings(
+    purge_cycles=0, o2_pct=30.0, lost_s=1e9, air_s=1e9, undecided_s=1e9, hot_c=1e9, ambient_band_mbar=1e9, unlocked_band_mbar=1e9,
+    breathable_pct=0.0, unlocked_o2_pct=0.0, sweep_s=0.0,
+)  # fmt: skip
 
 
 class Bench:
@@ -87,6 +90,9 @@ def test_an_ordinary_batch_is_safe() -> None:
     bench.run(FLOW._replace(mode=Mode.COOL), 20000, until=lambda: bench.plc.plant.load_max_c < 55.0)
     bench.run(RUN, 10)
     bench.run(RUN._replace(vent_valve=True), 60)
+    bench.run(OFF._replace(door_release=True), 5)
+    assert bench.plc.values["door_locked"]
+    bench.run(RUN._replace(vent_valve=True, exhaust_valve=True), 400)
     bench.run(OFF._replace(door_release=True), 5)
     assert not bench.plc.values["door_locked"]
     assert bench.found == []
@@ -178,6 +184,16 @@ def test_u4_the_door_under_vacuum() -> None:
     bench.run(RUN, 5)
     bench.run(RUN._replace(door_release=True), 2)
     assert "U4" in bench.codes
+
+
+def test_u4_the_door_on_n2() -> None:
+    bench = Bench(Settings(guards=BLIND))
+    bench.purge()
+    bench.run(BACKFILL, 300, until=lambda: bench.plc.values["pressure_cap_mbar"] > 1005.0)
+    bench.run(RUN, 10)
+    assert bench.codes == set()
+    bench.run(RUN._replace(door_release=True), 2)
+    assert [(unsafe.code, "vol% O2" in unsafe.text) for unsafe in bench.found] == [("U4", True)]
 
 
 def test_u4_air_into_vapour() -> None:

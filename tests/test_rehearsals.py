@@ -135,6 +135,7 @@ CASES = [
     Case("I18B", "vacuum", site(limits={"blister_warn": 0.5}), lag_s=2700.0, recover_s=1500.0, back=lambda rig: rig.ask(Verb.ABORT)),
     Case("I19", "idle", shows(pressure_cap_mbar=1034.0), shows(pressure_cap_mbar=1032.0)),
     Case("I19D", "idle", shows(pressure_cap_mbar=972.0), shows(pressure_cap_mbar=974.0)),
+    Case("I19N", "idle", shows(o2_pct=18.8), shows(o2_pct=19.2)),
     Case("I20W", "vacuum", shows(room_o2_pct=19.4), shows(room_o2_pct=19.6)),
     Case("I20", "vacuum", shows(room_o2_pct=17.9), shows(room_o2_pct=18.1)),
     Case("I21W", "vacuum", fault("tc_open"), recover_s=240.0),

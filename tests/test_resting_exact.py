@@ -28,7 +28,7 @@ HOT = gas_only(Atmosphere.VACUUM, 20.0)._replace(heat=True, temp_c=200.0)
 def look(temp_c=23.0, pressure=1013.0, **changed):
     walls = at_c(BAD if temp_c is None else temp_c)
     inputs = image(pressure_cap_mbar=pressure, pressure_pirani_mbar=BAD, **walls, **changed)
-    return PhaseScan(inputs, condition(Limits(), inputs), BELIEF, None, 1.0, 0.0, False, 2.0, FLOW)
+    return PhaseScan(inputs, condition(Limits(), inputs), BELIEF, None, 1.0, 0.0, False, 2.0, FLOW, breathable=False)
 
 
 def unit(state, action="COOL_GAS", **changed):
@@ -37,17 +37,34 @@ def unit(state, action="COOL_GAS", **changed):
     return memory._replace(**changed)
 
 
-def test_at_rest_everything_is_off_and_the_door_released():
-    memory, waiting, notes = resting.step(UnitMemory(), look())
-    assert (memory, waiting, notes) == (UnitMemory(setpoints=NOTHING._replace(door_release=True)), "", ())
+AIRY = gas_only(Atmosphere.AIR, 1013.25)._replace(door_release=True)
+SWEPT = gas_only(Atmosphere.SWEEP, 1013.25)._replace(door_release=True)
 
 
-@pytest.mark.parametrize(("o2_pct", "said"), [(19.5, ""), (19.4, "19.4"), (0.0, "0.0"), (BAD, "")])
-def test_who_opens_the_door_is_told_of_the_n2_behind_it(o2_pct, said):
-    for memory in (UnitMemory(), unit(UnitState.COMPLETE, setpoints=NOTHING), unit(UnitState.ABORTED, setpoints=NOTHING)):
-        _, waiting, _ = resting.step(memory, look(o2_pct=o2_pct))
-        assert (f"N2 is behind the door ({said} vol% O2)" in waiting) is bool(said)
-        assert waiting.startswith("RESET") is (memory.state is UnitState.ABORTED)
+def test_an_idle_oven_stands_with_its_vent_open_and_the_door_released_and_draws_air_through_until_one_can_breathe():
+    memory, waiting, notes = resting.step(UnitMemory(), look()._replace(breathable=True))
+    assert (memory, waiting, notes) == (UnitMemory(setpoints=AIRY), "", ())
+    memory, waiting, notes = resting.step(memory, look(o2_pct=3.2))
+    assert (memory, notes) == (UnitMemory(setpoints=SWEPT), ())
+    assert waiting == "3.2 vol% O2 behind the door: air is drawn through before it is released (I19N)"
+    assert resting.step(memory, look(o2_pct=BAD))[1].startswith("no valid O2 reading: air is drawn through")
+
+
+@pytest.mark.parametrize("state", [UnitState.COMPLETE, UnitState.STOPPED, UnitState.ABORTED])
+def test_who_waits_at_the_door_of_an_ended_unit_is_told_what_is_behind_it(state):
+    waiting = resting.step(unit(state, setpoints=NOTHING), look(o2_pct=0.4))[1]
+    assert waiting == "RESET, which draws air through: 0.4 vol% O2 behind the door, it stays locked (I19N)"
+
+
+def test_a_unit_that_ended_on_air_stands_with_its_vent_open_and_no_n2_fills_what_cools():
+    ends = unit(UnitState.COMPLETE, setpoints=NOTHING)
+    memory, waiting, _ = resting.step(ends, look()._replace(breathable=True))
+    assert (memory.setpoints, waiting) == (AIRY, "")
+    assert resting.at_rest(memory)
+    cools, _, _ = resting.step(memory, look(40.0, 960.0)._replace(breathable=True, washed=False))
+    assert cools.setpoints == AIRY
+    gone, _, _ = resting.step(memory, look()._replace(breathable=False))  # N2 leaks in: shut, and no door
+    assert gone.setpoints == RESTS
 
 
 SAFE = [  # temperature, pressure, heated before, gas before -> set points
@@ -181,7 +198,7 @@ def test_aborting_has_aborted_when_the_contactor_is_seen_to_be_open(contactor, s
 
 @pytest.mark.parametrize("state", [UnitState.STOPPED, UnitState.ABORTED])
 def test_an_ended_unit_waits_for_reset_and_stays(state):
-    memory, waiting, notes = resting.step(unit(state), look(20.0, main_contactor=False))
+    memory, waiting, notes = resting.step(unit(state), look(20.0, main_contactor=False)._replace(breathable=True))
     assert (memory.state, waiting, notes) == (state, "RESET", ())
 
 
@@ -208,7 +225,7 @@ def test_off_keeps_the_vacuum_of_a_washed_load_only():
 def test_a_complete_batch_ends_as_its_recipe_says(action, temp_c, pressure, heated, wanted, inert):
     memory, waiting, notes = resting.step(unit(UnitState.COMPLETE, action, was_heated=heated), look(temp_c, pressure))
     assert (memory.setpoints, memory.kept_inert, notes) == (wanted, inert, ())
-    assert bool(waiting) is not resting.at_rest(memory)
+    assert waiting.startswith("RESET") is resting.at_rest(memory)
     assert memory.state is UnitState.COMPLETE
 
 

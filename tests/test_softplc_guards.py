@@ -8,8 +8,8 @@ from controller.block import PlcState, Reason
 from controller.image import OFF, Mode, Outputs
 from sim.faults import FAULTS, clear, inject
 from sim.plant import Roll
-from sim.softplc import Settings
-from tests.plc_rig import BACKFILL, HEAT, RUN, VACUUM, WIRING, oven, scans
+from sim.softplc import Settings, SoftPlc
+from tests.plc_rig import BACKFILL, HEAT, RUN, VACUUM, WIRING, Master, oven, scans
 
 # ---- trips ----
 
@@ -101,7 +101,73 @@ def test_a_cold_load_needs_two_cycles_since_the_heat_before_air() -> None:
     master.run(RUN._replace(vent_valve=True), 60)
     assert plc.actuators.vent_valve
     master.run(RUN._replace(door_release=True), 3)
+    assert not plc.plant.open_door()  # on N2
+    master.run(SWEEP, 400)
+    master.run(RUN._replace(door_release=True), 3)
     assert plc.plant.open_door()
+
+
+SWEEP = RUN._replace(vent_valve=True, exhaust_valve=True)
+
+
+def inert() -> tuple[SoftPlc, Master]:
+    """A cold oven full of N2 at ambient pressure, its door locked."""
+    plc, master = oven()
+    master.purge(2)
+    master.run(BACKFILL, 300, until=lambda: plc.values["pressure_cap_mbar"] > 1005.0)
+    master.run(RUN, 10)
+    return plc, master
+
+
+def test_the_door_stays_locked_on_n2_until_air_was_drawn_through_to_what_one_can_breathe() -> None:
+    plc, master = inert()
+    release = SWEEP._replace(door_release=True)
+    master.run(release, 900, until=lambda: not plc.actuators.door_locked)
+    assert 19.0 < plc.plant.chamber.o2_pct < 20.0  # the analyser lags
+    assert 200.0 < plc.guards._swept_s < 500.0
+
+
+def test_an_open_vent_alone_lets_no_air_in_where_the_pressure_is_level() -> None:
+    plc, master = inert()
+    master.run(RUN._replace(vent_valve=True, door_release=True), 1800)
+    assert plc.plant.chamber.o2_pct < 1.0
+    assert plc.actuators.door_locked
+
+
+def test_a_lock_that_has_let_go_has_a_deadband_in_o2_and_pressure() -> None:
+    plc, master = oven()
+    release = RUN._replace(door_release=True)
+    for name, value, locked in (
+        *(("o2_pct", 19.4, True), ("o2_pct", 19.6, False), ("o2_pct", 19.1, False), ("o2_pct", 18.9, True), ("o2_pct", 19.6, False)),
+        *(("pressure_cap_mbar", 1031.0, False), ("pressure_cap_mbar", 1034.0, True), ("pressure_cap_mbar", 1031.0, True)),
+        *(("pressure_cap_mbar", 1028.0, False), ("pressure_cap_mbar", 995.0, False), ("pressure_cap_mbar", 992.0, True)),
+    ):
+        plc.plant.instruments.distortions[name] = lambda _value, _at_s, shown=value: shown
+        master.run(release, 3)
+        assert plc.actuators.door_locked is locked, (name, value)
+
+
+@pytest.mark.parametrize("lost", ["o2_ready", "o2_sample_flow_l_min"])
+def test_without_an_o2_reading_a_long_sweep_counts_and_n2_takes_it_back(lost: str) -> None:
+    plc, master = inert()
+    plc.plant.instruments.distortions[lost] = lambda _value, _at_s: 0.0
+    release = SWEEP._replace(door_release=True)
+    master.run(release, 880)
+    assert plc.actuators.door_locked
+    master.run(release, 60)
+    assert not plc.actuators.door_locked
+    master.run(BACKFILL._replace(exhaust_valve=True), 20)
+    master.run(RUN._replace(door_release=True), 20)
+    assert plc.actuators.door_locked
+
+
+def test_behind_an_open_vent_the_weather_is_ambient_pressure() -> None:
+    plc, master = oven()
+    plc.plant.instruments.distortions["pressure_cap_mbar"] = lambda _value, _at_s: 980.0
+    master.run(RUN._replace(door_release=True), 60)
+    assert plc.actuators.door_locked
+    master.run(RUN._replace(vent_valve=True, door_release=True), 60)
+    assert not plc.actuators.door_locked
 
 
 def test_the_door_opens_in_air_when_nothing_was_heated_but_not_under_vacuum() -> None:

@@ -16,16 +16,18 @@ EXHAUST_SHUT_MBAR: Final = 995.0
 VENT_MBAR: Final = (1014.0, 1018.0)  # before air comes in, N2 above the second leaves through the exhaust, down to the first
 VENT_S: Final = 30.0  # or for so long: an open chamber reads what the weather and the gauge's error make of ambient pressure
 RELIEVED_MBAR: Final = (1016.0, 1023.0)  # a chamber at rest, whose cold N2 warms up, is relieved from the second down to the first
-_OFF, _, _VACUUM, _BACKFILL, _N2_FLOW, _VENT = Atmosphere  # through the class a member costs 0.1 us (Python 3.11)
+SWEEP_AFTER_S: Final = 30.0  # the vent stands open: chamber and hall have one pressure, and the exhaust's fan draws air through
+_OFF, _, _VACUUM, _BACKFILL, _N2_FLOW, _VENT, _SWEEP, _AIR = Atmosphere  # through the class a member costs 0.1 us (Python 3.11)
 
 
 class GasMemory(NamedTuple):
-    """throttle: the pressure loop; roots, exhaust: two-point states; relieved_s: how long the exhaust was seen open in this VENT."""
+    """throttle: the pressure loop; roots, exhaust: two-point states; relieved_s, vented_s: how long exhaust and vent were seen open."""
 
     throttle: pid.Memory = pid.Memory()
     roots: bool = False
     exhaust: bool = False
-    relieved_s: float = 0.0
+    relieved_s: float = 0.0  # in this VENT
+    vented_s: float = 0.0
 
 
 class GasOutputs(NamedTuple):
@@ -50,6 +52,8 @@ def step(
     if wanted.atmosphere is _OFF:
         relieve = pressure is not None and pressure > RELIEVED_MBAR[not memory.exhaust]
         return GasMemory(exhaust=relieve), GasOutputs(exhaust_valve=relieve)
+    if wanted.atmosphere is _AIR:
+        return _open(memory, inputs, pressure)
     if pressure is None:
         return _unknown(memory, wanted, inputs)
     if wanted.atmosphere is _VACUUM:
@@ -63,15 +67,36 @@ def step(
         return GasMemory(exhaust=exhaust), GasOutputs(
             n2_valve=shut, n2_flow_sp_nm3_h=wanted.n2_flow_nm3_h if shut else 0.0, exhaust_valve=exhaust, services=True
         )
-    if wanted.atmosphere is _VENT:
-        shut = inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True
-        relieved_s = memory.relieved_s + (dt_s if inputs.exhaust_valve_open.value is True else 0.0)
-        relieve = pressure > VENT_MBAR[not memory.exhaust] and relieved_s < VENT_S
-        air = shut and not relieve and inputs.exhaust_valve_closed.value is True
-        return GasMemory(exhaust=relieve, relieved_s=relieved_s), GasOutputs(vent_valve=air, exhaust_valve=relieve, services=True)
+    if wanted.atmosphere is _VENT or wanted.atmosphere is _SWEEP:
+        return _vent(memory, inputs, pressure, dt_s, sweeps=wanted.atmosphere is _SWEEP)
     # HOLD_CLOSED: the pumps idle against the shut valve, and the throttle's loop waits for the vacuum to come back.
     roots = memory.roots and inputs.pump_run.value is True
     return GasMemory(memory.throttle, roots), GasOutputs(pump=True, roots=roots, services=True)
+
+
+def _shut(inputs: Inputs) -> bool:
+    """Return whether neither pump nor N2 works on the chamber."""
+    return inputs.vac_valve_closed.value is True and inputs.n2_valve_closed.value is True
+
+
+def _vent(memory: GasMemory, inputs: Inputs, pressure: float, dt_s: float, *, sweeps: bool) -> tuple[GasMemory, GasOutputs]:
+    """Let air in after N2 above ambient pressure has left through the exhaust; draw it through once the vent has stood open."""
+    vented = inputs.vent_valve_open.value is True
+    vented_s = memory.vented_s + dt_s if vented else 0.0
+    relieved_s = memory.relieved_s + (dt_s if inputs.exhaust_valve_open.value is True else 0.0)
+    relieve = pressure > VENT_MBAR[not memory.exhaust] and relieved_s < VENT_S
+    air = _shut(inputs) and not relieve and (vented or inputs.exhaust_valve_closed.value is True)
+    draws = sweeps and vented_s >= SWEEP_AFTER_S and inputs.exhaust_run.value is True
+    return GasMemory(exhaust=relieve, relieved_s=relieved_s, vented_s=vented_s), GasOutputs(
+        vent_valve=air, exhaust_valve=relieve or draws, services=True
+    )
+
+
+def _open(memory: GasMemory, inputs: Inputs, pressure: float | None) -> tuple[GasMemory, GasOutputs]:
+    """Leave the vent open; a chamber that it does not relieve (I19) is relieved through the exhaust as every one at rest."""
+    over = pressure is not None and pressure > RELIEVED_MBAR[not memory.exhaust]
+    relieve = over and inputs.vent_valve_open.value is not True
+    return GasMemory(exhaust=relieve), GasOutputs(vent_valve=_shut(inputs) and not relieve, exhaust_valve=relieve)
 
 
 def _unknown(memory: GasMemory, wanted: Setpoints, inputs: Inputs) -> tuple[GasMemory, GasOutputs]:

@@ -32,6 +32,7 @@ class Proof(NamedTuple):
     low_mbar: float | None = None  # lowest pressure since the pump last worked on the chamber
     fed_nm3: float = 0.0  # N2 that FT-402 has shown since then
     shut_mbar: float | None = None  # lowest pressure since the chamber was shut and no N2 flowed in; None while it is not
+    swept_s: float = 0.0  # how long air was drawn through since N2 or pump last worked on the chamber (I19N)
 
     @property
     def proven(self) -> bool:
@@ -46,8 +47,9 @@ class Proof(NamedTuple):
 def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool, throttle_pct: float) -> Proof:
     """Return the proof after this scan (see ``_prove``), with the watch over the gauges that it rests on."""
     watch = watching.step(proof.gauges, limits, chamber_m3, inputs, throttle_pct)
+    swept_s = _swept(proof, inputs)
     proof = _prove(proof, limits, chamber_m3, inputs, process, heating)
-    return proof if watch == proof.gauges else proof._replace(gauges=watch)
+    return proof if watch == proof.gauges and swept_s == proof.swept_s else proof._replace(gauges=watch, swept_s=swept_s)
 
 
 def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool) -> Proof:
@@ -111,6 +113,16 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         proof.fed_nm3,
         _shut(proof, inputs, pressure),
     )
+
+
+def _swept(proof: Proof, inputs: Inputs) -> float:
+    """Return for how long air was drawn through the chamber: by the exhaust's fan, in at the vent and out at the exhaust."""
+    if inputs.plc_alive.value is None:
+        return proof.swept_s
+    if inputs.n2_valve_closed.value is not True or inputs.vac_valve_closed.value is not True:
+        return 0.0
+    draws = inputs.vent_valve_open.value is True and inputs.exhaust_valve_open.value is True and inputs.exhaust_run.value is True
+    return proof.swept_s + inputs.dt_s if draws else proof.swept_s
 
 
 def _through(inputs: Inputs, chamber_m3: float) -> float:

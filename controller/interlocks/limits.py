@@ -102,6 +102,10 @@ class Limits(Strict):
     under_ambient_mbar: Annotated[
         float, Field(ge=1, le=200, description="below 1013 mbar by more: no door (I19D); wider than above, for weather and height")
     ] = 40.0
+    breathable_o2_pct: Annotated[float, Field(ge=15, le=20.6, description="O2 in the chamber below this: no door (I19N)")] = 19.5
+    sweep_s: Annotated[
+        float, Field(ge=60, le=7200, description="air was drawn through for so long: what a lost O2 reading would show, s (I19N)")
+    ] = 900.0
     room_o2_warn_pct: Annotated[float, Field(ge=15, le=20.8, description="warning (I20W)")] = 19.5
     room_o2_pct: Annotated[float, Field(ge=15, le=20.8, description="hold, N2 closed (I20)")] = 18.0
     load_required: Annotated[

@@ -257,6 +257,21 @@ def _held_by_vacuum(v: View) -> bool | None:
     return _under(v, "I19D", v.process.pressure_mbar, ATMOSPHERE_MBAR - v.limits.under_ambient_mbar, AMBIENT_DEADBAND_MBAR)
 
 
+def _unbreathable(v: View) -> bool:
+    """Return whether a closed door has no air to breathe behind it, as far as anything shows."""
+    if _door_open(v):
+        return False
+    o2_pct = v.process.o2_pct
+    if o2_pct is None:
+        return v.proof.swept_s < v.limits.sweep_s
+    return bool(_under(v, "I19N", o2_pct, v.limits.breathable_o2_pct - BREATHABLE_DEADBAND_PCT, BREATHABLE_DEADBAND_PCT))
+
+
+def _breath_shown(v: View) -> str:
+    o2_pct = v.process.o2_pct
+    return f"no O2 reading, air drawn through for {v.proof.swept_s:.0f} s" if o2_pct is None else f"{o2_pct:.1f} vol% O2"
+
+
 def _air_shown(v: View) -> str:
     """Return all that the row looks at: a cold load may still wait for N2, and a washed one for ambient pressure."""
     hottest, washed = v.process.hottest_c, v.proof.volumes_since_heat
@@ -285,6 +300,7 @@ W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
 )
 AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
 AMBIENT_DEADBAND_MBAR: Final = 3.0  # beside which a door's rows come and go
+BREATHABLE_DEADBAND_PCT: Final = 0.5
 FLOWS: Final = 0.2  # of the N2 controller's full scale: what flows at least when N2 is let in
 PLC_STOPPED: Final = frozenset({PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED})
 
@@ -406,6 +422,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, _air_shown),
     Rule("I19D", "chamber below ambient pressure: the door stays locked, air may be let in", Effect.NO_DOOR, AUTO, 0, True,
          _held_by_vacuum, lambda v: v.process.pressure_mbar),
+    Rule("I19N", "no air to breathe behind the door: it stays locked, air may be drawn through", Effect.NO_DOOR, AUTO, 0, True,
+         _unbreathable, _breath_shown),
     Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
          lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
     Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,

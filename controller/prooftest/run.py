@@ -46,7 +46,7 @@ def withholds(test: ProofTest) -> bool:
 def drive(test: ProofTest, wanted: Outputs) -> Outputs:
     """Return the outputs of a unit at rest with what the stage moves: one valve at a time, the door locked, no N2 flow, no heat."""
     moved = _OPENS.get(test.stage)
-    still = wanted._replace(door_release=False, heat_enable=False, n2_flow_sp_nm3_h=0.0)
+    still = wanted._replace(door_release=False, heat_enable=False, n2_flow_sp_nm3_h=0.0, vent_valve=False, exhaust_valve=False)
     return still if moved is None else still._replace(**{moved: True})  # type: ignore[arg-type]
 
 

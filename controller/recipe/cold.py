@@ -3,7 +3,7 @@
 from typing import Final
 
 from controller.image import Atmosphere, Setpoints
-from controller.recipe import guard
+from controller.recipe import guard, resting
 from controller.recipe.look import PhaseMemory, PhaseScan, Step, filling, gas_only
 from controller.recipe.model import Backfill, CyclePurge, Evacuate, LeakTest, PurgeFlow, Vent
 from controller.units import ATMOSPHERE_MBAR
@@ -184,7 +184,10 @@ def backfill_phase(phase: Backfill, m: PhaseMemory, s: PhaseScan) -> Step:
 
 
 def vent_phase(phase: Vent, m: PhaseMemory, s: PhaseScan) -> Step:
-    """Let air in up to ambient pressure; a chamber at ambient pressure has not been vented before its valve was seen open."""
+    """Let air in up to ambient pressure, and draw it through until there is air to breathe behind the door.
+
+    A chamber at ambient pressure has not been vented before its valve was seen open.
+    """
     pressure = s.process.pressure_mbar
     wanted = gas_only(Atmosphere.VENT, ATMOSPHERE_MBAR)
     if pressure is None:
@@ -192,5 +195,7 @@ def vent_phase(phase: Vent, m: PhaseMemory, s: PhaseScan) -> Step:
     m = m._replace(begun=m.begun or s.inputs.vent_valve_open.value is True)
     reached = m.begun and pressure >= ATMOSPHERE_MBAR - 10.0
     m = m._replace(stage_s=m.stage_s + s.dt_s if reached else 0.0)
+    if m.stage_s >= 10.0 and not s.breathable:
+        return Step(m, gas_only(Atmosphere.SWEEP, ATMOSPHERE_MBAR), waiting=f"{resting.unbreathable(s)}: air is drawn through (I19N)")
     waiting = f"{pressure:.0f} mbar" if m.begun else "the air vent to open: cold, washed, at ambient pressure or below (I19)"
     return Step(m, wanted, m.stage_s >= 10.0, waiting, why=f"{pressure:.0f} mbar")

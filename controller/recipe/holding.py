@@ -36,7 +36,7 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     if memory.manual is not None and before.heat:
         sp_c = _toward(memory.manual, before.temp_c, zones, scan)
         memory = memory._replace(setpoints=before._replace(temp_c=sp_c, rate_c_per_min=memory.manual.rate_c_per_min), temp_sp_c=sp_c)
-    elif before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.OFF):
+    elif before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.SWEEP, Atmosphere.OFF):
         memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED)._replace(temp_c=before.temp_c))
     pending = memory.recovery is not None and not memory.recovery.plan
     if pending and not before.heat and zones is not None:

@@ -64,6 +64,7 @@ class PhaseScan(NamedTuple):
     aired: str = ""  # why the last rise was air as far as the proof of the atmosphere knows (I5), "" when it was N2
     n2_gone: bool = False  # the header has no pressure: nothing can be filled
     leak_ok: bool = True  # the leak test still counts
+    breathable: bool = True  # there is air behind the door (I19N)
     washed: bool = True  # N2 has carried the vapour out since the last heat (I19)
 
 

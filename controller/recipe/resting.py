@@ -14,10 +14,10 @@ from controller.units import ATMOSPHERE_MBAR
 
 SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
 KEPT_MBAR: Final = 50.0  # vacuum that is kept while only the Pirani gauge shows it: half of its range
-BREATHABLE_PCT: Final = 19.5  # O2 below which nobody may breathe what is in the chamber
 COLD_C: Final = 60.0  # below it a load needs no N2 any more
 COLD_BAND_C: Final = 2.0
 INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
+_AT_REST: Final = (Atmosphere.OFF, Atmosphere.AIR)
 COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
 
 
@@ -25,10 +25,11 @@ def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     """Return the unit that rests, stops or has ended after this scan, what it waits for, and notes for the journal."""
     state = memory.state
     if state is UnitState.IDLE:
-        return memory._replace(setpoints=NOTHING._replace(door_release=True)), _behind(scan), ()
+        wanted = gas_only(Atmosphere.AIR if scan.breathable else Atmosphere.SWEEP, ATMOSPHERE_MBAR)
+        return memory._replace(setpoints=wanted._replace(door_release=True)), _idle_waiting(scan), ()
     if state is UnitState.COMPLETE:
         memory = _complete(memory, scan)
-        return memory, _behind(scan) if at_rest(memory) else _safe_waiting(memory, scan), ()
+        return memory, _locked(scan) if at_rest(memory) else _safe_waiting(memory, scan), ()
     setpoints = _safe(memory, scan)
     memory = memory._replace(setpoints=setpoints)
     if state is UnitState.STOPPING and setpoints.atmosphere is Atmosphere.OFF:
@@ -50,6 +51,8 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     low, full = SAFE_MBAR
     rests = _rests(memory) and (hottest is None or hottest < COLD_C + COLD_BAND_C)  # it stays so, also unseen, and with its door open
     cooled = not memory.was_heated or rests or (hottest is not None and hottest < COLD_C)
+    if rests and memory.setpoints.atmosphere is Atmosphere.AIR:
+        return NOTHING  # no N2 comes in where air was let in
     if cooled and (scan.inputs.door_closed_a.value is False or scan.inputs.door_closed_b.value is False):
         return NOTHING  # nothing can be washed there, whatever the weather makes of the pressure
     cold = cooled and (rests or scan.washed or not memory.was_heated)
@@ -71,7 +74,7 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
 def _rests(memory: UnitMemory) -> bool:
     """Return whether the unit has come to rest; END has everything off before it has looked at anything."""
     at = memory.setpoints
-    return at.atmosphere is Atmosphere.OFF and (memory.state is not UnitState.COMPLETE or at.door_release)
+    return at.atmosphere in _AT_REST and (memory.state is not UnitState.COMPLETE or at.door_release)
 
 
 def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
@@ -83,12 +86,16 @@ def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
     if action == "INERT" and safe.atmosphere is Atmosphere.OFF:
         kept = gas_only(Atmosphere.N2_FLOW, ATMOSPHERE_MBAR, INERT_FLOW_SHARE * scan.max_n2_flow_nm3_h)
         return memory._replace(setpoints=kept, kept_inert=True)
-    return memory._replace(setpoints=safe._replace(door_release=safe.atmosphere is Atmosphere.OFF))  # not while N2 flows in
+    if safe.atmosphere is not Atmosphere.OFF:
+        return memory._replace(setpoints=safe)
+    if scan.breathable:  # a chamber that cools draws air, and no vacuum locks the door
+        safe = gas_only(Atmosphere.AIR, ATMOSPHERE_MBAR)
+    return memory._replace(setpoints=safe._replace(door_release=True))
 
 
 def at_rest(memory: UnitMemory) -> bool:
     """Return whether an ended unit may go to IDLE: cold, inert, at ambient pressure, and off unless the recipe's end keeps it inert."""
-    return memory.setpoints.atmosphere is Atmosphere.OFF or memory.kept_inert
+    return memory.setpoints.atmosphere in _AT_REST or memory.kept_inert
 
 
 def _uncounted(scan: PhaseScan) -> str:
@@ -106,13 +113,18 @@ def _safe_waiting(memory: UnitMemory, scan: PhaseScan) -> str:
         if hottest is not None and hottest < COLD_C and not scan.washed:
             return f"washing the vapour out with N2 (I19){_uncounted(scan)}"
         return f"cooling in N2, hottest {'unknown' if hottest is None else f'{hottest:.0f} degC'}"
-    behind = _behind(scan)
-    return f"RESET; {behind}" if behind else "RESET"
+    return _locked(scan) or "RESET"
 
 
-def _behind(scan: PhaseScan) -> str:
-    """Return what people at the door must know: a VENT ends at ambient pressure, and what it lets in mixes slowly."""
+def unbreathable(scan: PhaseScan) -> str:
+    """Return what is known of the gas behind a door that stays locked for it."""
     o2_pct = scan.process.o2_pct
-    if o2_pct is None or o2_pct >= BREATHABLE_PCT:
-        return ""
-    return f"N2 is behind the door ({o2_pct:.1f} vol% O2): open it wide and let it air before anybody reaches in"
+    return "no valid O2 reading" if o2_pct is None else f"{o2_pct:.1f} vol% O2 behind the door"
+
+
+def _locked(scan: PhaseScan) -> str:
+    return "" if scan.breathable else f"RESET, which draws air through: {unbreathable(scan)}, it stays locked (I19N)"
+
+
+def _idle_waiting(scan: PhaseScan) -> str:
+    return "" if scan.breathable else f"{unbreathable(scan)}: air is drawn through before it is released (I19N)"

@@ -26,6 +26,7 @@ from sim.bench import Rig
 from sim.campaign.outcome import Run
 from sim.campaign.strike import Operator, Strike, check_fault
 from sim.campaign.watch import Tracer, Watch
+from sim.unloading import unload
 from sim.virtual import check_scan
 
 ROOT: Final = Path(__file__).parents[2]
@@ -119,6 +120,7 @@ def run(campaign: Campaign, seed: int) -> Run:
     result, rig = bench.batch(campaign.recipe, campaign.load, wired, settings, seed, scan_s=campaign.scan_s, hook=hook)
     if strike is not None:
         _go_on(rig, AFTER_S)
+    after = unload(rig)
     if forked and not tracer.ended:
         endless(forked[0], 0.0 if watch.cure_end is None else watch.cure_end.cure_s)
         tracer = forked[0].tracer
@@ -135,7 +137,7 @@ def run(campaign: Campaign, seed: int) -> Run:
         endpoint_s=result.endpoint_at_s,
         predicted_endpoint_s=ahead.endpoint_s,
         predicted_cure_s=ahead.cure_s,
-        unsafe=[{"code": seen.code, "at_s": seen.at_s, "text": seen.text} for seen in rig.unsafe],
+        unsafe=[{"code": seen.code, "at_s": seen.at_s, "text": seen.text} for seen in (*rig.unsafe, *after.unsafe)],
         alarms=[str(alarm["rule"]) for alarm in result.alarms if alarm["event"] == "raise" and alarm["effect"] != "PERMISSIVE"],
         cure_end=watch.cure_end,
         product=watch.product(rig) if result.unit_state == "COMPLETE" else None,

@@ -32,7 +32,7 @@ from typing import Final
 
 from controller.alarms.states import AlarmMemory
 from controller.control.actuation import Actuation
-from controller.control.gas import GasMemory
+from controller.control.gas import SWEEP_AFTER_S, GasMemory
 from controller.control.outputs import ControlMemory
 from controller.image import OFF, Atmosphere, Outputs, Setpoints
 from controller.interlocks.atmosphere import N2_CYCLES_BEFORE_AIR, Proof
@@ -111,10 +111,11 @@ def canonical(memory: Memory, limits: Limits, *, steps: bool = False) -> Memory:
     boot_id, unit = memory.boot_id, memory.unit
     watched = _watched(unit)
     outputs = _outputs(memory.outputs, unit.state, unit.setpoints.atmosphere is Atmosphere.VACUUM)
+    vented_s = SWEEP_AFTER_S if memory.control.gas.vented_s >= SWEEP_AFTER_S else 0.0
     held_cold = unit.state not in (UnitState.RUNNING, UnitState.HOLDING) and not unit.setpoints.heat
     return memory._replace(
         unit=_unit(unit, watched, steps), interlocks=_interlocks(memory), proof=_proof(memory.proof, limits, boot_id, outputs),
-        sensors=SETTLED, estimator=None, control=ControlMemory(gas=GasMemory(exhaust=outputs.exhaust_valve)),
+        sensors=SETTLED, estimator=None, control=ControlMemory(gas=GasMemory(exhaust=outputs.exhaust_valve, vented_s=vented_s)),
         actuation=Actuation(), outputs=outputs,
         reset_s=1.0 if memory.reset_s > 0 and unit.setpoints.heat else 0.0, armed=memory.armed and not held_cold,
         last_batch_id=0, last_row=0, answered=(), delayed=None, alarms=AlarmMemory(),
@@ -263,7 +264,7 @@ def _proof(proof: Proof, limits: Limits, boot_id: int, out: Outputs) -> Proof:
         volumes=limits.proof_volumes if purged and not cycled else 0.0,
         low_s=limits.proof_s if cycled and proof.low_s >= limits.proof_s else 0.0, leak_ok=proof.leak_ok, boot_id=BOOT_ID,
         cycles_since_heat=N2_CYCLES_BEFORE_AIR if washed else proof.cycles_since_heat, gauges=_gauges(proof.gauges, limits, out),
-        drawn=proof.drawn,
+        drawn=proof.drawn, swept_s=limits.sweep_s if proof.swept_s >= limits.sweep_s else 0.0,
     )  # fmt: skip
 
 
@@ -283,7 +284,7 @@ def _outputs(out: Outputs, state: UnitState, vacuum: bool) -> Outputs:
 
     An idle or ended unit is not heated in the next scan either and holds no batch: no row that could act asks for fans, condenser and the
     door's lock, and the pump says nothing behind a shut valve, unless the vacuum is wanted. IDLE keeps the pump, which a START compares
-    with.
+    with, and the exhaust's fan, by which air is drawn through.
     """
     rests = state is UnitState.IDLE or state is UnitState.ABORTING or state in FINAL
     pump = out.pump and (out.vac_valve or vacuum or state in _LIVE or state is UnitState.IDLE)
@@ -291,7 +292,7 @@ def _outputs(out: Outputs, state: UnitState, vacuum: bool) -> Outputs:
         heat_enable=out.heat_enable, pump=pump,
         vac_throttle_pct=PUMPED_PCT if out.vac_throttle_pct >= PUMPED_PCT else 0.0,
         vac_valve=out.vac_valve, n2_valve=out.n2_valve, n2_flow_sp_nm3_h=60.0 if out.n2_flow_sp_nm3_h > 0 else 0.0,
-        vent_valve=out.vent_valve, exhaust_valve=out.exhaust_valve, exhaust_fan=out.exhaust_fan and not rests,
+        vent_valve=out.vent_valve, exhaust_valve=out.exhaust_valve, exhaust_fan=out.exhaust_fan and (not rests or state is UnitState.IDLE),
         circulation=out.circulation and not rests, condenser=out.condenser and not rests, door_release=out.door_release and not rests,
     )  # fmt: skip
 

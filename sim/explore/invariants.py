@@ -12,6 +12,8 @@ from controller.recipe.states import FINAL, UnitState, Verb
 from controller.scan import Record
 from sim.explore.oven import AT_S, SHORT_S, Cause, Oven
 
+_AIR: Final = (Atmosphere.OFF, Atmosphere.VENT, Atmosphere.SWEEP, Atmosphere.AIR)
+
 LIVE: Final = frozenset({UnitState.RUNNING, UnitState.HOLDING, UnitState.HELD, UnitState.RESTARTING, UnitState.STOPPING})
 
 
@@ -110,6 +112,8 @@ def _valves(edge: Edge) -> Iterator[str]:
         yield "no air and no door while that is unsafe"
     if out.door_release and "I19D" in edge.record.verdict.active:
         yield "no door below ambient pressure"
+    if out.door_release and "I19N" in edge.record.verdict.active:
+        yield "no door without air to breathe behind it"
 
 
 def _truth(edge: Edge) -> Iterator[str]:
@@ -126,7 +130,7 @@ def _truth(edge: Edge) -> Iterator[str]:
         yield "no heat in air"
     if edge.oven.hot and unit.was_heated and not (out.exhaust_fan and out.circulation and out.condenser):
         yield "exhaust, circulation and condenser run while the chamber is hot"
-    if edge.oven.hot and unit.was_heated and edge.oven.gas != "air" and unit.setpoints.atmosphere in (Atmosphere.OFF, Atmosphere.VENT):
+    if edge.oven.hot and unit.was_heated and edge.oven.gas != "air" and unit.setpoints.atmosphere in _AIR:
         yield "a hot chamber stays shut, in vacuum or in N2"
 
 

@@ -37,8 +37,8 @@ LAW = np.dtype([(name, "f8") for name in (
     "exhaust_1_s", "throttle_1_s", "throttle_dead_s", "throttle_stick", "n2_flow_1_s", "n2_flow_dead_s", "n2_flow_stick", "pump_1_s",
     "roots_1_s", "fan_1_s", "chiller_1_s",
     "chamber_m3", "ambient_c", "ambient_mbar", "leak_mbar_l_s", "gas_wall_share", "cold_wall_share", "cold_wall_lag_s", "vent_s", "door_s",
-    "relief_mbar", "pump_m3_h", "pump_end_mbar", "roots_m3_h", "roots_cut_in_mbar", "throttle_m3_h", "n2_max_nm3_h", "n2_lag_s",
-    "n2_o2_ppm", "exhaust_s", "condenser_c", "condenser_lag_s", "condenser_capture", "condenser_m3_s", "condenser_half_mbar",
+    "sweep_m3_h", "relief_mbar", "pump_m3_h", "pump_end_mbar", "roots_m3_h", "roots_cut_in_mbar", "throttle_m3_h", "n2_max_nm3_h",
+    "n2_lag_s", "n2_o2_ppm", "exhaust_s", "condenser_c", "condenser_lag_s", "condenser_capture", "condenser_m3_s", "condenser_half_mbar",
     "wall_film_m3_s", "zone_w", "element_j_k", "element_w_k", "wall_j_k", "loss_w_k", "zone_coupling_w_k", "cooling_w_k", "cooling_c",
     "antoine_a", "antoine_b_k", "antoine_c_k", "psat_factor",
 )])  # fmt: skip
@@ -144,6 +144,8 @@ def _gas(s: Any, p: Any, dt_s: float) -> None:
         _air(s, p, min(leak * dt_s, (ambient_pa - pressure) / pa_per_mol))
     if s.vent.position > 0.0 or s.door_closed == 0.0:
         _exchange(s, p, dt_s, pressure, ambient_pa, pa_per_mol)
+        if s.exhaust.position > 0.0 and s.exhaust_fan.speed > 0.5:
+            _sweep(s, p, dt_s, pa_per_mol)
     if s.vapour > 0.0 or s.wall_mol > 0.0:
         _condense(s, p, dt_s, pa_per_mol)
     if s.vac.position > 0.0 and s.pump.speed > 0.0:
@@ -199,6 +201,16 @@ def _exchange(s: Any, p: Any, dt_s: float, pressure_pa: float, ambient_pa: float
         before = _mol(s)
         _release(s, p, share, dt_s, pa_per_mol, False)
         _air(s, p, before * share)
+
+
+@part
+def _sweep(s: Any, p: Any, dt_s: float, pa_per_mol: float) -> None:
+    """Draw air through the open vent: the exhaust's fan sucks at the open exhaust, and its check valve lets nothing back."""
+    x = dt_s * min(s.vent.position, s.exhaust.position) * s.exhaust_fan.speed * p.sweep_m3_h / 3600.0 / p.chamber_m3
+    share = x / (1.0 + x)
+    before = _mol(s)
+    _release(s, p, share, dt_s, pa_per_mol, True)
+    _air(s, p, before * share)
 
 
 @part

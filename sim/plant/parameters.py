@@ -31,6 +31,7 @@ class Parameters:
     cold_wall_share: float = 0.35  # how far the coldest wall follows the heated walls above ambient [assume]
     cold_wall_lag_s: float = 1800.0  # of the coldest wall (door flange) [assume]
     vent_s: float = 6.0  # time constant of venting to the hall [assume]
+    sweep_m3_h: float = 60.0  # hall air that the exhaust's fan draws in through the open vent and out through the exhaust [assume: DN40]
     door_s: float = 20.0  # exchange time constant of the open door [assume]
     relief_mbar: float = 1100.0  # relief lifts (hard-wired)
     # pumps and gas supply

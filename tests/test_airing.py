@@ -1,0 +1,187 @@
+"""No door opens on N2: VENT and IDLE draw air through the chamber until there is air to breathe; what cools afterwards draws air, too."""
+
+import pytest
+
+from controller.control import gas, pid
+from controller.control.gas import SWEEP_AFTER_S, GasMemory
+from controller.image import Atmosphere
+from controller.interlocks.atmosphere import Proof, step
+from controller.interlocks.conditioning import condition
+from controller.interlocks.limits import Limits
+from controller.recipe.look import gas_only
+from controller.recipe.states import FINAL, UnitState, Verb
+from sim.unloading import unload
+from tests.images import BAD, image
+from tests.rigs import prepared
+
+# ---- valves ----
+
+VENTED = {"vent_valve_open": True, "vent_valve_closed": False, "vac_valve_closed": True, "n2_valve_closed": True}
+SHUT = {"vac_valve_closed": True, "n2_valve_closed": True, "exhaust_valve_closed": True}
+
+
+def outputs(atmosphere, memory=None, **changed):
+    inputs = image(**{"pressure_cap_mbar": 1013.0, "pressure_pirani_mbar": BAD, **changed})
+    return gas.step(
+        memory or GasMemory(), pid.Tuning(gain=1.0, integral_s=60.0), gas_only(atmosphere), inputs, condition(Limits(), inputs), 1.0
+    )
+
+
+def test_a_sweep_waits_until_the_vent_has_stood_open_and_the_fan_is_seen_to_run():
+    early, late = GasMemory(vented_s=SWEEP_AFTER_S - 1.5), GasMemory(vented_s=SWEEP_AFTER_S - 1.0)
+    running = {**VENTED, "exhaust_run": True}
+    assert not outputs(Atmosphere.SWEEP, early, **running)[1].exhaust_valve
+    memory, out = outputs(Atmosphere.SWEEP, late, **running)
+    assert (out.vent_valve, out.exhaust_valve, out.services) == (True, True, True)
+    assert memory.vented_s == SWEEP_AFTER_S
+    assert not outputs(Atmosphere.SWEEP, late, **{**VENTED, "exhaust_run": False})[1].exhaust_valve
+    assert not outputs(Atmosphere.VENT, late, **running)[1].exhaust_valve  # only lets air in
+
+
+def test_a_vent_that_is_not_seen_open_begins_anew():
+    memory, out = outputs(Atmosphere.SWEEP, GasMemory(vented_s=900.0), **SHUT, exhaust_run=True)
+    assert (memory.vented_s, out.vent_valve, out.exhaust_valve) == (0.0, True, False)
+
+
+def test_air_has_the_vent_open_and_all_else_off():
+    assert outputs(Atmosphere.AIR, **SHUT)[1] == gas.GasOutputs(vent_valve=True)
+    assert outputs(Atmosphere.AIR, **SHUT, pressure_cap_mbar=BAD)[1] == gas.GasOutputs(vent_valve=True)
+    for unsafe in ("vac_valve_closed", "n2_valve_closed"):
+        assert outputs(Atmosphere.AIR, **{**SHUT, unsafe: False})[1] == gas.GasOutputs()
+
+
+def test_a_chamber_above_ambient_pressure_is_relieved_through_the_exhaust_unless_its_vent_is_open():
+    memory, out = outputs(Atmosphere.AIR, **SHUT, pressure_cap_mbar=1024.0)
+    assert out == gas.GasOutputs(exhaust_valve=True)
+    assert outputs(Atmosphere.AIR, memory, **{**SHUT, "exhaust_valve_closed": False}, pressure_cap_mbar=1017.0)[1].exhaust_valve
+    assert outputs(Atmosphere.AIR, **VENTED, pressure_cap_mbar=1030.0)[1] == gas.GasOutputs(vent_valve=True)  # the weather
+
+
+# ---- what counts as drawn through ----
+
+
+def swept(seconds, proof=None, **changed):
+    proof = proof or Proof()
+    for _ in range(seconds):
+        inputs = image(**{**VENTED, "exhaust_valve_open": True, "exhaust_run": True, **changed})
+        proof = step(proof, Limits(), 2.0, inputs, condition(Limits(), inputs), False, 0.0)
+    return proof
+
+
+def test_a_sweep_counts_while_vent_exhaust_and_fan_are_seen():
+    assert swept(10).swept_s == 10.0
+    for name in ("vent_valve_open", "exhaust_valve_open", "exhaust_run"):
+        for gone in (False, BAD):
+            assert swept(10, swept(5), **{name: gone}).swept_s == 5.0
+
+
+@pytest.mark.parametrize("name", ["n2_valve_closed", "vac_valve_closed"])
+@pytest.mark.parametrize("gone", [False, BAD])
+def test_n2_or_the_pump_takes_it_back(name, gone):
+    assert swept(1, swept(5), **{name: gone}).swept_s == 0.0
+
+
+def test_a_lost_image_leaves_it():
+    assert swept(3, swept(5), plc_alive=BAD).swept_s == 5.0
+
+
+# ---- whole units ----
+
+
+def unlocked(rig, seconds):
+    """Return after how many seconds the lock lets go."""
+    from_s = rig.at_s
+    while rig.plc.actuators.door_locked:
+        rig.step()
+        assert rig.at_s - from_s < seconds, rig.record.waiting
+    return rig.at_s - from_s
+
+
+def stopped(phase="slow"):
+    """A unit that was stopped in its heat, cold and full of N2."""
+    rig = prepared(phase)
+    assert not rig.ask(Verb.STOP)
+    while rig.record.unit_state not in FINAL:
+        rig.step()
+    rig.step()
+    return rig
+
+
+def test_a_stopped_batch_leaves_n2_and_reset_draws_air_through_before_the_lock_lets_go():
+    rig = stopped()
+    assert rig.plc.plant.chamber.o2_pct < 1.0
+    assert "I19N" in rig.record.verdict.active
+    assert "draws air through" in rig.record.waiting
+    assert not rig.ask(Verb.RESET)
+    assert 120.0 < unlocked(rig, 1200) < 600.0
+    assert rig.plc.plant.chamber.o2_pct > 19.0
+    assert not rig.unsafe
+
+
+def test_without_the_analyser_it_takes_a_quarter_of_an_hour():
+    rig = stopped()
+    rig.plc.plant.instruments.distortions["o2_ready"] = lambda _value, _at_s: 0.0
+    assert not rig.ask(Verb.RESET)
+    assert unlocked(rig, 1200) >= 900.0
+    assert rig.plc.plant.chamber.o2_pct > 20.5
+
+
+def test_a_dead_fan_keeps_the_door_locked_and_says_why():
+    rig = stopped()
+    rig.plc.plant.field.exhaust_fan.dead = True
+    assert not rig.ask(Verb.RESET)
+    for _ in range(1200):
+        rig.step()
+    assert rig.plc.actuators.door_locked
+    assert "air is drawn through" in rig.record.waiting
+    assert "I19N" in rig.record.verdict.active
+
+
+def test_a_chamber_that_cools_behind_its_released_door_draws_air_and_locks_no_more():
+    """Shut at 55 degC it fell below ambient pressure as it cooled: the lock came and went, and N2 filled it behind the door."""
+    rig = stopped("vacuum")
+    assert not rig.ask(Verb.RESET)
+    while rig.record.process.hottest_c >= 58.0:  # I19 has its deadband
+        rig.step()
+    unlocked(rig, 1200)
+    warm_c = rig.plc.plant.heaters.walls_c[1]
+    for _ in range(2 * 3600):
+        rig.step()
+        assert not rig.plc.actuators.door_locked
+        assert not rig.plc.actuators.n2_valve
+    assert warm_c - rig.plc.plant.heaters.walls_c[1] > 3.0
+    assert abs(rig.plc.plant.chamber.pressure_pa / 100 - 1013.25) < 5.0
+    assert not rig.plc.actuators.exhaust_fan
+    assert not rig.unsafe
+
+
+def test_n2_that_leaks_in_behind_a_released_door_locks_it():
+    rig = prepared("idle")
+    assert not rig.plc.actuators.door_locked
+    rig.plc.plant.chamber.add(0.0, 20.0)  # gas that is no O2
+    for _ in range(60):
+        rig.step()
+        if rig.plc.actuators.door_locked:
+            break
+    assert rig.plc.actuators.door_locked
+
+
+def test_who_unloads_a_virtual_batch_resets_it_and_opens_the_door_and_the_rig_stays_as_it_is():
+    rig = stopped()
+    at_s, state = rig.at_s, rig.memory.unit.state
+    after = unload(rig)
+    assert 120.0 < after.after_s < 900.0
+    assert after.unsafe == ()
+    assert (rig.at_s, rig.memory.unit.state, rig.plc.plant.door_closed) == (at_s, state, True)
+
+
+def test_a_batch_that_goes_on_is_not_unloaded():
+    rig = prepared("slow")
+    assert rig.memory.unit.state is UnitState.RUNNING
+    assert unload(rig).after_s is None
+
+
+def test_a_door_that_never_opens_is_told():
+    rig = stopped()
+    rig.plc.plant.field.exhaust_fan.dead = True
+    assert unload(rig, 1800.0).after_s is None
