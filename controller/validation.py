@@ -13,6 +13,7 @@ from controller.errors import FileError, Problem
 
 MOST_PROBLEMS: Final = 50  # told of one file; a hostile one has tens of thousands
 BYTE_ORDER_MARK: Final = "\ufeff"
+MOST_BYTES: Final = 4_000_000  # of a configuration, a wiring or a list of users; they have some ten thousand
 READABLE: Final = "must be readable TOML in UTF-8"
 MARKED: Final = Problem("file", BYTE_ORDER_MARK, "begins with a byte order mark; save as UTF-8 without")
 _KEY_SHOWN: Final = 120  # characters
@@ -21,11 +22,14 @@ _OWN: Final = ("kind", "at", "turn")  # of a phase: never the right key for a wr
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables in the file at ``path``. Raises FileError when it cannot be read or is no TOML in UTF-8."""
+    """Return the tables in the file at ``path``. Raises FileError when it cannot be read, is too long or is no TOML in UTF-8."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise FileError(str(path), [Problem("file", str(error), READABLE)]) from error
+    if len(raw) > MOST_BYTES:
+        raise FileError(str(path), [Problem("size", f"more than {MOST_BYTES} bytes", f"at most {MOST_BYTES} bytes")])
     return toml_of(raw, str(path))
 
 

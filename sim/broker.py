@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
+from sim.processes import spawn
+
 START_S: Final = 10.0
 _SBIN: Final = "/usr/sbin/mosquitto"  # Debian puts it where a user's PATH does not look
 
@@ -70,9 +72,7 @@ async def _mosquitto(program: str, port: int) -> AsyncIterator[None]:
     with TemporaryDirectory(prefix="ovensim-mqtt-") as folder:
         config = Path(folder) / "mosquitto.conf"
         config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-        process = await asyncio.create_subprocess_exec(
-            program, "-c", str(config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-        )
+        process = await spawn([program, "-c", str(config)], asyncio.subprocess.DEVNULL)
         try:
             await answers(port)
             if process.returncode is not None:

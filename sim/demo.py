@@ -29,7 +29,7 @@ from controller.journal.report import report
 from sim import lot
 from sim.broker import broker
 from sim.demo_wire import Kind, Wire, wire
-from sim.processes import stop
+from sim.processes import spawn, stop
 from sim.station import endpoint_verdict
 from sim.truth import beside
 
@@ -152,9 +152,7 @@ async def _processes(demo: Demo, folder: Path, way: Wire, config: Path) -> Async
     with _logs(folder, commands) as logs:
         try:
             for name, arguments in commands.items():
-                running[name] = await asyncio.create_subprocess_exec(
-                    sys.executable, *arguments, stdout=logs[name], stderr=logs[name], cwd=ROOT, start_new_session=True
-                )
+                running[name] = await spawn([sys.executable, *arguments], logs[name], ROOT)
                 if name == "plc" and way.port is not None:
                     await _port_open(way.port, running[name])
             yield running

@@ -21,7 +21,7 @@ from controller.journal.reader import JournalReader
 from controller.southbound.modbus_client import ModbusDriver
 from controller.tags import Quality, Sample
 from sim import lot
-from sim.processes import stop
+from sim.processes import spawn, stop
 
 ROOT: Final = Path(__file__).parents[1]
 WIRING: Final = ROOT / "deploy" / "wiring.toml"
@@ -131,9 +131,7 @@ class Site:
     async def spawn(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
         """Start a process whose output goes to a log file of its name."""
         with (self.folder / f"{name}.log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *arguments, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
-            )
+            return await spawn([sys.executable, "-m", *arguments], log, ROOT)
 
     async def start_core(self) -> asyncio.subprocess.Process:
         """Start the core, without waiting for it."""

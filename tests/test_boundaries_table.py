@@ -28,6 +28,7 @@ DEADBANDS = [
     ("I4W", "pressure_cap_mbar", 1040.5, 1039.5, {}),
     ("I19", "pressure_cap_mbar", 1030.5, 1030.2, {}),
     ("I19D", "pressure_cap_mbar", 976.2, 976.3, {}),
+    ("I19N", "o2_pct", 19.45, 19.5, {}),
     ("I4E", "pressure_cap_mbar", 1025.5, 1024.5, {"last": OFF._replace(n2_valve=True)}),
     ("I7W", "o2_pct", 0.81, 0.79, {"phase": HOT_N2}),
     ("I11W", "n2_header_bar", 4.25, 4.35, {}),
@@ -56,6 +57,23 @@ def test_a_deviation_stays_until_it_is_two_degrees_better(rule, stands_c, gone_c
     assert says(rule, at_c(stands_c), **more, **on(rule)) is True
     assert says(rule, at_c(gone_c), **more, **on(rule)) is False
     assert says(rule, at_c(stands_c), **more) is False
+
+
+@pytest.mark.parametrize(("opened", "closed", "at_rest", "running"), [
+    (True, False, False, False), (False, True, False, True),  # the PLC keeps it shut by its own measure
+    (True, True, True, True), (False, False, True, True),  # its switches deny each other, or it hangs half way
+    (BAD, True, None, None), (False, BAD, None, None),
+])  # fmt: skip
+def test_a_vent_that_is_only_asked_for_may_stay_shut(opened, closed, at_rest, running):
+    switches, last = {"vent_valve_open": opened, "vent_valve_closed": closed}, OFF._replace(vent_valve=True)
+    assert says("C1A", switches, last=last) is at_rest
+    assert says("C1A", switches, last=last, phase=RUNNING) is running
+    assert says("C1A", {"vent_valve_open": True, "vent_valve_closed": False}) is True  # nobody asked
+
+
+def test_a_door_that_stands_open_has_air_behind_it():
+    assert says("I19N", {"o2_pct": 3.0}) is True
+    assert says("I19N", {"o2_pct": 3.0, "door_closed_a": False}) is False
 
 
 @pytest.mark.parametrize(("rule", "stands_c", "gone_c"), [("I22W", 108.5, 107.5), ("I22", 123.5, 122.5)])

@@ -1,8 +1,11 @@
 """Where a mistake stands, as the person who wrote it counts: phases and coupons from 1, a phase with its kind."""
 
+from pathlib import Path
+
 import pytest
 
-from controller.errors import Problem, numbered
+from controller.errors import FileError, Problem, numbered
+from controller.validation import MOST_BYTES, read_toml
 
 PLACES = [
     ("phase.3.SOAK.soak_min", "phase 4 (SOAK), soak_min"),
@@ -29,3 +32,14 @@ def test_a_place_is_told_as_people_count(key, where):
 
 def test_a_phase_of_the_recipe_is_called_the_same():
     assert numbered(3, "SOAK") == Problem("phase.3.SOAK", 0, "").where
+
+
+def test_a_file_without_end_is_refused_before_it_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "controller.toml"
+    with file.open("wb") as big:
+        big.truncate(MOST_BYTES + 1)
+    with pytest.raises(FileError, match=f"at most {MOST_BYTES} bytes"):
+        read_toml(file)
+    assert file.stat().st_size == MOST_BYTES + 1
+    file.write_text("[core]\n" + "# \n" * 1000, encoding="utf-8")
+    assert read_toml(file) == {"core": {}}

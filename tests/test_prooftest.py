@@ -18,7 +18,7 @@ from controller.memory import Memory, Settings
 from controller.power_return import power_return
 from controller.prooftest import ProofTest, ProofTestSettings, objection
 from controller.prooftest.devices import BY_NAME
-from controller.prooftest.run import STAGES
+from controller.prooftest.run import SILENCE, STAGES
 from controller.recipe.reading import read_load, read_recipe
 from controller.recipe.states import UnitState, Verb
 from controller.roles import Role
@@ -78,11 +78,27 @@ def test_the_plc_is_seen_to_act_by_its_own_timer_and_is_followed_again():
     assert rig.plc.state is PlcState.IDLE
 
 
+def test_a_plc_that_had_not_followed_has_not_shown_its_watchdog():
+    """It stands in its safe state before the blocks stop: that tells nothing of its own timer."""
+    rig = oven()
+    ask(rig, Verb.PROOF_TEST)
+    while rig.memory.proof_test.stage != SILENCE:
+        rig.step()
+    rig.plc.block_at_s -= 60.0  # as if no block had come for a minute
+    while rig.memory.proof_test.stage:
+        rig.step()
+    (found,) = [one for one in rig.memory.proof_test.findings if one.check == SILENCE]
+    assert not found.ok
+    assert "had not followed" in found.text
+    assert rig.memory.proof_test.passed_at_s is None
+
+
 def test_a_start_needs_a_passed_proof_test_and_uses_it_up():
     rig = oven()
     assert "no valid proof test: none was made since the core started" in ask(rig, Verb.START, START)["answer"]
     rig.prove()
-    assert ask(rig, Verb.START, START)["accepted"]
+    answer = ask(rig, Verb.START, START)
+    assert answer["accepted"], answer["answer"]
     assert rig.memory.proof_test.spoiled == "the last one was for batch 1"
 
 
@@ -171,7 +187,8 @@ def test_a_trip_in_idle_spoils_it_until_it_is_made_again():
     ask(rig, Verb.RESET)
     assert "no valid proof test: I2" in ask(rig, Verb.START, START)["answer"]
     assert rig.prove().spoiled == ""
-    assert ask(rig, Verb.START, START)["accepted"]
+    answer = ask(rig, Verb.START, START)
+    assert answer["accepted"], answer["answer"]
 
 
 def test_another_start_of_the_plc_spoils_it():

@@ -44,10 +44,11 @@ SWEPT = gas_only(Atmosphere.SWEEP, 1013.25)._replace(door_release=True)
 def test_an_idle_oven_stands_with_its_vent_open_and_the_door_released_and_draws_air_through_until_one_can_breathe():
     memory, waiting, notes = resting.step(UnitMemory(), look()._replace(breathable=True))
     assert (memory, waiting, notes) == (UnitMemory(setpoints=AIRY), "", ())
-    memory, waiting, notes = resting.step(memory, look(o2_pct=3.2))
+    memory, waiting, notes = resting.step(memory, look(o2_pct=3.2, vent_valve_open=True))
     assert (memory, notes) == (UnitMemory(setpoints=SWEPT), ())
     assert waiting == "3.2 vol% O2 behind the door: air is drawn through before it is released (I19N)"
-    assert resting.step(memory, look(o2_pct=BAD))[1].startswith("no valid O2 reading: air is drawn through")
+    assert resting.step(memory, look(o2_pct=BAD, vent_valve_open=True))[1].startswith("no valid O2 reading: air is drawn through")
+    assert "waits for the air vent to open" in resting.step(memory, look(o2_pct=3.2, vent_valve_open=False))[1]
 
 
 @pytest.mark.parametrize("state", [UnitState.COMPLETE, UnitState.STOPPED, UnitState.ABORTED])

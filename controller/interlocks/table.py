@@ -193,6 +193,14 @@ def _contradicts(wanted: bool, opened: bool | None, closed: bool | None) -> bool
     return None if opened is None or closed is None else opened is not wanted or closed is wanted
 
 
+def _vent_contradicts(v: View) -> bool | None:
+    """Return whether the vent is not where it should be; one at rest is asked for, and the PLC opens it by its own measure."""
+    opened, closed = v.inputs.vent_valve_open.value, v.inputs.vent_valve_closed.value
+    if v.last.vent_valve and not v.phase.running:
+        return None if opened is None or closed is None else opened is closed
+    return _contradicts(v.last.vent_valve, opened, closed)
+
+
 def _heat_refused(v: View) -> bool | None:
     return v.last.heat_enable and _off(v.inputs.plc_heat_permitted.value)
 
@@ -494,7 +502,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("C1N", "N2 valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
          lambda v: _contradicts(v.last.n2_valve, v.inputs.n2_valve_open.value, v.inputs.n2_valve_closed.value)),
     Rule("C1A", "air vent valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
-         lambda v: _contradicts(v.last.vent_valve, v.inputs.vent_valve_open.value, v.inputs.vent_valve_closed.value)),
+         _vent_contradicts),
     Rule("C1E", "exhaust valve contradicts its command", HOLD | P_HEAT, OPERATOR, 5, False,
          lambda v: _contradicts(v.last.exhaust_valve, v.inputs.exhaust_valve_open.value, v.inputs.exhaust_valve_closed.value)),
     Rule("C2", "heat contactor closed while no heat is asked for", ABORT | P_HEAT, MANUAL, 5, False,

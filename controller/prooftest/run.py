@@ -26,6 +26,8 @@ _OPENS: Final = {f"{valve} opens": valve for valve in VALVES}
 _CLOSES: Final = {f"{valve} closes": valve for valve in VALVES}
 STAGES: Final = (SENSORS, LOCK, *(f"{valve} {way}" for valve in VALVES for way in ("opens", "closes")), SILENCE, BACK)
 
+SOONEST_S: Final = 2.0  # without blocks; a PLC that followed warns at 3 s and acts at 5 s
+
 
 class Look(NamedTuple):
     """What a proof test may look at."""
@@ -127,6 +129,8 @@ def _followed(stage: str, done: bool, after_s: float, limit_s: float) -> tuple[F
 def _watchdog(test: ProofTest, look: Look) -> tuple[Finding, ...] | None:
     """Wait for the PLC to show its safe state and to take its heat permission away; it must do so by its own timer."""
     state, block = look.inputs.plc_state.value, look.inputs.plc_heat_block.value
+    if state == PlcState.WATCHDOG_SAFE and test.stage_s < SOONEST_S:
+        return (Finding(SILENCE, False, f"the PLC was in its safe state already after {test.stage_s:.1f} s: it had not followed"),)
     if state == PlcState.WATCHDOG_SAFE:
         refuses = look.inputs.plc_heat_permitted.value is False and block is not None and bool(block & HeatBlock.LEASE)
         text = f"safe state after {test.stage_s:.1f} s without blocks, heat {'refused' if refuses else 'STILL PERMITTED'}"

@@ -127,4 +127,8 @@ def _locked(scan: PhaseScan) -> str:
 
 
 def _idle_waiting(scan: PhaseScan) -> str:
-    return "" if scan.breathable else f"{unbreathable(scan)}: air is drawn through before it is released (I19N)"
+    if scan.breathable:
+        return ""
+    vented = scan.inputs.vent_valve_open.value is True
+    how = "air is drawn through before it is released" if vented else "waits for the air vent to open, which the PLC or I19 keeps shut"
+    return f"{unbreathable(scan)}: {how} (I19N)"
