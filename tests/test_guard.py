@@ -21,7 +21,7 @@ from controller.recipe.run import step as unit_step
 from controller.recipe.standing import UnitMemory
 from controller.recipe.states import UnitState, Verb
 from controller.scan import scan
-from tests.images import bare, image
+from tests.images import BAD, bare, image
 
 ROOT = Path(__file__).parents[1]
 NOWHERE = Interval(0.0, 0.0, 0.0)
@@ -31,10 +31,10 @@ VACUUM = Setpoints(True, 100.0, 0.0, Atmosphere.VACUUM, 10.0, 0.0)
 HOT = {f"z{zone}_tc_{sensor}_c": 150.0 for zone in (1, 2, 3) for sensor in "abc"}
 
 
-def look(pressure_mbar=10.0, sp_c=150.0, capacity_kg_h=4.0, **belief):
-    inputs = image(**HOT, pressure_cap_mbar=pressure_mbar, pressure_pirani_mbar=pressure_mbar)
+def look(pressure_mbar=10.0, sp_c=150.0, capacity_kg_h=4.0, lel_pct=0.0, **belief):
+    inputs = image(**HOT, pressure_cap_mbar=pressure_mbar, pressure_pirani_mbar=pressure_mbar, exhaust_lel_pct=lel_pct)
     return PhaseScan(inputs, condition(Limits(), inputs), BELIEF._replace(**belief), None, 1.0, sp_c, False, 2.0, 60.0, proven=True,
-                     solvent="NMP", solvent_kg_h=capacity_kg_h)  # fmt: skip
+                     solvent="NMP", solvent_kg_h=capacity_kg_h, lel_hold_pct=25.0)  # fmt: skip
 
 
 def step_c(**belief):
@@ -64,6 +64,20 @@ SHARES = [
 @pytest.mark.parametrize(("belief", "share"), SHARES)
 def test_the_ramp_slows_to_nothing_between_08_and_1(belief, share):
     assert step_c(**belief) == pytest.approx(0.1 * share, abs=1e-9)
+
+
+@pytest.mark.parametrize("valid", [True, False])
+@pytest.mark.parametrize(("lel_pct", "share"), [(18.0, 1.0), (20.25, 0.5), (22.5, 0.0), (BAD, 1.0)])
+def test_the_exhausts_vapour_slows_the_ramp_before_the_batch_is_held_also_without_an_estimate(lel_pct, share, valid):
+    assert step_c(lel_pct=lel_pct, valid=valid) == pytest.approx(0.1 * share, abs=1e-9)
+
+
+def test_the_exhausts_vapour_is_told_where_it_is_what_guards():
+    guards = PhaseMemory(guarded=True)
+    assert guard.why(guards, look(lel_pct=20.0, **rate(1.0))) == "guard: B 0.00, evolution up to 1.00 kg/h, 20 % LEL in the exhaust"
+    assert guard.why(guards, look(lel_pct=20.0, valid=False)) == "guard: 20 % LEL in the exhaust"
+    assert guard.why(guards, look(lel_pct=3.0, valid=False, why_invalid="blind")) == "guard off: blind"
+    assert "LEL" not in guard.why(guards, look(lel_pct=3.0))
 
 
 def test_the_ramps_rate_is_a_smooth_function_of_b():

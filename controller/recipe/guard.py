@@ -4,9 +4,9 @@ Past a warm film the vacuum is drawn down slowly and no deeper while more comes 
 falls at once is there before any instrument has seen it; what comes down from a pressure-rise test only goes back to where it was.
 
 The estimate says how close it is: B, the 80 % point of the solvent's vapour pressure at the foil over the chamber's pressure, with bubbles
-possible from B = 1 on; the pressure below which B would pass 0.8 (the floor); and the upper end of the evolution rate. Without a valid
-estimate the guard begins nothing; a vacuum that it draws down comes down as slowly. [assume] throughout: where it begins, how fast it lets
-go.
+possible from B = 1 on; the pressure below which B would pass 0.8 (the floor); and the upper end of the evolution rate. The exhaust's sensor
+says how near its vapour is to where the batch is held (I16). Without a valid estimate only that makes a ramp wait; a vacuum that the guard
+draws down comes down as slowly. [assume] throughout: where it begins, how fast it lets go.
 """
 
 from math import exp
@@ -16,6 +16,7 @@ from controller.image import Atmosphere, Setpoints
 from controller.recipe.look import PhaseMemory, PhaseScan
 
 BEGIN, FULL = 0.8, 1.0  # of B, and of the equipment's solvent rate: from here on the ramp slows, there it stands
+LEL_SHARE: Final = 0.9  # of the vapour at which I16 holds the batch
 RELEASE: Final = 0.05  # below BEGIN by so much the guard lets go
 FALL_S: Final = 1800.0  # time constant with which the guarded pressure may fall
 WARM_C: Final = 60.0  # below, no film gives off enough to be minded
@@ -24,11 +25,17 @@ _VACUUM: Final = Atmosphere.VACUUM  # through its class a member costs 0.1 us (P
 
 
 def load_share(s: PhaseScan) -> float:
-    """Return how much of what is allowed is used: the higher of B and evolution over the equipment's rate; 0 without a valid estimate."""
-    estimate = s.estimate
+    """Return how much of what is allowed is used, the highest of the exhaust's vapour and, while the estimate is valid, B and evolution."""
+    estimate, used = s.estimate, lel_share(s)
     if not estimate.valid:
-        return 0.0
-    return max(estimate.blister, estimate.evolution_kg_h.high / s.solvent_kg_h if s.solvent_kg_h > 0 else 0.0)
+        return used
+    return max(used, estimate.blister, estimate.evolution_kg_h.high / s.solvent_kg_h if s.solvent_kg_h > 0 else 0.0)
+
+
+def lel_share(s: PhaseScan) -> float:
+    """Return the exhaust's vapour over where a ramp stands, short of I16; 0 without a reading."""
+    lel_pct = s.inputs.exhaust_lel_pct.value
+    return 0.0 if lel_pct is None or s.lel_hold_pct <= 0.0 else lel_pct / (LEL_SHARE * s.lel_hold_pct)
 
 
 def rate_share(s: PhaseScan) -> float:
@@ -73,13 +80,16 @@ def noticed(m: PhaseMemory, s: PhaseScan, ramping: bool) -> PhaseMemory:
 
 def why(m: PhaseMemory, s: PhaseScan) -> str:
     """Return what the guard does and why, "" while it does nothing."""
+    lel = f", {s.inputs.exhaust_lel_pct.value:.0f} % LEL in the exhaust" if lel_share(s) > BEGIN - RELEASE else ""
+    if not s.estimate.valid and lel and m.guarded:
+        return f"guard{lel.replace(',', ':', 1)}"
     if not s.estimate.valid:
         slowly = f", vacuum drawn down slowly, at {m.guard_mbar:.0f} mbar" if m.guard_mbar else ""
         return f"guard off: {s.estimate.why_invalid or 'estimate not valid'}{slowly}"
     if not m.guarded:
         return ""
     e = s.estimate
-    text = f"guard: B {e.blister:.2f}, evolution up to {e.evolution_kg_h.high:.2f} kg/h"
+    text = f"guard: B {e.blister:.2f}, evolution up to {e.evolution_kg_h.high:.2f} kg/h{lel}"
     if m.guard_mbar and e.floor_mbar > s.proving.vacuum_mbar:
         return f"{text}, floor {e.floor_mbar:.0f} mbar above the {s.proving.vacuum_mbar:.0f} mbar that the vacuum proof leaves (I5, I6)"
     return f"{text}, vacuum held at {m.guard_mbar:.0f} mbar" if m.guard_mbar else text

@@ -57,6 +57,7 @@ class PhaseScan(NamedTuple):
     proven: bool = False  # the atmosphere is proven (I5)
     solvent: str = ""  # of the recipe that runs
     solvent_kg_h: float = 0.0  # what condenser and pump take; 0: not guarded
+    lel_hold_pct: float = 0.0  # of the exhaust's vapour, where the batch is held (I16); 0: not guarded
     load_substitute: bool = False  # the estimate may stand in for a lost load thermocouple
     proving: Proving = Proving()
     max_rate_c_per_min: float = 5.0  # of the equipment
