@@ -23,7 +23,7 @@ def test_the_first_hour_of_a_batch_is_quiet():
 
 
 def batch(**changed):
-    return Batch("vacuum", 1, "COMPLETE", 20.0, (), (), {}, (), 1.0)._replace(**changed)
+    return Batch("vacuum", 1, "COMPLETE", 20.0, (), (), {}, (), 0.2, 1.0)._replace(**changed)
 
 
 def test_alarms_alone_are_counted_and_spoil_nothing():
@@ -44,6 +44,7 @@ def test_a_hold_an_abort_an_unsafe_state_and_a_batch_that_does_not_end_are_not_q
         {"stops": (("abort", "interlock I23"),)},
         {"unsafe": ("U1 at 5 s: heat",)},
         {"state": "RUNNING"},
+        {"unloaded_h": None},
     ):
         found = quiet.total([batch(), batch(**changed)], 1.0, 1)
         assert not quiet.quiet(found)

@@ -110,7 +110,7 @@ def test_the_longest_holdback_ends_as_the_recipe_says(action, state):
 
 
 ENDS = [  # action, pressure, heated -> atmosphere, may go to IDLE
-    ("COOL_GAS", 1013.0, False, Atmosphere.OFF, True),
+    ("COOL_GAS", 1013.0, False, Atmosphere.AIR, True),
     ("COOL_GAS", 50.0, False, Atmosphere.BACKFILL, False),
     ("INERT", 1013.0, True, Atmosphere.N2_FLOW, True),
     ("INERT", 50.0, True, Atmosphere.BACKFILL, False),

@@ -139,7 +139,7 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I19D", _J, "vacuum, or gas that has cooled in a tight chamber", "the door stays locked; it would be torn out of the hand",
               "let air in: VENT in the recipe, or RESET", 0),
     Rationale("I19N", _J, "N2 in the chamber, as at the end of every batch", "the door stays locked: who reached in would faint",
-              "draw air through: VENT in the recipe, or RESET", 0),
+              "wait: VENT in the recipe and the unit in IDLE (after RESET) draw air through", 0),
     Rationale("I20W", _H, "N2 leaks into the room, ventilation off", "people lose consciousness without a warning",
               "leave the room, start the ventilation, measure before entering", 2, _WARN_OFF_S),
     Rationale("I20", _C, "N2 leaks into the room, ventilation off", "asphyxiation; N2 is shut, batch held",
