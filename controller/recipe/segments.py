@@ -198,7 +198,7 @@ class Cool(ThermalPhase):
 
 
 class Vent(PhaseBase):
-    """Let air in until ambient pressure; only when it is safe (I19)."""
+    """Let air in until ambient pressure, only when it is safe (I19), and draw it through until one can breathe behind the door (I19N)."""
 
     kind: Literal["VENT"]
 
