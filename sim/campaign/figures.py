@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from controller.recipe.model import Endpoint, LoadRecord
 from sim.campaign import policies
-from sim.campaign.outcome import Believed, Run
+from sim.campaign.outcome import Believed, CureEnd, Gelling, Run
 from sim.campaign.policies import Stop
-from sim.campaign.watch import MARKS, SHARES
+from sim.campaign.watch import GELLED, MARKS, SHARES
 
 _Z95: Final = 1.959964
 TELLING: Final = 0.0005  # residual solvent, weight fraction, below which a laboratory hardly tells it from nothing
@@ -153,13 +153,14 @@ def estimator(runs: Sequence[Run], end: Endpoint) -> dict[str, Any]:
     """Return error and coverage of the estimate in the scan that ended the CURE, valid estimates only."""
     ended = [run.cure_end for run in runs if run.cure_end is not None and run.cure_end.valid]
     residual, insoluble = [one.residual for one in ended], [one.insoluble for one in ended]
-    by_place = sorted({place for one in ended for place in one.residual_at})
+    by_place = _places(ended)
     return {
         "estimates": len(ended),
         "residual": _judged(residual),
         "residual_where_telling": _judged([one for one in residual if one.truth >= TELLING]),
         "residual_below_2_wt_pct": errors_pct([one.error for one in residual if one.truth < WET]),
         "residual_on_the_way": {f"{100 * mark:g} wt%": drying(runs, mark) for mark in MARKS},
+        "insoluble_on_the_way": {f"{100 * mark:g} %": gelling(runs, mark) for mark in GELLED},
         "insoluble": _judged(insoluble),
         "insoluble_cold": _judged([run.product.insoluble for run in runs if run.product is not None and run.cure_end in ended]),
         "insoluble_bound": errors_pct([one.unforeseeable for one in ended]),
@@ -177,6 +178,24 @@ def drying(runs: Sequence[Run], mark: float) -> dict[str, Any]:
     A batch ends far below its limit, where every interval that begins at nothing holds the truth: what an interval is worth shows here.
     """
     return _judged([one.residual for run in runs for one in run.drying if one.mark == mark and one.valid])
+
+
+def gelling(runs: Sequence[Run], mark: float) -> dict[str, Any]:
+    """Return error and coverage when the roll's true mean insoluble content first passed ``mark``, valid estimates only.
+
+    Of the roll's mean, of all positions together and of each: near the gel point the content rises fastest, and an interval that is too
+    narrow there may be wide enough at the stop.
+    """
+    passed = [one for run in runs for one in run.gelling if one.mark == mark and one.valid]
+    return _judged([one.insoluble for one in passed]) | {
+        "all_positions": _judged([at for one in passed for at in one.insoluble_at.values()]),
+        "by_position": {place: _judged([one.insoluble_at[place] for one in passed]) for place in _places(passed)},
+    }
+
+
+def _places(beliefs: Sequence[CureEnd] | Sequence[Gelling]) -> list[str]:
+    """Return the positions that ``beliefs`` tell of."""
+    return sorted({place for one in beliefs for place in one.insoluble_at})
 
 
 def _covered(beliefs: Sequence[Believed]) -> tuple[int, int]:

@@ -143,6 +143,7 @@ def run(campaign: Campaign, seed: int) -> Run:
         product=watch.product(rig) if result.unit_state == "COMPLETE" else None,
         foreseen=watch.foreseen(result.batch_s) if result.unit_state == "COMPLETE" else [],
         drying=watch.drying,
+        gelling=watch.gelling,
         trace=tracer.trace(),
         struck=None if strike is None else strike.struck(),
         wall_s=round(time.perf_counter() - began_s, 2),

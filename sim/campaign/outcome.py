@@ -64,6 +64,16 @@ class Drying(Strict):
     residual: Believed
 
 
+class Gelling(Strict):
+    """The belief when the roll's true mean insoluble content first passed ``mark``: over the roll, and by position."""
+
+    mark: float
+    at_s: float  # since START
+    valid: bool
+    insoluble: Believed
+    insoluble_at: dict[str, Believed]
+
+
 class Foreseen(Strict):
     """A forecast of the batch's end, made at a share of the batch."""
 
@@ -123,6 +133,7 @@ class Run(Strict):
     product: Product | None
     foreseen: list[Foreseen]
     drying: list[Drying]
+    gelling: list[Gelling]
     trace: Trace | None
     struck: Struck | None
     wall_s: float

@@ -92,6 +92,8 @@ def _estimator(found: dict[str, Any]) -> Table:
         "residual solvent, worst": found["residual"],
         "  where truth >= 0.05 wt%": found["residual_where_telling"],
         **{f"  when it fell below {mark}": one for mark, one in found["residual_on_the_way"].items()},
+        **{f"insoluble, roll mean, when it passed {mark}": one for mark, one in found["insoluble_on_the_way"].items()},
+        **{f"  all positions then, {mark}": one["all_positions"] for mark, one in found["insoluble_on_the_way"].items()},
         "insoluble, roll mean": found["insoluble"],
         "insoluble, roll mean once cold": found["insoluble_cold"],
         **{f"residual solvent, {place}": one for place, one in found["residual_by_position"].items()},

@@ -7,7 +7,7 @@ import copy
 from math import inf
 from typing import Final
 
-from controller.image import Inputs
+from controller.image import Estimate, Inputs
 from controller.recipe.model import Cure, Endpoint
 from controller.recipe.soaking import FALLBACK_AFTER_S, ripe
 from controller.recipe.states import UnitState
@@ -15,13 +15,16 @@ from controller.solvents import SOLVENTS, Solvent
 from controller.units import ATMOSPHERE_MBAR, PA_PER_MBAR, R_J_PER_MOL_K, kelvin
 from sim.bench import Rig
 from sim.campaign.bound import unforeseeable
-from sim.campaign.outcome import Believed, CureEnd, Drying, Foreseen, Product, Trace, Triple, believed, rounded, triple
+from sim.campaign.outcome import Believed, CureEnd, Drying, Foreseen, Gelling, Product, Trace, Triple, believed, rounded, triple
 from sim.plant.history import PLACES
+from sim.plant.plant import Truth
 
 EVERY_S: Final = 60.0  # between two moments of a trace
 ENOUGH: Final = 2.0  # a fixed time, which suits the slowest of the lots, lies before that for the quickest
 SHARES: Final = (0.25, 0.5, 0.75)  # of the batch, at which its forecasts are judged
 MARKS: Final = (0.05, 0.02, 0.01, 0.005, 0.002)  # residual solvent of the worst position at which the belief on the way is judged
+GELLED: Final = (0.1, 0.3, 0.5, 0.7)  # insoluble content of the roll's mean at which it is judged
+GELLED_EVERY_S: Final = 30.0  # the estimator's period: between two looks at the truth, which nothing shows without reckoning
 FAINT_LEL_PCT: Final = 1.0  # a reading below is the analyser's noise and counts as nothing [assume]
 _DUCT_C: Final = 25.0
 
@@ -33,14 +36,16 @@ def started_s(rig: Rig) -> float:
 
 
 class Watch:
-    """Follows a batch to the end of its CURE, looks at its drying on the way and gathers its forecasts."""
+    """Follows a batch to the end of its CURE, looks at its drying and gelling on the way and gathers its forecasts."""
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._forecasts: dict[float, Triple] = {}
         self._began_s: float | None = None
         self.cure_end: CureEnd | None = None
+        self._gelled_at_s = 0.0
         self.drying: list[Drying] = []
+        self.gelling: list[Gelling] = []
 
     def look(self, rig: Rig) -> None:
         """Look at what the last scan left."""
@@ -53,6 +58,7 @@ class Watch:
             made_s = forecast.made_at_s - start_s
             self._forecasts[made_s] = (made_s + forecast.finish_s.value, made_s + forecast.finish_s.low, made_s + forecast.finish_s.high)
         self._dry(rig, record.inputs.at_s - start_s)
+        self._gel(rig, record.inputs.at_s - start_s)
         if record.phase_kind == "CURE" and self._began_s is None:
             self._began_s = record.inputs.at_s
         if self._began_s is not None and self.cure_end is None and record.phase_kind != "CURE":
@@ -68,6 +74,24 @@ class Watch:
             estimate, truth = record.estimate, rig.plc.plant.truth().residual_solvent_worst
             self.drying.append(
                 Drying(mark=mark, at_s=rounded(at_s), valid=estimate.valid, residual=believed(estimate.residual_solvent, truth))
+            )
+
+    def _gel(self, rig: Rig, at_s: float) -> None:
+        """Note what is believed when the roll's mean has passed a mark; nothing is insoluble before some film is at its gel point."""
+        record, chemistry = rig.record, rig.plc.plant.chemistry
+        if record is None or chemistry is None or len(self.gelling) == len(GELLED) or at_s < self._gelled_at_s + GELLED_EVERY_S:
+            return
+        self._gelled_at_s = at_s
+        mark = GELLED[len(self.gelling)]
+        if chemistry.deltas.max() > 1.0 and (truth := rig.plc.plant.truth()).insoluble_mean >= mark:
+            self.gelling.append(
+                Gelling(
+                    mark=mark,
+                    at_s=rounded(at_s),
+                    valid=record.estimate.valid,
+                    insoluble=believed(record.estimate.insoluble, truth.insoluble_mean),
+                    insoluble_at=_insoluble_at(record.estimate, truth),
+                )
             )
 
     def product(self, rig: Rig) -> Product | None:
@@ -115,8 +139,13 @@ def _cure_end(rig: Rig, at_s: float, cure_s: float) -> CureEnd:
         insoluble_max=rounded(truth.insoluble_max),
         unforeseeable=rounded(unforeseeable(rig.plc.plant)),
         residual_at={zone.name: believed(zone.residual_solvent, truth.residuals[PLACES[zone.name]]) for zone in estimate.zones},
-        insoluble_at={zone.name: believed(zone.insoluble, truth.insolubles[PLACES[zone.name]]) for zone in estimate.zones},
+        insoluble_at=_insoluble_at(estimate, truth),
     )
+
+
+def _insoluble_at(estimate: Estimate, truth: Truth) -> dict[str, Believed]:
+    """Return belief and truth of the insoluble content by position."""
+    return {zone.name: believed(zone.insoluble, truth.insolubles[PLACES[zone.name]]) for zone in estimate.zones}
 
 
 class Tracer:
