@@ -90,6 +90,7 @@ def campaign(
     load: Load = SAMPLE_ROLL,
     wiring: Wiring = WIRING,
     fault: Annotated[str, typer.Option(help="a fault of sim/faults.py at a random moment, or random: another one in each run")] = "",
+    world: Annotated[str, typer.Option(help="of lots and plants: near, or far from what the estimator believes")] = "near",
     out: Annotated[Path | None, typer.Option(help="write each run to this new file as it ends, one JSON object a line")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with --out: seeds already there are not run again")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on the last line")] = False,
@@ -97,7 +98,7 @@ def campaign(
     """Run many blind virtual batches with lots and plants drawn anew; judge endpoints, estimates and forecasts against the truth."""
     from sim.campaign import many, one, shown
 
-    what = one.prepare(recipe, load, wiring, scan, fault)
+    what = one.prepare(recipe, load, wiring, scan, fault, world)
     if resume and out is None:
         raise FileError("campaign", [Problem("--resume", "without --out", "needs the file of the campaign that goes on")])
     summary = many.campaign(what, range(seed, seed + runs), jobs, out, resume)

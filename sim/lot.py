@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from controller.calibrate.evaluate import calibrate
 from sim.coupons import FILM_UM, PREDRY_WT_PCT, RESIDUAL_SD_WT_PCT, RESIDUAL_SHARE_SD, Coupon, ladder
+from sim.plant.parameters import world
 
 # The programme of a laboratory oven, degC and h, that follows the inside of a production roll.
 ROLL: Final = ((120.0, 2.0), (150.0, 1.5), (170.0, 2.0), (182.0, 1.0), (195.0, 0.8), (208.0, 0.8), (218.0, 0.8), (226.0, 0.8), (231.0, 0.8),
@@ -40,11 +41,18 @@ def coupons(lot: int) -> list[Coupon]:
     return found
 
 
-@lru_cache(maxsize=64)
 def estimator(lot: int) -> dict[str, Any]:
-    """Return the ``[estimator]`` section that the calibration with the lot's coupons gives: ten seconds of work, the same every time."""
+    """Return the ``[estimator]`` section that the calibration with the lot's coupons gives: ten seconds of work, the same every time.
+
+    It is the lot of that number in the world that is drawn in (see ``sim.plant.parameters.inside``).
+    """
+    return _estimator(world(), lot)
+
+
+@lru_cache(maxsize=64)
+def _estimator(where: str, lot: int) -> dict[str, Any]:
     folder = os.environ.get(KEPT)
-    return _kept(Path(folder) / f"{lot}.json", lot) if folder else _calibrated(lot)
+    return _kept(Path(folder) / f"{where}-{lot}.json", lot) if folder else _calibrated(lot)
 
 
 def _kept(file: Path, lot: int) -> dict[str, Any]:

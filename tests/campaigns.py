@@ -30,7 +30,7 @@ def run(
 ):  # fmt: skip
     """Return a run made by hand: 1 h before the CURE, 1 h after it."""
     return Run(
-        seed=seed, recipe_sha256="r", load_sha256="l", code_sha256="c", scan_s=2.0, fault="", unit_state=state, result="",
+        seed=seed, recipe_sha256="r", load_sha256="l", code_sha256="c", scan_s=2.0, fault="", world="near", unit_state=state, result="",
         batch_s=7200.0 + (0.0 if ended is None else ended.cure_s), endpoint_s=None, predicted_cure_s=predicted_cure_s,
         predicted_endpoint_s=None if predicted_cure_s is None else 3600.0 + predicted_cure_s, unsafe=list(unsafe), alarms=[],
         cure_end=ended, product=product, foreseen=list(foreseen), drying=list(drying), gelling=list(gelling), trace=traced,

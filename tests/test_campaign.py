@@ -20,6 +20,7 @@ from sim.campaign.strike import Strike
 from sim.campaign.watch import ENOUGH, GELLED, MARKS, Watch, exhaust_kg_s
 from sim.faults import FAULTS
 from sim.plant import films
+from sim.plant.parameters import NEAR
 from sim.virtual import LONGEST_SCAN_S
 from tests.campaigns import run
 
@@ -65,6 +66,11 @@ def test_an_unknown_fault_is_refused_with_all_that_there_are():
         one.prepare(TRIAL, SAMPLE, WIRING, 2.0, "leak")
 
 
+def test_an_unknown_world_is_refused_with_all_that_there_are():
+    with pytest.raises(FileError, match=r"command line: --world = 'flat': must be one of near, far"):
+        one.prepare(TRIAL, SAMPLE, WIRING, 2.0, world="flat")
+
+
 def test_a_recipe_without_an_endpoint_to_judge_is_refused(tmp_path):
     text = TRIAL.read_text()
     start, stop = text.index('[[phase]]\nkind = "CURE"'), text.index('[[phase]]\nkind = "COOL"')
@@ -83,6 +89,8 @@ def test_results_are_not_written_over_and_not_mixed(tmp_path):
         many.campaign(what, [1], 1, out, resume=True)
     with pytest.raises(FileError, match=rf"line 1: code_sha256 = 'c': must be '{one.code_sha256()}'"):
         many.campaign(what, [1], 1, out, resume=True)
+    with pytest.raises(FileError, match=r"line 1: .*world = 'near': must be 'far', as this campaign's"):
+        many.campaign(one.prepare(TRIAL, SAMPLE, WIRING, 2.0, world="far"), [1], 1, out, resume=True)
     out.write_text('{"seed": -1}\n')
     with pytest.raises(FileError, match=r"line 1: seed = -1"):
         many.campaign(what, [1], 1, out, resume=True)
@@ -201,3 +209,11 @@ def test_a_fault_strikes_once_is_repaired_and_never_unsafe(fault, state, restart
     assert (found.struck.name, found.struck.restarts, found.unit_state) == (fault, restarts, state)
     assert found.struck.at_s is not None
     assert (found.unsafe, found.trace) == ([], None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_batch_of_the_far_world_is_run_there_and_says_so():
+    near, far = (one.run(one.prepare(TRIAL, SAMPLE, WIRING, LONGEST_SCAN_S, "local", world), 4) for world in (NEAR, "far"))
+    assert (near.world, far.world, far.unsafe) == (NEAR, "far", [])
+    assert near.predicted_cure_s != far.predicted_cure_s  # the coupons are of another lot

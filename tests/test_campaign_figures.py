@@ -1,9 +1,11 @@
 """A campaign's figures against closed forms, and its policies on traces made by hand."""
 
+from io import StringIO
 from math import sqrt
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from controller.recipe.model import Endpoint
@@ -15,6 +17,13 @@ from tests.campaigns import cure_end, run, trace
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "recipes" / "loads" / "sample-roll.toml"
 END = Endpoint(max_residual_wt_pct=1.5, insoluble_low_pct=15.0, insoluble_aim_pct=50.0, insoluble_high_pct=90.0)
+
+
+def printed(table):
+    """Return what a wide screen shows of ``table``."""
+    console = Console(width=200, file=StringIO())
+    console.print(table)
+    return console.file.getvalue()
 
 
 # ---- figures ----
@@ -213,7 +222,8 @@ def test_the_sum_compares_policies_with_the_oracle_and_the_fixed_time():
     assert (told["own"]["cure_h_median"], told["own"]["batch_h_median"]) == (0.75, 2.75)
     assert told["own"]["ratio_to_oracle_median"] == pytest.approx(((156 / 150) + (174 / 180)) / 2, abs=1e-3)
     assert found["shorter_than_fixed_pct"]["mean"] == pytest.approx(100 * (1 - (156 + 174) / 2 / 180), abs=0.01)
-    shown.tables(found)  # every figure has its place
+    assert found["world"] == "near"
+    assert "by hand, near world, 2 runs, seeds 0 to 1" in printed(shown.tables(found))  # every figure has its place
 
 
 def test_faults_are_summed_by_name():

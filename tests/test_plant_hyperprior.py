@@ -1,4 +1,4 @@
-"""The distributions that lots and batches are drawn from: strictly read, and shifted from what an estimator believes."""
+"""The distributions that lots and batches are drawn from, and the file that they are strictly read from."""
 
 import ast
 from dataclasses import replace
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from controller.errors import FileError
-from sim.plant import Parameters, cure, draw, film_kernel
-from sim.plant.cure import gel_fraction
+from sim.plant import Parameters, draw
 from sim.plant.hyperprior import read
 from sim.plant.parameters import HYPERPRIOR, draw_lot
+from tests.believed import gel_h
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "sim" / "plant" / "hyperprior.toml"
@@ -45,55 +45,6 @@ def test_draws_keep_to_range_centre_and_spread() -> None:
             centre = drawn.centre
         assert np.median(values) == pytest.approx(centre, abs=0.35 * drawn.spread)
         assert 0.6 * drawn.spread < values.std() < 1.2 * drawn.spread
-
-
-def gel_h(p: Parameters) -> float:
-    law, delta, seconds = cure.law_of(p).array, p.delta_start, 0
-    while gel_fraction(delta, p.pdi, p.scission) == 0.0:
-        delta += 10.0 * cure.rate(513.15, 0.0, delta, law)
-        seconds += 10
-    return seconds / 3600.0
-
-
-def swollen_m2_s(p: Parameters) -> float:
-    """Return the mutual diffusivity at 20 wt% and 100 degC."""
-    phi = 0.25 / p.solvent_kg_m3 / (0.25 / p.solvent_kg_m3 + 1.0 / p.film_kg_m3)
-    chi = p.chi + p.chi_slope_k * (1.0 / 373.15 - 1.0 / 473.15)
-    own = film_kernel.self_diffusivity(0.2, 373.15, film_kernel.law_of(p).array)
-    return own * (1.0 - phi) ** 2 * (1.0 - 2.0 * chi * phi)
-
-
-def external_h(p: Parameters) -> float:
-    """Return radiation and rest gas on the outer turn at 200 degC in vacuum, W/m2K."""
-    return 4.0 * p.emissivity * 5.670374e-8 * 473.15**3 + p.h_rest_w_m2_k
-
-
-def dried(p: Parameters) -> float:
-    return film_kernel.self_diffusivity(0.0, 473.15, film_kernel.law_of(p).array)
-
-
-BELIEFS = [  # what is believed, its spread, whether that is of the logarithm, and the plant's number
-    ("diffusivity, dry", 1e-14, 1.5, True, dried),
-    ("diffusivity, swollen", 1e-11, 1.5, True, swollen_m2_s),
-    ("chi", 0.4, 0.3, False, lambda p: p.chi),
-    ("vapour pressure", 1.0, 0.03, False, lambda p: p.psat_factor),
-    ("Tg dry, K", 553.0, 15.0, False, lambda p: p.tg_dry_c + 273.15),
-    ("gel time, h", 3.0, 1.0, True, gel_h),
-    ("activation energy, kJ/mol", 150.0, 30.0, False, lambda p: p.cure_j_mol / 1e3),
-    ("polydispersity", 2.0, 0.5, False, lambda p: p.pdi),
-    ("k radial, vacuum", 1e-2, 1.2, True, lambda p: p.k_radial_tape),
-    ("k radial, N2", 5e-2, 0.7, True, lambda p: p.k_radial_n2),
-    ("external h", 8.0, 0.5, True, external_h),
-    ("gap, um", 100.0, 0.6, True, lambda p: 100.0 * p.gap_factor),
-    ("gain of the flux sensor", 1.0, 0.08, False, lambda p: p.lel_gain),
-]
-
-
-@pytest.mark.parametrize(("median", "sd", "logarithmic", "number"), [row[1:] for row in BELIEFS], ids=[row[0] for row in BELIEFS])
-def test_the_centre_is_one_sd_or_more_from_the_belief(median: float, sd: float, logarithmic: bool, number: object) -> None:
-    true = number(Parameters())  # type: ignore[operator]
-    away = log(true / median) if logarithmic else true - median
-    assert abs(away) >= sd
 
 
 # ---- the file ----

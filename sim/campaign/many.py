@@ -73,7 +73,7 @@ def _read(out: Path, number: int, line: str, what: Campaign) -> Run:
         raise FileError(f"{out}, line {number}", problems_of(error, tuple(Run.model_fields))) from error
     wanted = {
         "recipe_sha256": what.recipe.sha256, "load_sha256": what.load_sha256, "code_sha256": what.code_sha256, "scan_s": what.scan_s,
-        "fault": what.fault,
+        "fault": what.fault, "world": what.world,
     }  # fmt: skip
     other = [
         Problem(key, getattr(run, key), f"must be {value!r}, as this campaign's")

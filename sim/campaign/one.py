@@ -26,6 +26,7 @@ from sim.bench import Rig
 from sim.campaign.outcome import Run
 from sim.campaign.strike import Operator, Strike, check_fault
 from sim.campaign.watch import Tracer, Watch
+from sim.plant.parameters import NEAR, hyperprior_of, inside
 from sim.unloading import unload
 from sim.virtual import check_scan
 
@@ -46,6 +47,7 @@ class Campaign:
     wiring: Path  # not read in: a wiring does not go to another process
     scan_s: float
     fault: str
+    world: str  # that lots and plants are drawn in
     code_sha256: str  # results of another controller or plant are no results of this campaign
 
     @property
@@ -64,14 +66,15 @@ def cures(recipe: Recipe) -> list[Cure]:
     return [phase for phase in recipe.phase if isinstance(phase, Cure)]
 
 
-def prepare(recipe: Path, load: Path, wiring: Path, scan_s: float, fault: str = "") -> Campaign:
+def prepare(recipe: Path, load: Path, wiring: Path, scan_s: float, fault: str = "", world: str = NEAR) -> Campaign:
     """Return the campaign of files that have passed every check.
 
     Raises:
-        FileError: recipe, load, wiring, scan period or fault are wrong, or the recipe has not exactly one CURE.
+        FileError: recipe, load, wiring, scan period, fault or world are wrong, or the recipe has not exactly one CURE.
     """
     check_scan(scan_s)
     check_fault(fault)
+    hyperprior_of(world)
     sourced, rolls, equipment = read_recipe(recipe), read_load(load), Settings().equipment
     if problems := problems_of(Settings(), sourced.recipe):
         raise FileError(str(recipe), problems)
@@ -80,7 +83,7 @@ def prepare(recipe: Path, load: Path, wiring: Path, scan_s: float, fault: str = 
     if problems := check_load(rolls, sourced.recipe, equipment):
         raise FileError(str(load), problems)
     wirings.load(wiring)
-    return Campaign(sourced, rolls, wiring, scan_s, fault, code_sha256())
+    return Campaign(sourced, rolls, wiring, scan_s, fault, world, code_sha256())
 
 
 def code_sha256() -> str:
@@ -99,6 +102,13 @@ def run(campaign: Campaign, seed: int) -> Run:
     Raises:
         RuntimeError: the recipe's rule ended B at another moment than A.
     """
+    with inside(campaign.world):
+        found = _run(campaign, seed)
+    _agree(found)
+    return found
+
+
+def _run(campaign: Campaign, seed: int) -> Run:
     began_s = time.perf_counter()
     settings, wired = Settings.model_validate(lot.settings(seed)), wirings.load(campaign.wiring)
     ahead = foretell(campaign, settings)
@@ -124,13 +134,14 @@ def run(campaign: Campaign, seed: int) -> Run:
     if forked and not tracer.ended:
         endless(forked[0], 0.0 if watch.cure_end is None else watch.cure_end.cure_s)
         tracer = forked[0].tracer
-    found = Run(
+    return Run(
         seed=seed,
         recipe_sha256=campaign.recipe.sha256,
         load_sha256=campaign.load_sha256,
         code_sha256=campaign.code_sha256,
         scan_s=campaign.scan_s,
         fault=campaign.fault,
+        world=campaign.world,
         unit_state=result.unit_state,
         result=result.result,
         batch_s=result.batch_s,
@@ -148,8 +159,6 @@ def run(campaign: Campaign, seed: int) -> Run:
         struck=None if strike is None else strike.struck(),
         wall_s=round(time.perf_counter() - began_s, 2),
     )
-    _agree(found)
-    return found
 
 
 class Ahead(NamedTuple):

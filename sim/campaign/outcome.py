@@ -121,6 +121,7 @@ class Run(Strict):
     code_sha256: str
     scan_s: float
     fault: str  # asked for: "", a name or "random"
+    world: str  # that lot and plant were drawn in
     unit_state: str
     result: str
     batch_s: float

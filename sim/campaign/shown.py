@@ -36,7 +36,8 @@ def tables(found: dict[str, Any]) -> RenderableType:
 
 
 def _head(found: dict[str, Any]) -> Table:
-    table = Table(title=f"{found['recipe']}, {found['runs']} runs, seeds {found['seeds'][0]} to {found['seeds'][-1]}", show_header=False)
+    seeds = f"seeds {found['seeds'][0]} to {found['seeds'][-1]}"
+    table = Table(title=f"{found['recipe']}, {found['world']} world, {found['runs']} runs, {seeds}", show_header=False)
     stops = found["own_stops"]
     table.add_row("final states", _counts(found["unit_states"]))
     table.add_row("runs with unsafe states", f"{_share(found['runs_unsafe'])} {_counts(found['unsafe'])}")

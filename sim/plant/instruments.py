@@ -31,7 +31,6 @@ _NUMBERS = SimpleNamespace(
     o2_lowest_mbar=800.0,  # below this the sample pump draws nothing [assume]
     lel_lag_s=8.0,  # catalytic or infrared sensor in the duct [assume]
     condensate_lag_s=90.0,  # the liquid runs down and drips [assume]
-    contact=0.98,  # of a thermocouple taped to the roll; the rest is the wall's radiation [assume]
     gauge_mbar=0.02,  # resolution of the capacitance gauge: 16 bit of 1300 mbar
     lel_step_pct=0.1,  # resolution of the exhaust's solvent sensor
     scale_kg=SCALE_KG,
@@ -52,6 +51,7 @@ class Instruments:
         self._law = filled(kernel.LAW, _NUMBERS, p)
         self._rng = np.random.default_rng(seed)
         offsets_c = 0.4 * self._rng.standard_normal(kernel.THERMOCOUPLES)  # class 1 after trimming [assume]
+        offsets_c[kernel.LOADS] += p.load_offset_c
         self._drifts_k_h = p.tc_drift_k_h * self._rng.uniform(0.5, 1.5, kernel.THERMOCOUPLES)
         self._drifted_at_s = 0.0
         gauge_zero_mbar = 0.03 * self._rng.standard_normal()

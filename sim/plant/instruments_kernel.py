@@ -13,6 +13,7 @@ Places = npt.NDArray[np.int64]
 
 NOISES = 32  # numbers used per reading
 THERMOCOUPLES = 16
+LOADS = slice(12, 15)  # of them: on the load
 # What instruments see of the oven, by the names of its numbers (see oven_kernel.OVEN).
 SEEN = (
     "wall_1_c", "wall_2_c", "wall_3_c", "cold_wall_c", "condenser_c", "pressure_pa", "n2", "o2", "vapour", "other", "n2_supply",
@@ -29,10 +30,10 @@ OWN = np.dtype([
     ("offset_c", "f8", (THERMOCOUPLES,)),
 ])  # fmt: skip
 LAW = np.dtype([(name, "f8") for name in (
-    "tc_lag_s", "load_lag_s", "o2_lag_s", "o2_lowest_mbar", "lel_lag_s", "condensate_lag_s", "contact", "gauge_mbar", "lel_step_pct",
+    "tc_lag_s", "load_lag_s", "o2_lag_s", "o2_lowest_mbar", "lel_lag_s", "condensate_lag_s", "gauge_mbar", "lel_step_pct",
     "scale_kg", "pa_per_mbar", "gas_constant",
     "ambient_c", "ambient_mbar", "cooling_c", "n2_header_bar", "n2_reserve_nm3", "exhaust_fan_m3_h", "lel_pct", "lel_gain",
-    "solvent_kg_mol",
+    "solvent_kg_mol", "contact", "core_contact",
 )])  # fmt: skip
 
 
@@ -134,6 +135,7 @@ def _loads(s: Any, o: Any, p: Any, n: Array, dt_s: float, outer_c: float, edge_c
     else:
         outer_c += (1.0 - p.contact) * (s.wall_2_c - outer_c)
         edge_c += (1.0 - p.contact) * (s.wall_1_c - edge_c)
+        core_c += (1.0 - p.core_contact) * (s.wall_1_c - core_c)
     k = dt_s / (p.load_lag_s + dt_s)
     o.outer_c += k * (outer_c - o.outer_c)
     o.edge_c += k * (edge_c - o.edge_c)

@@ -2,15 +2,28 @@
 
 ``[assume]`` marks an engineering assumption that a site would replace by its own data. Numbers that differ from lot to lot or batch to
 batch have no default here: theirs is the centre in ``hyperprior.toml``, with spread, range and source.
+
+There is more than one world to draw in, each with a file of its own (see ``WORLDS``). ``far.toml`` draws all that varies in the near one,
+and numbers of structure that are constants there.
 """
 
 import random
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
+from controller.errors import FileError, Problem
 from sim.plant.hyperprior import Hyperprior, read
 
-HYPERPRIOR: Hyperprior = read(Path(__file__).with_name("hyperprior.toml"))
+NEAR: Final = "near"
+WORLDS: Final = {NEAR: "hyperprior.toml", "far": "far.toml"}  # files beside this one
+_FOLDER: Final = Path(__file__).parent
+_WORLD: ContextVar[str] = ContextVar("world", default=NEAR)
+HYPERPRIOR: Hyperprior = read(_FOLDER / WORLDS[NEAR])
 
 
 def drawn(name: str) -> float:
@@ -138,7 +151,55 @@ class Parameters:
 
     # instruments that differ from batch to batch
     lel_gain: float = drawn("lel_gain")
+    load_offset_c: float = 0.0  # that all load thermocouples have in common, beside each one's own [assume]
+    contact: float = 0.98  # of the two thermocouples taped to the roll's outside; the rest is the wall's radiation [assume]
+    core_contact: float = 1.0  # of the one in the core tube, likewise [assume]
     tc_drift_k_h: float = drawn("tc_drift_k_h")
+
+
+def world() -> str:
+    """Return the world that ``draw`` and ``draw_lot`` draw in."""
+    return _WORLD.get()
+
+
+@contextmanager
+def inside(name: str) -> Iterator[None]:
+    """Let everything that is drawn within be drawn in the world ``name``; outside it is the near one. FileError when there is none."""
+    hyperprior_of(name)
+    token = _WORLD.set(name)
+    try:
+        yield
+    finally:
+        _WORLD.reset(token)
+
+
+@lru_cache(maxsize=len(WORLDS))
+def hyperprior_of(name: str) -> Hyperprior:
+    """Return what is drawn in the world ``name``.
+
+    Raises:
+        FileError: there is no such world, or its file has mistakes.
+    """
+    if name not in WORLDS:
+        raise FileError("command line", [Problem("--world", name, f"must be one of {', '.join(WORLDS)}")])
+    return HYPERPRIOR if name == NEAR else read_world(_FOLDER / WORLDS[name])
+
+
+def read_world(path: Path) -> Hyperprior:
+    """Return the hyper-prior in ``path``, which draws whatever the near world does and no name that is not a parameter's.
+
+    Raises:
+        FileError: with every mistake found in it.
+    """
+    found, known = read(path), {one.name for one in fields(Parameters)}
+    problems = []
+    for scope in ("lot", "batch"):
+        has, must = getattr(found, scope), getattr(HYPERPRIOR, scope)
+        problems += [Problem(f"{scope}.{name}", name, "must be a parameter of the plant") for name in has if name not in known]
+        problems += [Problem(f"{scope}.{name}", "missing", "must be drawn, as in the near world") for name in must if name not in has]
+    if problems:
+        raise FileError(str(path), problems)
+    return found
 
 
 def draw(seed: int, lot: int | None = None) -> Parameters:
@@ -147,9 +208,16 @@ def draw(seed: int, lot: int | None = None) -> Parameters:
     The same lot gives the same resin; oven, winding, predry and instruments vary with the batch.
     """
     lot_rng, batch_rng = random.Random(f"lot {seed if lot is None else lot}"), random.Random(f"batch {seed}")
-    return replace(Parameters(), **HYPERPRIOR.draw("lot", lot_rng), **HYPERPRIOR.draw("batch", batch_rng))
+    hyperprior = hyperprior_of(world())
+    return replace(Parameters(), **hyperprior.draw("lot", lot_rng), **hyperprior.draw("batch", batch_rng))
 
 
 def draw_lot(lot: int) -> Parameters:
     """Return the parameters of resin lot ``lot`` in a batch without variation: what a laboratory has in its hands."""
-    return replace(Parameters(), **HYPERPRIOR.draw("lot", random.Random(f"lot {lot}")))
+    return replace(nominal(), **hyperprior_of(world()).draw("lot", random.Random(f"lot {lot}")))
+
+
+def nominal() -> Parameters:
+    """Return the centre of everything that is drawn."""
+    hyperprior = hyperprior_of(world())
+    return replace(Parameters(), **{name: drawn.centre for name, drawn in (hyperprior.lot | hyperprior.batch).items()})
