@@ -1,4 +1,4 @@
-"""What is true of a lot or a batch: the distributions that ``draw`` takes the plant's parameters from, strictly read from one file."""
+"""What is true of a lot or a batch: the distributions that ``draw`` takes the plant's parameters from, strictly read from a file."""
 
 import random
 import tomllib

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.errors import FileError, Problem
-from sim.plant.hyperprior import Hyperprior, read
+from sim.plant.hyperprior import SCOPES, Hyperprior, read
 
 NEAR: Final = "near"
 WORLDS: Final = {NEAR: "hyperprior.toml", "far": "far.toml"}  # files beside this one
@@ -193,7 +193,7 @@ def read_world(path: Path) -> Hyperprior:
     """
     found, known = read(path), {one.name for one in fields(Parameters)}
     problems = []
-    for scope in ("lot", "batch"):
+    for scope in SCOPES:
         has, must = getattr(found, scope), getattr(HYPERPRIOR, scope)
         problems += [Problem(f"{scope}.{name}", name, "must be a parameter of the plant") for name in has if name not in known]
         problems += [Problem(f"{scope}.{name}", "missing", "must be drawn, as in the near world") for name in must if name not in has]
