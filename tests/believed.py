@@ -153,6 +153,8 @@ ALIKE: Final = {
     "convection_half_pressure": "the plant has natural and forced convection, each with its own power of the density",
     "condensate_error": "a sum of instruments, each of which the plant has by itself",
     "flux_lag": "likewise",
+    "load_apart": "a limit: what a resting load's thermocouples may be off",
+    "load_follow": "a limit: the slowest roll; the plant's rolls follow as fast as their heat flows",
     "thermocouple_lag": "a constant of the instruments, the same in every world: 25 s",
     "polymer_density": "a handbook's number, the same on both sides",
     "polymer_heat": "likewise",
