@@ -32,6 +32,9 @@ class PlcState(IntEnum):
     LOCAL = 6  # local/remote switch in local
 
 
+STOPPED: Final = frozenset({PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED})  # of itself, without blocks
+
+
 class Reason(IntEnum):
     """Why the last block was refused; OK when it was not."""
 

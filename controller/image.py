@@ -388,6 +388,7 @@ class PhaseView(NamedTuple):
     leak_mbar_min: float = 0.0  # what the last pressure-rise test shows of a leak, at least, for I13L
     blind_rises: int = 0  # pressure-rise tests in a row that had no valid result, for I13B; 0 while one runs
     cooling: bool = False  # a COOL whose atmosphere has stood: hot, with vapour, and heated only to break the fall
+    sweeps: bool = False  # air is asked to be drawn through the chamber, in a VENT or at rest
     unforeseen: bool = False  # a CURE that has had no valid estimate or no forecast for some minutes
 
     @property

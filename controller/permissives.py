@@ -146,10 +146,10 @@ def _open(settings: Settings, memory: Memory, inputs: Inputs) -> Iterator[Blocke
     if memory.proof_test.stage:
         yield Blocker("", "the proof test keeps the door locked", action="wait for its end, or ovenctl prooftest cancel")
     elif not unit.setpoints.door_release:
-        text = f"the door is released in IDLE, in COMPLETE once the gas is off, and by VENT; the unit is {unit.state.name}"
+        text = f"the door is released in IDLE, and in COMPLETE once the gas is off; the unit is {unit.state.name}"
         yield Blocker("", text, action=f"possible now: {', '.join(allowed(unit.state))}")
     elif memory.outputs.door_release and inputs.door_locked.value is True and not actuation.awaits(memory.actuation, "door_release"):
-        action = "the PLC releases it cold, washed since the heat and near ambient pressure, each by its own measure (PLC contract)"
+        action = "the PLC releases it cold, washed since the heat, near ambient pressure and on air, each by its own measure (PLC contract)"
         yield Blocker("", "released here, and the PLC keeps the door locked", action=action)
 
 

@@ -115,7 +115,7 @@ def _guard(
     was = memory.interlocks
     view = View(
         settings.limits, inputs, process, estimate, phase_view(memory.unit), memory.proof, memory.outputs, was.slopes, settings.equipment,
-        was.active, memory.sensors, actuation.awaits(memory.actuation, "pump"),
+        was.active, memory.sensors, actuation.awaits(memory.actuation, "pump"), memory.control.gas.vented, memory.control.gas.relieved,
     )  # fmt: skip
     acknowledged = bool(asked) and alarming.acknowledging(asked)
     if memory.unit.recovery is not None and acknowledged is not True:  # what the outage itself raised is its recovery's to answer for (I29)

@@ -39,8 +39,9 @@ _MODES: Final = {
 def phase_view(unit: UnitMemory) -> PhaseView:
     """Return what the interlocks may know of the running phase; outside a batch there is none."""
     phase, batch = standing.current(unit), unit.batch
+    sweeps = unit.setpoints.atmosphere is Atmosphere.SWEEP
     if batch is None:
-        return PhaseView()
+        return PhaseView(sweeps=sweeps)
     live = unit.state in _LIVE
     hot = live and isinstance(phase, ThermalPhase) and unit.phase.stage > 0
     cooling = hot and phase.kind == "COOL"  # type: ignore[union-attr]
@@ -66,6 +67,7 @@ def phase_view(unit: UnitMemory) -> PhaseView:
         blind_rises=0 if unit.rises.runs else unit.rises.blind,
         began_s=batch.started_at_s,
         cooling=cooling,
+        sweeps=sweeps,
         unforeseen=unit.phase.blind_s >= UNFORESEEN_S,
     )
 
@@ -80,6 +82,7 @@ def phase_scan(settings: Settings, memory: Memory, verdict: Verdict, inputs: Inp
         settings.limits.lel_hold_pct,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
         _aired(settings, process, proof), memory.n2_gone, proof.leak_ok, "I19N" not in verdict.active,
+        memory.control.gas.vented,
         proof.washed(WASHED_SHARE * settings.limits.proof_volumes),
     )  # fmt: skip
 

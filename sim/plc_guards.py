@@ -7,8 +7,8 @@ Purge proof, taken back by any air (door or vent open) and by a PLC start, is on
 * one cycle and then ``vacuum_mbar`` or less for ``vacuum_s``.
 
 Vent and door need the same since the last heat: two cycles or the volumes. The door also needs ambient pressure, which it also has
-behind an open vent, and air to breathe: a valid O2 reading, or without one a sweep (vent and exhaust open, its fan running) for ``sweep_s``
-since N2 or vacuum.
+behind an open vent, and air to breathe: a sweep (vent and exhaust open, its fan running) for ``sweep_least_s`` since N2, vacuum or power-on
+and a valid O2 reading, or without one a sweep for ``sweep_s``. Both switches must say so before a door counts as open.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,10 @@ class GuardSettings:
     level_s: float = 30.0
     breathable_pct: float = 19.5
     unlocked_o2_pct: float = 19.0
+    sweep_least_s: float = 240.0  # whatever the analyser reads
     sweep_s: float = 900.0
+    door_airs: float = 15.0  # in how many seconds a sweep does as much as an open door in one
+    n2_zero_nm3_h: float = 0.5
 
 
 class Guards:
@@ -64,9 +67,13 @@ class Guards:
         self.heated = False  # since the door was last open
         self._trip_scans, self._air_s, self._undecided_s, self._exhaust_s, self._circulation_s = 0, 0.0, 0.0, 0.0, 0.0
         self._since_heat_cycles, self._since_heat_volumes = 0, 0.0
-        self._swept_s, self._vented_s = 0.0, 0.0
         self._chain_ok, self._causes = True, tuple[str, ...]()
+        self.restart()
+
+    def restart(self) -> None:
+        """Know nothing more of the gas: nobody watched it."""
         self.forget_purge()
+        self._swept_s, self._vented_s = 0.0, 0.0
 
     def forget_purge(self) -> None:
         """Take the purge proof back."""
@@ -89,7 +96,9 @@ class Guards:
         if heating:
             self.heated, self._since_heat_cycles, self._since_heat_volumes = True, 0, 0.0
         self._purge(v, p, dt_s, door_closed)
-        if not (v.n2_valve_closed and v.vac_valve_closed):
+        if not (v.door_closed_a or v.door_closed_b):
+            self._swept_s = min(self._swept_s + s.door_airs * dt_s, s.sweep_s)
+        elif not (v.n2_valve_closed and v.vac_valve_closed) or v.n2_flow_nm3_h > s.n2_zero_nm3_h:
             self._swept_s = 0.0
         elif v.vent_valve_open and v.exhaust_valve_open and v.exhaust_run:
             self._swept_s += dt_s
@@ -150,7 +159,7 @@ class Guards:
 
     def _purge(self, v: Readings, p: float, dt_s: float, door_closed: bool) -> None:
         s = self.settings
-        if not door_closed:
+        if not (v.door_closed_a or v.door_closed_b):  # one switch opens no door
             self.heated = False
         if not door_closed or not v.vent_valve_closed:
             self.forget_purge()
@@ -215,8 +224,10 @@ class Guards:
         locked = a.door_locked
         off_mbar = abs(self.pressure_mbar - s.ambient_mbar)
         level = off_mbar <= (s.weather_mbar if self._vented_s >= s.level_s else s.ambient_band_mbar if locked else s.unlocked_band_mbar)
-        air = v.o2_pct >= (s.breathable_pct if locked else s.unlocked_o2_pct) if _o2_valid(v) else self._swept_s >= s.sweep_s
-        opened = not (v.door_closed_a and v.door_closed_b)
+        reads = _o2_valid(v)
+        breathes = not reads or v.o2_pct >= (s.breathable_pct if locked else s.unlocked_o2_pct)
+        air = breathes and self._swept_s >= (s.sweep_least_s if reads else s.sweep_s)
+        opened = not (v.door_closed_a or v.door_closed_b)
         a.door_locked = not (door and cold and level and (air or opened) and not a.n2_valve)
 
     @property

@@ -83,7 +83,7 @@ class SoftPlc:
         """Lose power and come back: outputs off, epoch 0, a new boot id; trip and heat history are retentive, the purge proof is not."""
         self.boot_id += 1
         self.actuators = Actuators()
-        self.guards.forget_purge()
+        self.guards.restart()
         self.state, self.reason = PlcState.BOOT_SAFE, Reason.OK
         self.epoch, self.counter, self.crc, self.lease = 0, 0, 0, 0
         self.block: Block | None = None  # last block accepted

@@ -14,6 +14,7 @@ RUN = OFF._replace(mode=Mode.RUN, batch_id=12, recipe_crc=0xC0FFEE, exhaust_fan=
 VACUUM = RUN._replace(pump=True, roots=True, vac_valve=True, vac_throttle_pct=100.0)
 BACKFILL = RUN._replace(n2_valve=True, n2_flow_sp_nm3_h=60.0)
 FLOW = BACKFILL._replace(exhaust_valve=True)
+SWEEP = RUN._replace(vent_valve=True, exhaust_valve=True)
 HEAT = VACUUM._replace(heat_enable=True, purge_permission=True, zone_sp_c=(200.0,) * 3, zone_op_pct=(100.0,) * 3, rate_limit_c_per_min=5.0)
 
 
@@ -34,6 +35,10 @@ class Master:
             self.plc.scan(dt_s)
             if until():
                 return
+
+    def air(self) -> None:
+        """Draw air through, so that the door may be unlocked."""
+        self.run(SWEEP, 300)
 
     def purge(self, cycles: int = 2) -> None:
         for _ in range(cycles):

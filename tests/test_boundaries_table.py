@@ -1,5 +1,7 @@
 """Boundaries and deadbands of the interlock table, each condition asked by itself: written for mutants that nothing else killed."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.block import HeatBlock
@@ -28,7 +30,7 @@ DEADBANDS = [
     ("I4W", "pressure_cap_mbar", 1040.5, 1039.5, {}),
     ("I19", "pressure_cap_mbar", 1030.5, 1030.2, {}),
     ("I19D", "pressure_cap_mbar", 976.2, 976.3, {}),
-    ("I19N", "o2_pct", 19.45, 19.5, {}),
+    ("I19N", "o2_pct", 20.15, 20.2, {"proof": PROVEN._replace(swept_s=240.0)}),
     ("I4E", "pressure_cap_mbar", 1025.5, 1024.5, {"last": OFF._replace(n2_valve=True)}),
     ("I7W", "o2_pct", 0.81, 0.79, {"phase": HOT_N2}),
     ("I11W", "n2_header_bar", 4.25, 4.35, {}),
@@ -71,9 +73,21 @@ def test_a_vent_that_is_only_asked_for_may_stay_shut(opened, closed, at_rest, ru
     assert says("C1A", {"vent_valve_open": True, "vent_valve_closed": False}) is True  # nobody asked
 
 
-def test_a_door_that_stands_open_has_air_behind_it():
+def test_a_door_that_stands_open_has_air_behind_it_and_one_switch_opens_no_door():
     assert says("I19N", {"o2_pct": 3.0}) is True
-    assert says("I19N", {"o2_pct": 3.0, "door_closed_a": False}) is False
+    assert says("I19N", {"o2_pct": 3.0, "door_closed_a": False, "door_closed_b": False}) is False
+    for one in ("door_closed_a", "door_closed_b"):
+        for shows in (False, BAD):
+            assert says("I19N", {"o2_pct": 3.0, one: shows}) is True
+
+
+@pytest.mark.parametrize(("pressure", "shut", "vented"), [
+    (1034.0, True, False), (1063.0, True, False), (1063.5, True, True), (964.0, True, False), (963.5, True, False), (963.0, True, True),
+])  # fmt: skip
+def test_behind_an_open_vent_the_weather_locks_nothing(pressure, shut, vented):
+    rule = "I19" if pressure > 1013.0 else "I19D"
+    assert says(rule, {"pressure_cap_mbar": pressure}) is shut
+    assert BY_ID[rule].when(replace(view({"pressure_cap_mbar": pressure}), vented=True, relieved=True)) is vented
 
 
 @pytest.mark.parametrize(("rule", "stands_c", "gone_c"), [("I22W", 108.5, 107.5), ("I22", 123.5, 122.5)])
@@ -414,6 +428,7 @@ AGREED = {
     "I18T": (H, Reset.AUTO, 300, False, False, False),
     "I18B": (W, Reset.AUTO, 60, False, False, False),
     "I19D": (DOOR, Reset.AUTO, 0, True, False, False),
+    "I19S": (W, Reset.AUTO, 1800, False, False, False),
     "I19N": (DOOR, Reset.AUTO, 0, True, False, False),
     "I19": (VENT, Reset.AUTO, 0, True, False, False),
     "I20W": (W, Reset.AUTO, 5, False, False, False),

@@ -5,7 +5,7 @@ import pytest
 from controller.block import PlcState
 from controller.equipment import Equipment
 from controller.image import OFF, OWN_SIGNALS, SIGNALS, Estimate, Interval, PhaseView
-from controller.interlocks.atmosphere import Proof
+from controller.interlocks.atmosphere import DOOR_AIRS, Proof
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
 from controller.interlocks.evaluate import BY_ID, InterlockMemory, evaluate, slopes
@@ -19,6 +19,7 @@ from tests.images import BAD, image
 
 LIMITS = Limits()
 PROVEN = Proof(cycles=2, boot_id=7, leak_ok=True, vacuum_proven=True, inert_proven=True, cycles_since_heat=2)
+SWEPT = PROVEN._replace(swept_s=240.0)
 NOWHERE = Interval(0.0, 0.0, 0.0)
 BELIEF = Estimate(100.0, 100.0, NOWHERE, NOWHERE, 0.0, 0.0, NOWHERE, None, True, "", ())
 EVOLVING = BELIEF._replace(evolution_kg_h=Interval(4.0, 3.5, 4.5))
@@ -138,8 +139,20 @@ CASES = [
     ("I19", at_c(60.1), at_c(59.9), {}),
     ("I19", {}, {}, {"phase": RUNNING, "proof": PROVEN._replace(cycles_since_heat=1), "below": {"phase": RUNNING, "proof": PROVEN}}),
     ("I19D", {"pressure_cap_mbar": 973.0}, {"pressure_cap_mbar": 974.0}, {}),
-    ("I19N", {"o2_pct": 18.9}, {"o2_pct": 19.0}, {}),
-    ("I19N", {"o2_pct": BAD}, {}, {"proof": PROVEN._replace(swept_s=899.0), "below": {"proof": PROVEN._replace(swept_s=900.0)}}),
+    ("I19N", {"o2_pct": 19.4}, {"o2_pct": 19.5}, {"proof": SWEPT, "below": {"proof": SWEPT}}),
+    ("I19N", {"o2_pct": 20.9}, {"o2_pct": 20.9}, {"proof": PROVEN._replace(swept_s=239.0), "below": {"proof": SWEPT}}),
+    (
+        "I19N",
+        {"o2_pct": BAD},
+        {"o2_pct": BAD},
+        {"proof": PROVEN._replace(swept_s=899.0), "below": {"proof": PROVEN._replace(swept_s=900.0)}},
+    ),
+    (
+        "I19S",
+        {"o2_pct": 10.0},
+        {"o2_pct": 20.9},
+        {"phase": PhaseView(sweeps=True), "proof": SWEPT, "below": {"phase": PhaseView(sweeps=True), "proof": SWEPT}},
+    ),
     ("I20W", {"room_o2_pct": 19.4}, {"room_o2_pct": 19.5}, {}),
     ("I20", {"room_o2_pct": 17.9}, {"room_o2_pct": 18.0}, {}),
     ("I21W", {"z2_tc_b_c": BAD}, {}, {}),
@@ -252,13 +265,15 @@ def test_a_row_clears_as_written_and_never_while_its_cause_stands(rule, cause, b
         gone = dict(below)
     if rule.startswith(("I22", "I23")):
         gone = zone1(195.0, 195.0, 195.0, 195.0)
-    if rule == "I19N":
-        gone = {"o2_pct": 19.6}
+    if rule in ("I19N", "I19S"):
+        gone = {"o2_pct": 20.9}
     if rule == "I19D":
         gone = {"pressure_cap_mbar": 977.0}
     if rule == "I6":  # filled with N2: a vacuum that has come back may be lost again
         gone = {"pressure_cap_mbar": 950.0}
     gone |= {"I11R": {"n2_reserve_nm3": 500.0}, "I17L": {"exhaust_flow_m3_h": 600.0}, "I23L": at_c(195.0)}.get(rule, {})
+    if rule == "I19S":  # looks at what I19N was in the scan before
+        memory, _ = walk(memory, gone, 1, calm)
     if rule == "I12T":  # stands while I12 waits for a person
         memory, _ = walk(memory, gone, 1, calm, acknowledge=True)
     _, after = walk(memory, gone, 1, calm)
@@ -287,7 +302,7 @@ def test_first_out_is_the_row_that_came_first_and_stays_until_all_is_clear():
 
 
 def test_nothing_is_active_in_a_calm_oven():
-    _, verdict = walk(InterlockMemory(), {}, 100, {})
+    _, verdict = walk(InterlockMemory(), {"o2_pct": 20.9}, 100, {"proof": SWEPT})
     assert verdict.active == ()
     assert verdict.start
     assert verdict.heat
@@ -373,10 +388,12 @@ def test_the_inert_path_needs_volumes_and_a_valid_o2_reading():
 
 
 @pytest.mark.parametrize(("opened", "washed"), [
-    ({"door_closed_a": False}, 0), ({"door_closed_b": BAD}, 0), ({"vent_valve_closed": False}, PROVEN.cycles_since_heat),
+    ({"door_closed_a": False, "door_closed_b": False}, 0), ({"door_closed_a": False}, 2), ({"door_closed_b": BAD}, 2),
+    ({"vent_valve_closed": False}, 2),
 ])  # fmt: skip
 def test_air_ends_the_proof_and_through_the_vent_leaves_what_was_washed_out(opened, washed):
-    assert proven(PROVEN, 1, **opened) == Proof(boot_id=7, open_s=1.0, cycles_since_heat=washed)
+    assert PROVEN.cycles_since_heat == 2
+    assert proven(PROVEN, 1, **opened) == Proof(boot_id=7, open_s=1.0, cycles_since_heat=washed, swept_s=0.0 if washed else DOOR_AIRS)
 
 
 def test_a_restarted_plc_or_an_unknown_pressure_ends_the_proof():

@@ -26,7 +26,7 @@ HEAT = VACUUM._replace(heat_enable=True, purge_permission=True, zone_sp_c=(120.0
 # A PLC that trusts: everything the judge looks for gets through to the plant.
 BLIND = GuardSettings(
     purge_cycles=0, o2_pct=30.0, lost_s=1e9, air_s=1e9, undecided_s=1e9, hot_c=1e9, ambient_band_mbar=1e9, unlocked_band_mbar=1e9,
-    breathable_pct=0.0, unlocked_o2_pct=0.0, sweep_s=0.0,
+    breathable_pct=0.0, unlocked_o2_pct=0.0, sweep_least_s=0.0, sweep_s=0.0,
 )  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def test_u4_the_door_on_n2() -> None:
 
 
 def test_u4_air_into_vapour() -> None:
-    bench = Bench()
+    bench = Bench(Settings(guards=GuardSettings(sweep_least_s=0.0)))
     bench.plc.plant.chamber.add(0.5, 0.0)
     bench.run(OFF._replace(door_release=True), 2)
     assert "U4" in bench.codes

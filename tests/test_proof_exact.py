@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.interlocks.atmosphere import Proof, accounted, lost
+from controller.interlocks.atmosphere import DOOR_AIRS, Proof, accounted, lost
 from controller.interlocks.atmosphere import step as prove
 from controller.interlocks.conditioning import condition
 from controller.interlocks.gauges import Watch
@@ -39,14 +39,19 @@ def test_a_core_that_has_just_started_has_proven_nothing():
 SHOWN = Proof(3, False, 5.0, 70.0, True, 7, 0.0, 3, 5.0, True, True, CALM)
 
 
-@pytest.mark.parametrize("changed", [{"door_closed_a": False}, {"door_closed_b": False}, {"vent_valve_closed": False}])
+OPENED = {"door_closed_a": False, "door_closed_b": False}
+
+
+@pytest.mark.parametrize("changed", [OPENED, {"door_closed_a": False}, {"door_closed_b": False}, {"vent_valve_closed": False}])
 def test_air_leaves_nothing_of_the_proof_after_half_a_second(changed):
     flicker = scan(SHOWN, dt_s=0.25, **changed)
-    assert flicker == SHOWN._replace(open_s=0.25)
-    washed = (3, 5.0) if "vent_valve_closed" in changed else (0, 0.0)  # what was washed out stays out when only the vent opens (I19)
-    gone = NOTHING._replace(open_s=0.5, cycles_since_heat=washed[0], volumes_since_heat=washed[1])
+    airs_s = 0.25 * DOOR_AIRS if changed == OPENED else 0.0
+    assert flicker == SHOWN._replace(open_s=0.25, swept_s=airs_s)
+    # what was washed out stays out when only the vent opens (I19), and one switch opens no door
+    washed = (0, 0.0) if changed == OPENED else (3, 5.0)
+    gone = NOTHING._replace(open_s=0.5, cycles_since_heat=washed[0], volumes_since_heat=washed[1], swept_s=2 * airs_s)
     assert scan(flicker, dt_s=0.25, **changed) == gone
-    assert scan(flicker, dt_s=0.25, heating=True, **changed) == NOTHING._replace(open_s=0.5)
+    assert scan(flicker, dt_s=0.25, heating=True, **changed) == NOTHING._replace(open_s=0.5, swept_s=2 * airs_s)
     assert scan(flicker, dt_s=0.25, plc_boot_id=8, **changed) == NOTHING._replace(open_s=0.5, boot_id=8)
     assert scan(flicker, dt_s=0.25).open_s == 0.0
     assert scan(scan(flicker, dt_s=0.25), dt_s=0.25, **changed).open_s == 0.25
@@ -59,7 +64,8 @@ def test_air_is_noticed_though_no_gauge_reads():
     kept = SHOWN._replace(low_s=0.0, vacuum_proven=False, inert_proven=False)
     flicker = scan(SHOWN, dt_s=0.25, door_closed_a=False, **BLIND)
     assert flicker == kept._replace(open_s=0.25)
-    assert scan(flicker, dt_s=0.25, door_closed_a=False, **BLIND) == NOTHING._replace(open_s=0.5)
+    washed = NOTHING._replace(open_s=0.5, cycles_since_heat=3, volumes_since_heat=5.0)
+    assert scan(flicker, dt_s=0.25, door_closed_a=False, **BLIND) == washed
     assert scan(flicker, dt_s=0.25, **BLIND) == kept
     assert scan(SHOWN, plc_boot_id=8, **BLIND) == NOTHING._replace(boot_id=8, leak_ok=True)
 

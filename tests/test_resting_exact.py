@@ -38,17 +38,24 @@ def unit(state, action="COOL_GAS", **changed):
 
 
 AIRY = gas_only(Atmosphere.AIR, 1013.25)._replace(door_release=True)
+SWEEPING = {"vent_valve_open": True, "exhaust_valve_open": True, "exhaust_run": True}
 SWEPT = gas_only(Atmosphere.SWEEP, 1013.25)._replace(door_release=True)
 
 
 def test_an_idle_oven_stands_with_its_vent_open_and_the_door_released_and_draws_air_through_until_one_can_breathe():
     memory, waiting, notes = resting.step(UnitMemory(), look()._replace(breathable=True))
     assert (memory, waiting, notes) == (UnitMemory(setpoints=AIRY), "", ())
-    memory, waiting, notes = resting.step(memory, look(o2_pct=3.2, vent_valve_open=True))
+    blind, waiting, _ = resting.step(memory, look(o2_pct=BAD)._replace(breathable=True))
+    assert (blind.setpoints, waiting) == (SWEPT, "")  # what a sweep showed must not grow old
+    memory, waiting, notes = resting.step(memory, look(o2_pct=3.2, **SWEEPING))
     assert (memory, notes) == (UnitMemory(setpoints=SWEPT), ())
     assert waiting == "3.2 vol% O2 behind the door: air is drawn through before it is released (I19N)"
-    assert resting.step(memory, look(o2_pct=BAD, vent_valve_open=True))[1].startswith("no valid O2 reading: air is drawn through")
-    assert "waits for the air vent to open" in resting.step(memory, look(o2_pct=3.2, vent_valve_open=False))[1]
+    assert resting.step(memory, look(o2_pct=BAD, **SWEEPING))[1].startswith("no valid O2 reading: air is drawn through")
+    for changed, said in (
+        ({"vent_valve_open": False}, "waits for the air vent to open"), ({"exhaust_run": False}, "fan does not run"),
+        ({"exhaust_valve_open": BAD}, "waits for the exhaust valve"), ({"plc_state": 5}, "the PLC is TRIPPED"),
+    ):  # fmt: skip
+        assert said in resting.step(memory, look(o2_pct=3.2, **{**SWEEPING, **changed}))[1]
 
 
 @pytest.mark.parametrize("state", [UnitState.COMPLETE, UnitState.STOPPED, UnitState.ABORTED])
@@ -64,6 +71,8 @@ def test_a_unit_that_ended_on_air_stands_with_its_vent_open_and_no_n2_fills_what
     assert resting.at_rest(memory)
     cools, _, _ = resting.step(memory, look(40.0, 960.0)._replace(breathable=True, washed=False))
     assert cools.setpoints == AIRY
+    warms, _, _ = resting.step(memory, look(62.0)._replace(breathable=True))
+    assert warms.setpoints == COOLING
     gone, _, _ = resting.step(memory, look()._replace(breathable=False))  # N2 leaks in: shut, and no door
     assert gone.setpoints == RESTS
 
@@ -81,6 +90,7 @@ SAFE = [  # temperature, pressure, heated before, gas before -> set points
     (20.0, 899.9, True, HOT, FILLING),  # cold too: the vacuum is broken with N2
     (20.0, 992.9, True, HOT, SLOWLY),
     (20.0, 992.9, False, HOT, SLOWLY),
+    (20.0, 992.9, True, NOTHING, SLOWLY),  # one that rests in N2
     (20.0, 1007.9, True, FILLING, SLOWLY),
     (20.0, 1008.0, True, FILLING, NOTHING),
     (200.0, 1008.0, True, FILLING, COOLING),
@@ -144,12 +154,12 @@ def test_what_was_heated_is_washed_once_before_it_rests(temp_c, washed, before, 
 
 
 @pytest.mark.parametrize(("door", "temp_c", "washed", "wanted"), [
-    ("door_closed_a", 20.0, True, NOTHING), ("door_closed_b", 20.0, True, NOTHING),  # a storm outside fills no open oven
-    ("door_closed_a", 20.0, False, NOTHING),  # and no vapour is washed out of one
-    ("door_closed_a", 200.0, True, SLOWLY), ("", 20.0, True, SLOWLY),
+    ("ab", 20.0, True, NOTHING),  # a storm outside fills no open oven
+    ("ab", 20.0, False, NOTHING),  # and no vapour is washed out of one
+    ("ab", 200.0, True, SLOWLY), ("", 20.0, True, SLOWLY), ("a", 20.0, True, SLOWLY), ("b", 20.0, True, SLOWLY),  # one switch opens none
 ])  # fmt: skip
 def test_no_n2_is_asked_for_into_a_cold_oven_that_stands_open(door, temp_c, washed, wanted):
-    scan = look(temp_c, 985.0, **({door: False} if door else {}))._replace(washed=washed)
+    scan = look(temp_c, 985.0, **{f"door_closed_{switch}": False for switch in door})._replace(washed=washed)
     assert resting.step(unit(UnitState.STOPPED), scan)[0].setpoints == wanted
 
 

@@ -9,7 +9,7 @@ from controller.image import OFF, Mode, Outputs
 from sim.faults import FAULTS, clear, inject
 from sim.plant import Roll
 from sim.softplc import Settings, SoftPlc
-from tests.plc_rig import BACKFILL, HEAT, RUN, VACUUM, WIRING, Master, oven, scans
+from tests.plc_rig import BACKFILL, HEAT, RUN, SWEEP, VACUUM, WIRING, Master, oven, scans
 
 # ---- trips ----
 
@@ -107,9 +107,6 @@ def test_a_cold_load_needs_two_cycles_since_the_heat_before_air() -> None:
     assert plc.plant.open_door()
 
 
-SWEEP = RUN._replace(vent_valve=True, exhaust_valve=True)
-
-
 def inert() -> tuple[SoftPlc, Master]:
     """A cold oven full of N2 at ambient pressure, its door locked."""
     plc, master = oven()
@@ -127,6 +124,41 @@ def test_the_door_stays_locked_on_n2_until_air_was_drawn_through_to_what_one_can
     assert 200.0 < plc.guards._swept_s < 500.0
 
 
+@pytest.mark.parametrize("fault", ["door_switch"])
+def test_one_door_switch_opens_no_door_on_n2(fault: str) -> None:
+    plc, master = inert()
+    inject(plc, fault)
+    assert plc.plant.door_closed
+    master.run(RUN._replace(vent_valve=True, door_release=True), 600)
+    assert plc.actuators.door_locked
+    assert plc.plant.chamber.o2_pct < 1.0
+
+
+def test_test_gas_in_the_analyser_opens_no_door_on_n2() -> None:
+    plc, master = inert()
+    plc.plant.instruments.distortions["o2_pct"] = lambda _value, _at_s: 20.9
+    master.run(RUN._replace(vent_valve=True, door_release=True), 600)
+    assert plc.actuators.door_locked
+    master.run(SWEEP._replace(door_release=True), 300)
+    assert not plc.actuators.door_locked
+    assert plc.plant.chamber.o2_pct > 18.5
+
+
+def test_n2_that_passes_its_shut_valve_and_a_start_of_the_plc_take_a_sweep_back() -> None:
+    plc, master = inert()
+    release = RUN._replace(door_release=True)
+    master.air()
+    plc.plant.instruments.distortions["n2_flow_nm3_h"] = lambda _value, _at_s: 0.8
+    master.run(release, 20)
+    assert plc.actuators.door_locked
+    plc.plant.instruments.distortions.clear()
+    master.air()
+    master.run(release, 20)
+    assert not plc.actuators.door_locked
+    plc.power_cycle()
+    assert plc.guards._swept_s == 0.0
+
+
 def test_an_open_vent_alone_lets_no_air_in_where_the_pressure_is_level() -> None:
     plc, master = inert()
     master.run(RUN._replace(vent_valve=True, door_release=True), 1800)
@@ -136,6 +168,8 @@ def test_an_open_vent_alone_lets_no_air_in_where_the_pressure_is_level() -> None
 
 def test_a_lock_that_has_let_go_has_a_deadband_in_o2_and_pressure() -> None:
     plc, master = oven()
+    master.air()
+    master.run(RUN, 60)
     release = RUN._replace(door_release=True)
     for name, value, locked in (
         *(("o2_pct", 19.4, True), ("o2_pct", 19.6, False), ("o2_pct", 19.1, False), ("o2_pct", 18.9, True), ("o2_pct", 19.6, False)),
@@ -163,6 +197,8 @@ def test_without_an_o2_reading_a_long_sweep_counts_and_n2_takes_it_back(lost: st
 
 def test_behind_an_open_vent_the_weather_is_ambient_pressure() -> None:
     plc, master = oven()
+    master.air()
+    master.run(RUN, 10)
     plc.plant.instruments.distortions["pressure_cap_mbar"] = lambda _value, _at_s: 980.0
     master.run(RUN._replace(door_release=True), 60)
     assert plc.actuators.door_locked
@@ -173,6 +209,9 @@ def test_behind_an_open_vent_the_weather_is_ambient_pressure() -> None:
 def test_the_door_opens_in_air_when_nothing_was_heated_but_not_under_vacuum() -> None:
     plc, master = oven()
     master.run(OFF._replace(door_release=True), 3)
+    assert plc.values["door_locked"]  # nobody has seen what is in the chamber since power-on
+    master.air()
+    master.run(OFF._replace(door_release=True), 10)
     assert not plc.values["door_locked"]
     plc, master = oven()
     master.run(VACUUM, 60)
@@ -182,7 +221,8 @@ def test_the_door_opens_in_air_when_nothing_was_heated_but_not_under_vacuum() ->
 
 def test_no_nitrogen_into_an_open_room() -> None:
     plc, master = oven()
-    master.run(OFF._replace(door_release=True), 3)
+    master.air()
+    master.run(OFF._replace(door_release=True), 10)
     assert plc.plant.open_door()
     master.run(BACKFILL, 5)
     assert not plc.actuators.n2_valve

@@ -140,6 +140,8 @@ _TABLE: Final[tuple[Rationale, ...]] = (
               "let air in: VENT in the recipe, or RESET", 0),
     Rationale("I19N", _J, "N2 in the chamber, as at the end of every batch", "the door stays locked: who reached in would faint",
               "wait: VENT in the recipe and the unit in IDLE (after RESET) draw air through", 0),
+    Rationale("I19S", _L, "fan, vent or exhaust does not work, N2 leaks in, analyser reads low", "the door stays locked on the roll",
+              "look what the unit waits for; measure at the door before anybody overrides its lock", 60, 60.0),
     Rationale("I20W", _H, "N2 leaks into the room, ventilation off", "people lose consciousness without a warning",
               "leave the room, start the ventilation, measure before entering", 2, _WARN_OFF_S),
     Rationale("I20", _C, "N2 leaks into the room, ventilation off", "asphyxiation; N2 is shut, batch held",

@@ -29,6 +29,16 @@ class GasMemory(NamedTuple):
     relieved_s: float = 0.0  # in this VENT
     vented_s: float = 0.0
 
+    @property
+    def vented(self) -> bool:
+        """Return whether the vent has stood open for long enough to make chamber and hall one."""
+        return self.vented_s >= SWEEP_AFTER_S
+
+    @property
+    def relieved(self) -> bool:
+        """Return whether the chamber is above the hall's pressure no more: its vent or its exhaust has stood open."""
+        return self.vented or self.relieved_s >= VENT_S
+
 
 class GasOutputs(NamedTuple):
     """The gas side's part of the outputs."""
@@ -53,7 +63,7 @@ def step(
         relieve = pressure is not None and pressure > RELIEVED_MBAR[not memory.exhaust]
         return GasMemory(exhaust=relieve), GasOutputs(exhaust_valve=relieve)
     if wanted.atmosphere is _AIR:
-        return _open(memory, inputs, pressure)
+        return _open(memory, inputs, pressure, dt_s)
     if pressure is None:
         return _unknown(memory, wanted, inputs)
     if wanted.atmosphere is _VACUUM:
@@ -81,8 +91,7 @@ def _shut(inputs: Inputs) -> bool:
 
 def _vent(memory: GasMemory, inputs: Inputs, pressure: float, dt_s: float, *, sweeps: bool) -> tuple[GasMemory, GasOutputs]:
     """Let air in after N2 above ambient pressure has left through the exhaust; draw it through once the vent has stood open."""
-    vented = inputs.vent_valve_open.value is True
-    vented_s = memory.vented_s + dt_s if vented else 0.0
+    vented, vented_s = _vented(memory, inputs, dt_s)
     relieved_s = memory.relieved_s + (dt_s if inputs.exhaust_valve_open.value is True else 0.0)
     relieve = pressure > VENT_MBAR[not memory.exhaust] and relieved_s < VENT_S
     air = _shut(inputs) and not relieve and (vented or inputs.exhaust_valve_closed.value is True)
@@ -92,11 +101,20 @@ def _vent(memory: GasMemory, inputs: Inputs, pressure: float, dt_s: float, *, sw
     )
 
 
-def _open(memory: GasMemory, inputs: Inputs, pressure: float | None) -> tuple[GasMemory, GasOutputs]:
+def _vented(memory: GasMemory, inputs: Inputs, dt_s: float) -> tuple[bool, float]:
+    """Return whether the vent is seen open, and for how long."""
+    vented = inputs.vent_valve_open.value is True
+    return vented, memory.vented_s + dt_s if vented else 0.0
+
+
+def _open(memory: GasMemory, inputs: Inputs, pressure: float | None, dt_s: float) -> tuple[GasMemory, GasOutputs]:
     """Leave the vent open; a chamber that it does not relieve (I19) is relieved through the exhaust as every one at rest."""
     over = pressure is not None and pressure > RELIEVED_MBAR[not memory.exhaust]
-    relieve = over and inputs.vent_valve_open.value is not True
-    return GasMemory(exhaust=relieve), GasOutputs(vent_valve=_shut(inputs) and not relieve, exhaust_valve=relieve)
+    vented, vented_s = _vented(memory, inputs, dt_s)
+    relieve = over and not vented
+    return GasMemory(exhaust=relieve, relieved_s=memory.relieved_s, vented_s=vented_s), GasOutputs(
+        vent_valve=_shut(inputs) and not relieve, exhaust_valve=relieve
+    )
 
 
 def _unknown(memory: GasMemory, wanted: Setpoints, inputs: Inputs) -> tuple[GasMemory, GasOutputs]:

@@ -29,6 +29,7 @@ CLAUSES: Final = (
     ("3", "Ask for N2 inlet and vacuum valve together, and for vent and pump.", "Never both open.", "-"),
     ("3", "Ask for door and vent on a warm load.", "Both stay shut.", "-"),
     ("3", "Ask for the door of a cold chamber full of N2; then draw air through it.", "Locked until 19.5 vol% O2 are behind it.", "-"),
+    ("3", "The same with one door switch open, and with air at the analyser.", "Locked until air was drawn through for 4 min.", "-"),
     ("3", "After a trip send HEAT_ENABLE without RESET; then RESET without PURGE_PERMISSION; then in the right order.",
      "Heat only after the right order, and only after a purge that the PLC counted.", "-"),
     ("4", "Switch the PLC off and on while a batch runs, also faster than one scan.",

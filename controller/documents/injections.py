@@ -78,6 +78,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I18B": Injection("vacuum", "wet trial load at the lowest pressure; else on the soft PLC"),
     "I19": Injection("cooling", "none needed: ask for the door while it is warm"),
     "I19N": Injection("idle", f"lower the O2 signal of the closed chamber to 18 vol% {_SIM} and ask for the door"),
+    "I19S": Injection("idle", f"keep the O2 signal at 10 vol% {_SIM}; half an hour"),
     "I19D": Injection("idle", f"lower the pressure signal to 900 mbar {_SIM} and ask for the door"),
     "I20W": Injection("idle", "test gas below the warning limit on the room's sensor"),
     "I20": Injection("running", "test gas below the limit on the room's sensor"),

@@ -10,6 +10,7 @@ from controller.units import ATMOSPHERE_MBAR, ZERO_C_K
 OPEN_S: Final = 0.5
 FED_SHARE: Final = 0.75  # of the N2 that a rise needs, which FT-402 must have shown: free volume and gas temperature are not exact
 N2_CYCLES_BEFORE_AIR: Final = 2
+DOOR_AIRS: Final = 15.0  # [assume] in a minute an open door airs as much as a sweep in a quarter of an hour
 FED_BAND_MBAR: Final = 50.0  # a rise up to this needs none: gas that warms, film that gives off
 
 
@@ -32,7 +33,7 @@ class Proof(NamedTuple):
     low_mbar: float | None = None  # lowest pressure since the pump last worked on the chamber
     fed_nm3: float = 0.0  # N2 that FT-402 has shown since then
     shut_mbar: float | None = None  # lowest pressure since the chamber was shut and no N2 flowed in; None while it is not
-    swept_s: float = 0.0  # how long air was drawn through since N2 or pump last worked on the chamber (I19N)
+    swept_s: float = 0.0  # how long air was drawn through since N2 or pump may have worked on the chamber (I19N)
 
     @property
     def proven(self) -> bool:
@@ -47,7 +48,7 @@ class Proof(NamedTuple):
 def step(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, process: Process, heating: bool, throttle_pct: float) -> Proof:
     """Return the proof after this scan (see ``_prove``), with the watch over the gauges that it rests on."""
     watch = watching.step(proof.gauges, limits, chamber_m3, inputs, throttle_pct)
-    swept_s = _swept(proof, inputs)
+    swept_s = _swept(proof, limits, inputs)
     proof = _prove(proof, limits, chamber_m3, inputs, process, heating)
     return proof if watch == proof.gauges and swept_s == proof.swept_s else proof._replace(gauges=watch, swept_s=swept_s)
 
@@ -74,9 +75,10 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         # a PLC that starts shuts every valve: what raises a drawn vacuum meanwhile is air or vapour as before (I6)
         after = Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges,
                       drawn=proof.drawn and not opened)  # fmt: skip
-        if door or heating or boot_id != proof.boot_id:
+        gone = inputs.door_closed_a.value is False and inputs.door_closed_b.value is False
+        if gone or heating or boot_id != proof.boot_id:
             return after
-        # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19)
+        # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19); one switch opens no door
         return after._replace(cycles_since_heat=proof.cycles_since_heat, volumes_since_heat=proof.volumes_since_heat)
     if pressure is None:  # what flows through an open exhaust washes all the same
         return proof._replace(
@@ -115,14 +117,23 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
     )
 
 
-def _swept(proof: Proof, inputs: Inputs) -> float:
-    """Return for how long air was drawn through the chamber: by the exhaust's fan, in at the vent and out at the exhaust."""
-    if inputs.plc_alive.value is None:
-        return proof.swept_s
-    if inputs.n2_valve_closed.value is not True or inputs.vac_valve_closed.value is not True:
+def _swept(proof: Proof, limits: Limits, inputs: Inputs) -> float:
+    """Return for how long air was drawn through the chamber: by the exhaust's fan, in at the vent and out at the exhaust.
+
+    A door that stands open airs, too. What was drawn through counts no more once N2 or pump may have worked on
+    the chamber, or nobody watched; air of a hall that lacks O2 does not count.
+    """
+    if inputs.plc_boot_id.value != proof.boot_id:
+        return 0.0
+    if inputs.door_closed_a.value is False and inputs.door_closed_b.value is False:
+        return min(proof.swept_s + DOOR_AIRS * inputs.dt_s, limits.sweep_s)
+    flow, room_pct = inputs.n2_flow_nm3_h.value, inputs.room_o2_pct.value
+    comes = inputs.n2_valve_closed.value is not True or (flow is not None and flow >= watching.METER_ZERO_NM3_H)
+    if comes or inputs.vac_valve_closed.value is not True:
         return 0.0
     draws = inputs.vent_valve_open.value is True and inputs.exhaust_valve_open.value is True and inputs.exhaust_run.value is True
-    return proof.swept_s + inputs.dt_s if draws else proof.swept_s
+    breathes = room_pct is None or room_pct >= limits.room_o2_warn_pct
+    return proof.swept_s + inputs.dt_s if draws and breathes else proof.swept_s
 
 
 def _through(inputs: Inputs, chamber_m3: float) -> float:

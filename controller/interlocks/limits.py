@@ -103,6 +103,9 @@ class Limits(Strict):
         float, Field(ge=1, le=200, description="below 1013 mbar by more: no door (I19D); wider than above, for weather and height")
     ] = 40.0
     breathable_o2_pct: Annotated[float, Field(ge=15, le=20.6, description="O2 in the chamber below this: no door (I19N)")] = 19.5
+    sweep_least_s: Annotated[
+        float, Field(ge=0, le=7200, description="air drawn through for so long whatever the O2 reading says, s (I19N)")
+    ] = 240.0
     sweep_s: Annotated[
         float, Field(ge=60, le=7200, description="air was drawn through for so long: what a lost O2 reading would show, s (I19N)")
     ] = 900.0

@@ -55,6 +55,8 @@ class View:
     active: frozenset[str]  # rows that are active, for deadbands
     sensors: Believed
     pump_starts: bool  # the pump was asked to run and has not shown yet that it does
+    vented: bool = False  # the vent has stood open: chamber and hall are one, whatever the weather
+    relieved: bool = False  # vent or exhaust has: the chamber is not above the hall's pressure
 
 
 class Slopes(NamedTuple):

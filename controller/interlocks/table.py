@@ -7,10 +7,11 @@ reads them back, never commands against them, explains and logs them.
 from collections.abc import Iterator
 from typing import Final
 
-from controller.block import HeatBlock, PlcState
+from controller.block import STOPPED, HeatBlock
 from controller.equipment import OPEN_DEADBAND_C
 from controller.interlocks.atmosphere import FED_BAND_MBAR
 from controller.interlocks.gauges import contradict
+from controller.interlocks.limits import Limits
 from controller.interlocks.rule import Effect, Reset, Rule, View
 from controller.interlocks.sensors import ECHO_LOOKS, unsettled
 from controller.tags import Quality
@@ -257,27 +258,41 @@ def _unsafe_for_air(v: View) -> bool | None:
         return None
     hot = _over(v, "I19", hottest, v.equipment.open_c, OPEN_DEADBAND_C)
     vapour = v.phase.solvent and not v.proof.washed(v.limits.proof_volumes)
-    return hot or vapour or _over(v, "I19", pressure, ATMOSPHERE_MBAR + v.limits.ambient_band_mbar, AMBIENT_DEADBAND_MBAR)
+    return (
+        hot or vapour or _over(v, "I19", pressure, ATMOSPHERE_MBAR + _band(v.relieved, v.limits.ambient_band_mbar), AMBIENT_DEADBAND_MBAR)
+    )
+
+
+def _band(opened: bool, shut_mbar: float) -> float:
+    """Return by how much the chamber may read off 1013 mbar: behind an open vent that is the weather."""
+    return max(shut_mbar, WEATHER_MBAR) if opened else shut_mbar
 
 
 def _held_by_vacuum(v: View) -> bool | None:
     """Return whether the chamber is below ambient pressure; air may be let in then, and nothing else makes it end."""
-    return _under(v, "I19D", v.process.pressure_mbar, ATMOSPHERE_MBAR - v.limits.under_ambient_mbar, AMBIENT_DEADBAND_MBAR)
+    return _under(v, "I19D", v.process.pressure_mbar, ATMOSPHERE_MBAR - _band(v.vented, v.limits.under_ambient_mbar), AMBIENT_DEADBAND_MBAR)
 
 
 def _unbreathable(v: View) -> bool:
     """Return whether a closed door has no air to breathe behind it, as far as anything shows."""
-    if _door_open(v):
+    if v.inputs.door_closed_a.value is False and v.inputs.door_closed_b.value is False:  # one switch opens no door
         return False
     o2_pct = v.process.o2_pct
     if o2_pct is None:
         return v.proof.swept_s < v.limits.sweep_s
-    return bool(_under(v, "I19N", o2_pct, v.limits.breathable_o2_pct - BREATHABLE_DEADBAND_PCT, BREATHABLE_DEADBAND_PCT))
+    if v.proof.swept_s < v.limits.sweep_least_s:  # a reading alone may be the analyser's test gas
+        return True
+    return bool(_under(v, "I19N", o2_pct, v.limits.breathable_o2_pct, BREATHABLE_DEADBAND_PCT))
+
+
+def _sweeps_long_s(limits: Limits) -> float:
+    return 2.0 * limits.sweep_s
 
 
 def _breath_shown(v: View) -> str:
     o2_pct = v.process.o2_pct
-    return f"no O2 reading, air drawn through for {v.proof.swept_s:.0f} s" if o2_pct is None else f"{o2_pct:.1f} vol% O2"
+    swept = f"air drawn through for {v.proof.swept_s:.0f} s"
+    return f"no O2 reading, {swept}" if o2_pct is None else f"{o2_pct:.1f} vol% O2, {swept}"
 
 
 def _air_shown(v: View) -> str:
@@ -308,9 +323,11 @@ W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
 )
 AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
 AMBIENT_DEADBAND_MBAR: Final = 3.0  # beside which a door's rows come and go
-BREATHABLE_DEADBAND_PCT: Final = 0.5
+BREATHABLE_DEADBAND_PCT: Final = (
+    0.7  # a sweep goes on for so much more: an analyser is noisy by 0.1, and a roll airs slower than the gas around it
+)
+WEATHER_MBAR: Final = 50.0  # by which an open chamber may read more or less than 1013 mbar
 FLOWS: Final = 0.2  # of the N2 controller's full scale: what flows at least when N2 is let in
-PLC_STOPPED: Final = frozenset({PlcState.BOOT_SAFE, PlcState.WATCHDOG_SAFE, PlcState.COOLDOWN, PlcState.TRIPPED})
 
 RULES: Final[tuple[Rule, ...]] = (
     # id, text, effect, reset, delay, with bad inputs, condition, shown value
@@ -432,6 +449,8 @@ RULES: Final[tuple[Rule, ...]] = (
          _held_by_vacuum, lambda v: v.process.pressure_mbar),
     Rule("I19N", "no air to breathe behind the door: it stays locked, air may be drawn through", Effect.NO_DOOR, AUTO, 0, True,
          _unbreathable, _breath_shown),
+    Rule("I19S", "air was drawn through for long, and there is none to breathe behind the door", W, AUTO, _sweeps_long_s, False,
+         lambda v: v.phase.sweeps and "I19N" in v.active, _breath_shown),
     Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
          lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
     Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,
@@ -470,7 +489,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I27T", "PLC image lost for long", HOLD | P_HEAT | P_START, OPERATOR, 60, True,
          lambda v: v.inputs.plc_alive.value is None, without_plc=True),
     Rule("I28", "PLC went to its safe state or tripped", HOLD | P_HEAT, OPERATOR, 0, False,
-         lambda v: v.phase.running and v.inputs.plc_state.value in PLC_STOPPED, lambda v: v.inputs.plc_state.value),
+         lambda v: v.phase.running and v.inputs.plc_state.value in STOPPED, lambda v: v.inputs.plc_state.value),
     Rule("I28E", "PLC does not take the command blocks", HOLD | P_HEAT, OPERATOR, 0, False,
          lambda v: v.phase.running and v.sensors.echo_looks >= ECHO_LOOKS),
     Rule("I28L", "local/remote switch in local", HOLD | P_START, OPERATOR, 0, False, lambda v: v.inputs.remote.value is False),

@@ -193,7 +193,7 @@ def vent_phase(phase: Vent, m: PhaseMemory, s: PhaseScan) -> Step:
     if pressure is None:
         return Step(m, wanted, waiting="a valid pressure")
     m = m._replace(begun=m.begun or s.inputs.vent_valve_open.value is True)
-    reached = m.begun and pressure >= ATMOSPHERE_MBAR - 10.0
+    reached = m.begun and (pressure >= ATMOSPHERE_MBAR - 10.0 or s.vented)
     m = m._replace(stage_s=m.stage_s + s.dt_s if reached else 0.0)
     if m.stage_s >= 10.0 and not s.breathable:
         return Step(m, gas_only(Atmosphere.SWEEP, ATMOSPHERE_MBAR), waiting=f"{resting.unbreathable(s)}: air is drawn through (I19N)")

@@ -80,16 +80,16 @@ def noticed(m: PhaseMemory, s: PhaseScan, ramping: bool) -> PhaseMemory:
 
 def why(m: PhaseMemory, s: PhaseScan) -> str:
     """Return what the guard does and why, "" while it does nothing."""
-    lel = f", {s.inputs.exhaust_lel_pct.value:.0f} % LEL in the exhaust" if lel_share(s) > BEGIN - RELEASE else ""
+    lel = f"{s.inputs.exhaust_lel_pct.value:.0f} % LEL in the exhaust" if lel_share(s) > BEGIN - RELEASE else ""
     if not s.estimate.valid and lel and m.guarded:
-        return f"guard{lel.replace(',', ':', 1)}"
+        return f"guard: {lel}"
     if not s.estimate.valid:
         slowly = f", vacuum drawn down slowly, at {m.guard_mbar:.0f} mbar" if m.guard_mbar else ""
         return f"guard off: {s.estimate.why_invalid or 'estimate not valid'}{slowly}"
     if not m.guarded:
         return ""
     e = s.estimate
-    text = f"guard: B {e.blister:.2f}, evolution up to {e.evolution_kg_h.high:.2f} kg/h{lel}"
+    text = f"guard: B {e.blister:.2f}, evolution up to {e.evolution_kg_h.high:.2f} kg/h" + (f", {lel}" if lel else "")
     if m.guard_mbar and e.floor_mbar > s.proving.vacuum_mbar:
         return f"{text}, floor {e.floor_mbar:.0f} mbar above the {s.proving.vacuum_mbar:.0f} mbar that the vacuum proof leaves (I5, I6)"
     return f"{text}, vacuum held at {m.guard_mbar:.0f} mbar" if m.guard_mbar else text

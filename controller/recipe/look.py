@@ -66,6 +66,7 @@ class PhaseScan(NamedTuple):
     n2_gone: bool = False  # the header has no pressure: nothing can be filled
     leak_ok: bool = True  # the leak test still counts
     breathable: bool = True  # there is air behind the door (I19N)
+    vented: bool = False  # the vent has stood open: chamber and hall are one
     washed: bool = True  # N2 has carried the vapour out since the last heat (I19)
 
 

@@ -162,9 +162,11 @@ def sha256_of(recipe: Recipe) -> str:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FileError(str(path), [Problem("size", path.stat().st_size, f"at most {MAX_BYTES} bytes")])
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise FileError(str(path), [Problem("size", f"more than {MAX_BYTES} bytes", f"at most {MAX_BYTES} bytes")])
+        return raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(str(path), [Problem("file", str(error), "must be a readable UTF-8 text")]) from error
 

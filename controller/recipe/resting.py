@@ -6,7 +6,8 @@ heat keeps them (see ``_safe``).
 
 from typing import Final
 
-from controller.image import Atmosphere, Setpoints
+from controller.block import STOPPED, PlcState
+from controller.image import Atmosphere, Inputs, Setpoints
 from controller.recipe.look import PhaseScan, filling, gas_only
 from controller.recipe.standing import NOTHING, Note, UnitMemory, moved
 from controller.recipe.states import Trigger, UnitState
@@ -17,7 +18,8 @@ KEPT_MBAR: Final = 50.0  # vacuum that is kept while only the Pirani gauge shows
 COLD_C: Final = 60.0  # below it a load needs no N2 any more
 COLD_BAND_C: Final = 2.0
 INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
-_AT_REST: Final = (Atmosphere.OFF, Atmosphere.AIR)
+_OPENED: Final = (Atmosphere.AIR, Atmosphere.SWEEP)
+_AT_REST: Final = (Atmosphere.OFF, *_OPENED)
 COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
 
 
@@ -25,7 +27,7 @@ def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     """Return the unit that rests, stops or has ended after this scan, what it waits for, and notes for the journal."""
     state = memory.state
     if state is UnitState.IDLE:
-        wanted = gas_only(Atmosphere.AIR if scan.breathable else Atmosphere.SWEEP, ATMOSPHERE_MBAR)
+        wanted = _opened(scan)
         return memory._replace(setpoints=wanted._replace(door_release=True)), _idle_waiting(scan), ()
     if state is UnitState.COMPLETE:
         memory = _complete(memory, scan)
@@ -51,9 +53,9 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     low, full = SAFE_MBAR
     rests = _rests(memory) and (hottest is None or hottest < COLD_C + COLD_BAND_C)  # it stays so, also unseen, and with its door open
     cooled = not memory.was_heated or rests or (hottest is not None and hottest < COLD_C)
-    if rests and memory.setpoints.atmosphere is Atmosphere.AIR:
+    if rests and memory.setpoints.atmosphere in _OPENED:
         return NOTHING  # no N2 comes in where air was let in
-    if cooled and (scan.inputs.door_closed_a.value is False or scan.inputs.door_closed_b.value is False):
+    if cooled and scan.inputs.door_closed_a.value is False and scan.inputs.door_closed_b.value is False:
         return NOTHING  # nothing can be washed there, whatever the weather makes of the pressure
     cold = cooled and (rests or scan.washed or not memory.was_heated)
     if pressure is None:
@@ -89,7 +91,7 @@ def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
     if safe.atmosphere is not Atmosphere.OFF:
         return memory._replace(setpoints=safe)
     if scan.breathable:  # a chamber that cools draws air, and no vacuum locks the door
-        safe = gas_only(Atmosphere.AIR, ATMOSPHERE_MBAR)
+        safe = _opened(scan)
     return memory._replace(setpoints=safe._replace(door_release=True))
 
 
@@ -126,9 +128,25 @@ def _locked(scan: PhaseScan) -> str:
     return "" if scan.breathable else f"RESET, which draws air through: {unbreathable(scan)}, it stays locked (I19N)"
 
 
+def _opened(scan: PhaseScan) -> Setpoints:
+    """Return the set points of an oven with its vent open; without an O2 reading what says that one can breathe must not grow old."""
+    airs = scan.breathable and scan.process.o2_pct is not None
+    return gas_only(Atmosphere.AIR if airs else Atmosphere.SWEEP, ATMOSPHERE_MBAR)
+
+
 def _idle_waiting(scan: PhaseScan) -> str:
-    if scan.breathable:
-        return ""
-    vented = scan.inputs.vent_valve_open.value is True
-    how = "air is drawn through before it is released" if vented else "waits for the air vent to open, which the PLC or I19 keeps shut"
-    return f"{unbreathable(scan)}: {how} (I19N)"
+    return "" if scan.breathable else f"{unbreathable(scan)}: {_swept_how(scan.inputs)} (I19N)"
+
+
+def _swept_how(inputs: Inputs) -> str:
+    """Return how the sweep is getting on, or what keeps it from being one."""
+    state = inputs.plc_state.value
+    if state in STOPPED:
+        return f"the PLC is {PlcState(int(state)).name} and opens no vent: find out why, then RESET"
+    if inputs.vent_valve_open.value is not True:
+        return "waits for the air vent to open, which the PLC or I19 keeps shut"
+    if inputs.exhaust_run.value is not True:
+        return "no air is drawn through, the exhaust's fan does not run"
+    if inputs.exhaust_valve_open.value is not True:
+        return "waits for the exhaust valve to open"
+    return "air is drawn through before it is released"
