@@ -98,7 +98,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
         "test_operating.py",
     ),
     "controller/recipe/guard.py": ("test_guard.py",),
-    "controller/control/gas.py": ("test_airing.py", "test_control.py", "test_n2_dammed_up.py"),
+    "controller/control/gas.py": ("test_gas_exact.py", "test_control.py"),
     "controller/estimator/load_sensors.py": ("test_load_sensors.py",),
     "controller/southbound/contract.py": ("test_boundaries.py", *_WIRE),
     "controller/block.py": ("test_block_exact.py", "test_boundaries.py", "test_softplc.py", "test_softplc_guards.py", *_WIRE),

@@ -2,64 +2,21 @@
 
 import pytest
 
-from controller.control import gas, pid
-from controller.control.gas import SWEEP_AFTER_S, GasMemory
 from controller.image import Atmosphere
 from controller.interlocks.atmosphere import Proof, step
 from controller.interlocks.conditioning import condition
 from controller.interlocks.gauges import METER_ZERO_NM3_H
 from controller.interlocks.limits import Limits
-from controller.recipe.look import gas_only
 from controller.recipe.states import FINAL, UnitState, Verb
 from sim.faults import inject
 from sim.unloading import unload
 from tests.images import BAD, image
 from tests.rigs import prepared
 
-# ---- valves ----
+# ---- what counts as drawn through ----
+
 
 VENTED = {"vent_valve_open": True, "vent_valve_closed": False, "vac_valve_closed": True, "n2_valve_closed": True}
-SHUT = {"vac_valve_closed": True, "n2_valve_closed": True, "exhaust_valve_closed": True}
-
-
-def outputs(atmosphere, memory=None, **changed):
-    inputs = image(**{"pressure_cap_mbar": 1013.0, "pressure_pirani_mbar": BAD, **changed})
-    return gas.step(
-        memory or GasMemory(), pid.Tuning(gain=1.0, integral_s=60.0), gas_only(atmosphere), inputs, condition(Limits(), inputs), 1.0
-    )
-
-
-def test_a_sweep_waits_until_the_vent_has_stood_open_and_the_fan_is_seen_to_run():
-    early, late = GasMemory(vented_s=SWEEP_AFTER_S - 1.5), GasMemory(vented_s=SWEEP_AFTER_S - 1.0)
-    running = {**VENTED, "exhaust_run": True}
-    assert not outputs(Atmosphere.SWEEP, early, **running)[1].exhaust_valve
-    memory, out = outputs(Atmosphere.SWEEP, late, **running)
-    assert (out.vent_valve, out.exhaust_valve, out.services) == (True, True, True)
-    assert memory.vented_s == SWEEP_AFTER_S
-    assert not outputs(Atmosphere.SWEEP, late, **{**VENTED, "exhaust_run": False})[1].exhaust_valve
-    assert not outputs(Atmosphere.VENT, late, **running)[1].exhaust_valve  # only lets air in
-
-
-def test_a_vent_that_is_not_seen_open_begins_anew():
-    memory, out = outputs(Atmosphere.SWEEP, GasMemory(vented_s=900.0), **SHUT, exhaust_run=True)
-    assert (memory.vented_s, out.vent_valve, out.exhaust_valve) == (0.0, True, False)
-
-
-def test_air_has_the_vent_open_and_all_else_off():
-    assert outputs(Atmosphere.AIR, **SHUT)[1] == gas.GasOutputs(vent_valve=True)
-    assert outputs(Atmosphere.AIR, **SHUT, pressure_cap_mbar=BAD)[1] == gas.GasOutputs(vent_valve=True)
-    for unsafe in ("vac_valve_closed", "n2_valve_closed"):
-        assert outputs(Atmosphere.AIR, **{**SHUT, unsafe: False})[1] == gas.GasOutputs()
-
-
-def test_a_chamber_above_ambient_pressure_is_relieved_through_the_exhaust_unless_its_vent_is_open():
-    memory, out = outputs(Atmosphere.AIR, **SHUT, pressure_cap_mbar=1024.0)
-    assert out == gas.GasOutputs(exhaust_valve=True)
-    assert outputs(Atmosphere.AIR, memory, **{**SHUT, "exhaust_valve_closed": False}, pressure_cap_mbar=1017.0)[1].exhaust_valve
-    assert outputs(Atmosphere.AIR, **VENTED, pressure_cap_mbar=1030.0)[1] == gas.GasOutputs(vent_valve=True)  # the weather
-
-
-# ---- what counts as drawn through ----
 
 
 def swept(seconds, proof=None, **changed):

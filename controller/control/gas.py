@@ -112,7 +112,8 @@ def _open(memory: GasMemory, inputs: Inputs, pressure: float | None, dt_s: float
     over = pressure is not None and pressure > RELIEVED_MBAR[not memory.exhaust]
     vented, vented_s = _vented(memory, inputs, dt_s)
     relieve = over and not vented
-    return GasMemory(exhaust=relieve, relieved_s=memory.relieved_s, vented_s=vented_s), GasOutputs(
+    relieved_s = 0.0 if vented else memory.relieved_s  # that the exhaust was open once says nothing of a vent that shuts later
+    return GasMemory(exhaust=relieve, relieved_s=relieved_s, vented_s=vented_s), GasOutputs(
         vent_valve=_shut(inputs) and not relieve, exhaust_valve=relieve
     )
 
