@@ -99,7 +99,6 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     ),
     "controller/recipe/guard.py": ("test_guard.py",),
     "controller/control/gas.py": ("test_gas_exact.py", "test_control.py"),
-    "controller/estimator/load_sensors.py": ("test_load_sensors.py",),
     "controller/southbound/contract.py": ("test_boundaries.py", *_WIRE),
     "controller/block.py": ("test_block_exact.py", "test_boundaries.py", "test_softplc.py", "test_softplc_guards.py", *_WIRE),
     "controller/recipe/check.py": ("test_claims_exact.py", "test_recipe.py", "test_segments.py", "test_segments_flow.py"),

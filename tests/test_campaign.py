@@ -139,6 +139,7 @@ def runs_in(out):
 def test_a_campaign_completes_its_batches_safely_and_says_so(two):
     summed, out, _ = two
     assert (summed["unit_states"], summed["unsafe"], summed["runs"]) == ({"COMPLETE": 2}, {}, 2)
+    assert summed["still_locked"] == 0
     assert set(summed["policies"]) == set(policies.POLICIES)
     assert sorted(runs_in(out)) == [1, 2]
     assert json.loads(json.dumps(summed)) == summed

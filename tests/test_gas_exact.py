@@ -125,6 +125,11 @@ def test_the_vent_waits_for_every_other_valve(field, value):
         assert does(atmosphere)[1].vent_valve
 
 
+def test_nothing_is_asked_for_and_nothing_known_before_the_first_scan():
+    assert GasOutputs() == (False, False, False, 0.0, False, 0.0, False, False, False)
+    assert GasMemory() == (pid.Memory(), False, False, 0.0, 0.0)
+
+
 def test_air_and_exhaust_count_as_open_after_half_a_minute():
     assert (GasMemory(vented_s=SWEEP_AFTER_S).vented, GasMemory(vented_s=SWEEP_AFTER_S - 0.1).vented) == (True, False)
     assert (GasMemory(relieved_s=VENT_S).relieved, GasMemory(relieved_s=VENT_S - 0.1).relieved) == (True, False)
@@ -159,6 +164,8 @@ def test_a_chamber_above_ambient_pressure_is_relieved_through_the_exhaust_unless
     memory, out = outputs(Atmosphere.AIR, **SHUT, pressure_cap_mbar=1024.0)
     assert out == GasOutputs(exhaust_valve=True)
     assert outputs(Atmosphere.AIR, memory, **{**SHUT, "exhaust_valve_closed": False}, pressure_cap_mbar=1017.0)[1].exhaust_valve
+    assert outputs(Atmosphere.AIR, **SHUT, pressure_cap_mbar=1023.0)[1] == GasOutputs(vent_valve=True)
+    assert outputs(Atmosphere.AIR, memory, **SHUT, pressure_cap_mbar=1016.0)[1] == GasOutputs(vent_valve=True)
     assert outputs(Atmosphere.AIR, **VENTED, pressure_cap_mbar=1030.0)[1] == GasOutputs(vent_valve=True)  # the weather
     assert outputs(Atmosphere.AIR, GasMemory(relieved_s=40.0, vented_s=3.0), **VENTED)[0] == GasMemory(vented_s=4.0)
     assert outputs(Atmosphere.AIR, GasMemory(relieved_s=40.0), **SHUT)[0] == GasMemory(relieved_s=40.0)

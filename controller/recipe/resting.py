@@ -13,14 +13,14 @@ from controller.recipe.standing import NOTHING, Note, UnitMemory, moved
 from controller.recipe.states import Trigger, UnitState
 from controller.units import ATMOSPHERE_MBAR
 
-SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest: filled with N2 below the first, up to the second, so that the door can be released
+SAFE_MBAR: Final = (993.0, 1008.0)  # a chamber at rest in N2: filled below the first, up to the second, so that no air leaks in
 KEPT_MBAR: Final = 50.0  # vacuum that is kept while only the Pirani gauge shows it: half of its range
 COLD_C: Final = 60.0  # below it a load needs no N2 any more
 COLD_BAND_C: Final = 2.0
 INERT_FLOW_SHARE: Final = 0.1  # of the N2 controller's full scale, while an ended unit is kept inert
+COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
 _OPENED: Final = (Atmosphere.AIR, Atmosphere.SWEEP)
 _AT_REST: Final = (Atmosphere.OFF, *_OPENED)
-COOL_FLOW_SHARE: Final = 0.5  # of the N2 controller's full scale, while cooling in a safe state
 
 
 def step(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[Note, ...]]:
@@ -96,7 +96,7 @@ def _complete(memory: UnitMemory, scan: PhaseScan) -> UnitMemory:
 
 
 def at_rest(memory: UnitMemory) -> bool:
-    """Return whether an ended unit may go to IDLE: cold, inert, at ambient pressure, and off unless the recipe's end keeps it inert."""
+    """Return whether an ended unit may go to IDLE: cold, inert or aired, and off unless the recipe's end keeps it inert."""
     return memory.setpoints.atmosphere in _AT_REST or memory.kept_inert
 
 

@@ -46,6 +46,7 @@ def summary(runs: Sequence[Run], recipe: str, end: Endpoint, load: LoadRecord) -
         "fault": runs[0].fault if runs else "",
         "world": runs[0].world if runs else "",
         "unit_states": dict(Counter(run.unit_state for run in runs)),
+        "still_locked": sum(run.unloaded_s is None for run in runs),
         "unsafe": dict(Counter(str(seen["code"]) for run in runs for seen in run.unsafe)),
         "runs_unsafe": wilson(sum(bool(run.unsafe) for run in runs), len(runs)),
         "alarms": dict(Counter(rule for run in runs for rule in set(run.alarms))),

@@ -157,6 +157,7 @@ def _run(campaign: Campaign, seed: int) -> Run:
         gelling=watch.gelling,
         trace=tracer.trace(),
         struck=None if strike is None else strike.struck(),
+        unloaded_s=after.after_s,
         wall_s=round(time.perf_counter() - began_s, 2),
     )
 

@@ -137,6 +137,7 @@ class Run(Strict):
     gelling: list[Gelling]
     trace: Trace | None
     struck: Struck | None
+    unloaded_s: float | None = None  # from the end of the batch until the door was open; None: it stayed locked for half a day
     wall_s: float
 
 

@@ -40,6 +40,7 @@ def _head(found: dict[str, Any]) -> Table:
     table = Table(title=f"{found['recipe']}, {found['world']} world, {found['runs']} runs, {seeds}", show_header=False)
     stops = found["own_stops"]
     table.add_row("final states", _counts(found["unit_states"]))
+    table.add_row("door still locked half a day later", f"{found['still_locked']}")
     table.add_row("runs with unsafe states", f"{_share(found['runs_unsafe'])} {_counts(found['unsafe'])}")
     table.add_row("stopped by the controller", f"{stops['stopped']}, of these by the time recipe {stops['by_time_recipe']}")
     table.add_row(
