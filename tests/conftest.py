@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+import structlog
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -28,6 +29,15 @@ START_S = 10.0
 # An example may be the one in which numba compiles or a neighbour takes the processor: no deadline on the wall (hypothesis has 200 ms).
 settings.register_profile("without a deadline", deadline=None)
 settings.load_profile("without a deadline")
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """Put the log back as it was: a test that runs a service in its own process leaves it writing to a captured stream that is gone."""
+    yield
+    structlog.reset_defaults()
+
+
 # Real processes and sockets, with deadlines on the wall: one of these at a time, however many workers there are.
 LIVE = (
     "approval_core", "attacks", "contract_wires", "core_process", "gateway_ending", "interop*", "journal_failures", "journal_reading",

@@ -87,7 +87,7 @@ def test_a_configuration_that_cannot_be_read_is_told_in_one_line_and_is_not_trie
     if manner == "mode 000":  # as everybody but root sees it
         config.touch()
         monkeypatch.setattr(os, "access", lambda *given, **named: False)
-        monkeypatch.setattr(Path, "read_bytes", denied)
+        monkeypatch.setattr(Path, "open", denied)
     monkeypatch.setattr(sys, "argv", ["ovenctl", "gateway", "-c", str(config)])
     with pytest.raises(SystemExit) as ended:
         main()

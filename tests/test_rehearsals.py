@@ -133,9 +133,10 @@ CASES = [
     Case("I18T", "vacuum", site(equipment={"solvent_kg_h": 0.001}), site(equipment={"solvent_kg_h": 0.2}), lag_s=300.0, recover_s=60.0),
     # the guard keeps the blister number below its limit: this site warns before; N2 raises the pressure
     Case("I18B", "vacuum", site(limits={"blister_warn": 0.5}), lag_s=2700.0, recover_s=1500.0, back=lambda rig: rig.ask(Verb.ABORT)),
-    Case("I19", "idle", shows(pressure_cap_mbar=1034.0), shows(pressure_cap_mbar=1032.0)),
-    Case("I19D", "idle", shows(pressure_cap_mbar=972.0), shows(pressure_cap_mbar=974.0)),
-    Case("I19N", "idle", shows(o2_pct=18.8), shows(o2_pct=19.2)),
+    Case("I19", "idle", shows(pressure_cap_mbar=1064.0), shows(pressure_cap_mbar=1062.0)),  # behind an open vent
+    Case("I19D", "idle", shows(pressure_cap_mbar=962.0), shows(pressure_cap_mbar=964.0)),
+    Case("I19N", "idle", shows(o2_pct=19.3), shows(o2_pct=19.6)),
+    Case("I19S", "idle", shifted(o2_pct=-9.0), shifted(o2_pct=-0.2)),
     Case("I20W", "vacuum", shows(room_o2_pct=19.4), shows(room_o2_pct=19.6)),
     Case("I20", "vacuum", shows(room_o2_pct=17.9), shows(room_o2_pct=18.1)),
     Case("I21W", "vacuum", fault("tc_open"), recover_s=240.0),

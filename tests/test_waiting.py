@@ -46,6 +46,8 @@ def shown(rig):
 
 
 def test_the_status_says_what_is_asked_and_what_may_be_answered(oven):
+    assert "(I19N)" in shown(oven)["waits for"]
+    steps(oven, 450)
     assert "waits for" not in shown(oven)
     oven.ask(Verb.START, START)
     steps(oven, 6)
@@ -76,7 +78,7 @@ def test_a_start_that_is_armed_is_shown_and_stands_in_the_way_of_another(oven):
     assert [(one.text, one.action) for one in found] == [(f"a start by {by} is armed, 90 min from now", "STOP cancels it")]
     oven.ask(Verb.STOP)
     steps(oven, 4)
-    assert "waits for" not in shown(oven)
+    assert "STOP" not in shown(oven)["waits for"]
     assert why.why(Path(oven.journal.path), SITE, Question.START).found == []
 
 
