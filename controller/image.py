@@ -131,6 +131,11 @@ ZONES: Final = (1, 2, 3)
 _STALE_S: Final = tuple(tag.stale_s for name, tag in SIGNALS.items() if name not in OWN_SIGNALS)
 
 
+def stands_open(inputs: Inputs) -> bool:
+    """Return whether the door stands open: both its switches say so. A single one that fails airs nothing and brings no other load."""
+    return inputs.door_closed_a.value is False and inputs.door_closed_b.value is False
+
+
 def blank(at_s: float, dt_s: float, quality: Quality) -> Inputs:
     """Return an image in which every signal has ``quality`` and no value: before the first reading, and in tests."""
     nothing = Sample[float](None, quality, at_s)

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from controller.image import Inputs, Process
+from controller.image import Inputs, Process, stands_open
 from controller.interlocks import gauges as watching
 from controller.interlocks.limits import Limits
 from controller.units import ATMOSPHERE_MBAR, ZERO_C_K
@@ -75,10 +75,9 @@ def _prove(proof: Proof, limits: Limits, chamber_m3: float, inputs: Inputs, proc
         # a PLC that starts shuts every valve: what raises a drawn vacuum meanwhile is air or vapour as before (I6)
         after = Proof(boot_id=boot_id, open_s=open_s, leak_ok=proof.leak_ok and not opened, gauges=proof.gauges,
                       drawn=proof.drawn and not opened)  # fmt: skip
-        gone = inputs.door_closed_a.value is False and inputs.door_closed_b.value is False
-        if gone or heating or boot_id != proof.boot_id:
+        if stands_open(inputs) or heating or boot_id != proof.boot_id:
             return after
-        # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19); one switch opens no door
+        # air through the vent brings no vapour back: a VENT that was safe to begin stays so to its end (I19)
         return after._replace(cycles_since_heat=proof.cycles_since_heat, volumes_since_heat=proof.volumes_since_heat)
     if pressure is None:  # what flows through an open exhaust washes all the same
         return proof._replace(
@@ -125,7 +124,7 @@ def _swept(proof: Proof, limits: Limits, inputs: Inputs) -> float:
     """
     if inputs.plc_boot_id.value != proof.boot_id:
         return 0.0
-    if inputs.door_closed_a.value is False and inputs.door_closed_b.value is False:
+    if stands_open(inputs):
         return min(proof.swept_s + DOOR_AIRS * inputs.dt_s, limits.sweep_s)
     flow, room_pct = inputs.n2_flow_nm3_h.value, inputs.room_o2_pct.value
     comes = inputs.n2_valve_closed.value is not True or (flow is not None and flow >= watching.METER_ZERO_NM3_H)

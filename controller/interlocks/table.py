@@ -9,6 +9,7 @@ from typing import Final
 
 from controller.block import STOPPED, HeatBlock
 from controller.equipment import OPEN_DEADBAND_C
+from controller.image import stands_open
 from controller.interlocks.atmosphere import FED_BAND_MBAR
 from controller.interlocks.gauges import contradict
 from controller.interlocks.limits import Limits
@@ -275,7 +276,7 @@ def _held_by_vacuum(v: View) -> bool | None:
 
 def _unbreathable(v: View) -> bool:
     """Return whether a closed door has no air to breathe behind it, as far as anything shows."""
-    if v.inputs.door_closed_a.value is False and v.inputs.door_closed_b.value is False:  # one switch opens no door
+    if stands_open(v.inputs):
         return False
     o2_pct = v.process.o2_pct
     if o2_pct is None:

@@ -7,7 +7,7 @@ heat keeps them (see ``_safe``).
 from typing import Final
 
 from controller.block import STOPPED, PlcState
-from controller.image import Atmosphere, Inputs, Setpoints
+from controller.image import Atmosphere, Inputs, Setpoints, stands_open
 from controller.recipe.look import PhaseScan, filling, gas_only
 from controller.recipe.standing import NOTHING, Note, UnitMemory, moved
 from controller.recipe.states import Trigger, UnitState
@@ -55,7 +55,7 @@ def _safe(memory: UnitMemory, scan: PhaseScan) -> Setpoints:
     cooled = not memory.was_heated or rests or (hottest is not None and hottest < COLD_C)
     if rests and memory.setpoints.atmosphere in _OPENED:
         return NOTHING  # no N2 comes in where air was let in
-    if cooled and scan.inputs.door_closed_a.value is False and scan.inputs.door_closed_b.value is False:
+    if cooled and stands_open(scan.inputs):
         return NOTHING  # nothing can be washed there, whatever the weather makes of the pressure
     cold = cooled and (rests or scan.washed or not memory.was_heated)
     if pressure is None:
