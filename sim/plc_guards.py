@@ -96,7 +96,7 @@ class Guards:
         if heating:
             self.heated, self._since_heat_cycles, self._since_heat_volumes = True, 0, 0.0
         self._purge(v, p, dt_s, door_closed)
-        if not (v.door_closed_a or v.door_closed_b):
+        if _stands_open(v):
             self._swept_s = min(self._swept_s + s.door_airs * dt_s, s.sweep_s)
         elif not (v.n2_valve_closed and v.vac_valve_closed) or v.n2_flow_nm3_h > s.n2_zero_nm3_h:
             self._swept_s = 0.0
@@ -159,7 +159,7 @@ class Guards:
 
     def _purge(self, v: Readings, p: float, dt_s: float, door_closed: bool) -> None:
         s = self.settings
-        if not (v.door_closed_a or v.door_closed_b):  # one switch opens no door
+        if _stands_open(v):
             self.heated = False
         if not door_closed or not v.vent_valve_closed:
             self.forget_purge()
@@ -227,13 +227,17 @@ class Guards:
         reads = _o2_valid(v)
         breathes = not reads or v.o2_pct >= (s.breathable_pct if locked else s.unlocked_o2_pct)
         air = breathes and self._swept_s >= (s.sweep_least_s if reads else s.sweep_s)
-        opened = not (v.door_closed_a or v.door_closed_b)
-        a.door_locked = not (door and cold and level and (air or opened) and not a.n2_valve)
+        a.door_locked = not (door and cold and level and (air or _stands_open(v)) and not a.n2_valve)
 
     @property
     def _vapour_left(self) -> bool:
         s = self.settings
         return self.heated and self._since_heat_cycles < s.purge_cycles and self._since_heat_volumes < s.purge_volumes
+
+
+def _stands_open(v: Readings) -> bool:
+    """Return whether both switches say that the door stands open; one that fails opens none."""
+    return not (v.door_closed_a or v.door_closed_b)
 
 
 def _o2_valid(v: Readings) -> bool:

@@ -48,6 +48,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
         "test_interlocks.py",
         "test_boundaries.py",
     ),
+    "controller/interlocks/door.py": ("test_boundaries_table.py", "test_interlocks.py", "test_airing.py", "test_cool_watched.py"),
     "controller/interlocks/rule.py": (
         "test_rules_exact.py",
         "test_interlocks.py",

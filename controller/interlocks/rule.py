@@ -82,3 +82,18 @@ class Rule(NamedTuple):
     shown: Callable[[View], object] = lambda _: None
     hard_wired: bool = False
     without_plc: bool = False  # judged also while there is no PLC image; the others then stay as they were, and I27 speaks
+
+
+def over(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
+    """Return whether ``value`` is above ``limit``; an active row stays so until the value has come down by ``deadband``."""
+    return None if value is None else value > (limit - deadband if rule in v.active else limit)
+
+
+def under(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
+    """Return whether ``value`` is below ``limit``; an active row stays so until the value has risen by ``deadband`` above it."""
+    return None if value is None else value < (limit + deadband if rule in v.active else limit)
+
+
+def shown(value: float | None) -> str:
+    """Return a reading for people."""
+    return "-" if value is None else f"{value:.1f}"

@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from controller.block import STOPPED, HeatBlock
-from controller.equipment import OPEN_DEADBAND_C
-from controller.image import stands_open
+from controller.interlocks import door
 from controller.interlocks.atmosphere import FED_BAND_MBAR
 from controller.interlocks.gauges import contradict
-from controller.interlocks.limits import Limits
-from controller.interlocks.rule import Effect, Reset, Rule, View
+from controller.interlocks.rule import Effect, Reset, Rule, View, over, shown, under
 from controller.interlocks.sensors import ECHO_LOOKS, unsettled
 from controller.tags import Quality
-from controller.units import ATMOSPHERE_MBAR
 
 
 def _off(value: bool | None) -> bool | None:
@@ -29,15 +26,6 @@ def _above(value: float | None, limit: float) -> bool | None:
 
 def _below(value: float | None, limit: float) -> bool | None:
     return None if value is None else value < limit
-
-
-def _over(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
-    """Return whether ``value`` is above ``limit``; an active row stays so until the value has come down by ``deadband``."""
-    return None if value is None else value > (limit - deadband if rule in v.active else limit)
-
-
-def _under(v: View, rule: str, value: float | None, limit: float, deadband: float) -> bool | None:
-    return None if value is None else value < (limit + deadband if rule in v.active else limit)
 
 
 def _door_open(v: View) -> bool | None:
@@ -104,11 +92,11 @@ def _n2_stays_away(v: View) -> bool | None:
     asked = v.last.n2_flow_sp_nm3_h
     if not (v.phase.inert and v.phase.vapour and asked > 0.0):
         return False
-    return _under(v, "I11F", v.inputs.n2_flow_nm3_h.value, v.limits.n2_flow_share * asked, 0.1 * asked)
+    return under(v, "I11F", v.inputs.n2_flow_nm3_h.value, v.limits.n2_flow_share * asked, 0.1 * asked)
 
 
 def _n2_shown(v: View) -> str:
-    return f"{_shown(v.inputs.n2_flow_nm3_h.value)} of {v.last.n2_flow_sp_nm3_h:.1f} Nm3/h"
+    return f"{shown(v.inputs.n2_flow_nm3_h.value)} of {v.last.n2_flow_sp_nm3_h:.1f} Nm3/h"
 
 
 def _zone_above(v: View, rule: str, gap_c: float) -> bool:
@@ -217,13 +205,13 @@ def _substituted(v: View) -> bool:
 
 
 def _blisters(v: View) -> bool:
-    return v.estimate.valid and bool(_over(v, "I18B", v.estimate.blister, v.limits.blister_warn, 0.05))
+    return v.estimate.valid and bool(over(v, "I18B", v.estimate.blister, v.limits.blister_warn, 0.05))
 
 
 def _n2_dams_up(v: View) -> bool | None:
     """Return whether N2 that is fed does not leave the chamber; once it is shut off, until the pressure has come down."""
     fed = v.last.n2_valve or "I4E" in v.active
-    return fed and _over(v, "I4E", v.process.pressure_mbar, v.limits.n2_stop_mbar, 25.0)
+    return fed and over(v, "I4E", v.process.pressure_mbar, v.limits.n2_stop_mbar, 25.0)
 
 
 def _gauge_lost(v: View) -> bool:
@@ -238,11 +226,7 @@ def _still(v: View) -> bool:
 
 
 def _gauges_shown(v: View) -> str:
-    return f"PT-301 {_shown(v.inputs.pressure_cap_mbar.value)}, PT-302 {_shown(v.inputs.pressure_pirani_mbar.value)} mbar"
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+    return f"PT-301 {shown(v.inputs.pressure_cap_mbar.value)}, PT-302 {shown(v.inputs.pressure_pirani_mbar.value)} mbar"
 
 
 def _too_fast(v: View) -> bool:
@@ -251,58 +235,6 @@ def _too_fast(v: View) -> bool:
 
 def _much_too_fast(v: View) -> bool:
     return v.phase.heating and v.estimate.valid and v.estimate.evolution_kg_h.value > v.equipment.solvent_kg_h
-
-
-def _unsafe_for_air(v: View) -> bool | None:
-    pressure, hottest = v.process.pressure_mbar, v.process.hottest_c
-    if pressure is None or hottest is None:
-        return None
-    hot = _over(v, "I19", hottest, v.equipment.open_c, OPEN_DEADBAND_C)
-    vapour = v.phase.solvent and not v.proof.washed(v.limits.proof_volumes)
-    return (
-        hot or vapour or _over(v, "I19", pressure, ATMOSPHERE_MBAR + _band(v.relieved, v.limits.ambient_band_mbar), AMBIENT_DEADBAND_MBAR)
-    )
-
-
-def _band(opened: bool, shut_mbar: float) -> float:
-    """Return by how much the chamber may read off 1013 mbar: behind an open vent that is the weather."""
-    return max(shut_mbar, WEATHER_MBAR) if opened else shut_mbar
-
-
-def _held_by_vacuum(v: View) -> bool | None:
-    """Return whether the chamber is below ambient pressure; air may be let in then, and nothing else makes it end."""
-    return _under(v, "I19D", v.process.pressure_mbar, ATMOSPHERE_MBAR - _band(v.vented, v.limits.under_ambient_mbar), AMBIENT_DEADBAND_MBAR)
-
-
-def _unbreathable(v: View) -> bool:
-    """Return whether a closed door has no air to breathe behind it, as far as anything shows."""
-    if stands_open(v.inputs):
-        return False
-    o2_pct = v.process.o2_pct
-    if o2_pct is None:
-        return v.proof.swept_s < v.limits.sweep_s
-    if v.proof.swept_s < v.limits.sweep_least_s:  # a reading alone may be the analyser's test gas
-        return True
-    return bool(_under(v, "I19N", o2_pct, v.limits.breathable_o2_pct, BREATHABLE_DEADBAND_PCT))
-
-
-def _sweeps_long_s(limits: Limits) -> float:
-    return 2.0 * limits.sweep_s
-
-
-def _breath_shown(v: View) -> str:
-    o2_pct = v.process.o2_pct
-    swept = f"air drawn through for {v.proof.swept_s:.0f} s"
-    return f"no O2 reading, {swept}" if o2_pct is None else f"{o2_pct:.1f} vol% O2, {swept}"
-
-
-def _air_shown(v: View) -> str:
-    """Return all that the row looks at: a cold load may still wait for N2, and a washed one for ambient pressure."""
-    hottest, washed = v.process.hottest_c, v.proof.volumes_since_heat
-    return (
-        f"hottest {_shown(hottest)} degC, {v.proof.cycles_since_heat} N2 cycles and {washed:.1f} volumes since heat, "
-        f"{_shown(v.process.pressure_mbar)} mbar"
-    )
 
 
 def _one_out(v: View) -> bool:
@@ -323,11 +255,6 @@ W, P_START, P_HEAT, P_VENT, HOLD, SUSPEND, ABORT = (
     Effect.ABORT,
 )
 AUTO, OPERATOR, MANUAL = Reset.AUTO, Reset.OPERATOR, Reset.MANUAL
-AMBIENT_DEADBAND_MBAR: Final = 3.0  # beside which a door's rows come and go
-BREATHABLE_DEADBAND_PCT: Final = (
-    0.7  # a sweep goes on for so much more: an analyser is noisy by 0.1, and a roll airs slower than the gas around it
-)
-WEATHER_MBAR: Final = 50.0  # by which an open chamber may read more or less than 1013 mbar
 FLOWS: Final = 0.2  # of the N2 controller's full scale: what flows at least when N2 is let in
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -344,7 +271,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I3U", "door does not stay locked while running", HOLD | P_HEAT, OPERATOR, 10, True,
          lambda v: v.phase.running and _off(v.inputs.door_locked.value), hard_wired=True),
     Rule("I4W", "chamber pressure high", W, AUTO, 1, False,
-         lambda v: _over(v, "I4W", v.process.pressure_mbar, v.limits.overpressure_warn_mbar, 10.0), lambda v: v.process.pressure_mbar),
+         lambda v: over(v, "I4W", v.process.pressure_mbar, v.limits.overpressure_warn_mbar, 10.0), lambda v: v.process.pressure_mbar),
     Rule("I4", "over-pressure, or the relief has lifted", ABORT | P_HEAT | Effect.NO_N2, MANUAL, 0, False,
          lambda v: v.inputs.relief_ok.value is False or _above(v.process.pressure_mbar, v.limits.overpressure_mbar),
          lambda v: v.process.pressure_mbar, hard_wired=True),
@@ -375,7 +302,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I6N", "no N2 flows in after a pressure rise", ABORT | P_HEAT, MANUAL, 30, False, _no_n2_flows,
          lambda v: v.inputs.n2_flow_nm3_h.value),
     Rule("I7W", "O2 in the chamber is rising", W, AUTO, 10, False,
-         lambda v: _inerted(v) and _over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2),
+         lambda v: _inerted(v) and over(v, "I7W", v.process.o2_pct, v.limits.o2_warn_pct, 0.2),
          lambda v: v.process.o2_pct),
     Rule("I7", "O2 in the chamber too high for solvent vapour", ABORT | P_HEAT | Effect.PURGE, MANUAL, 10, False,
          lambda v: _inerted(v) and _above(v.process.o2_pct, v.limits.proof_o2_pct), lambda v: v.process.o2_pct),
@@ -388,17 +315,17 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I9T", "O2 reading has been no evidence for too long", ABORT, OPERATOR, lambda x: x.o2_invalid_abort_s, True,
          lambda v: _needs_o2(v) and v.process.o2_pct is None),
     Rule("I11W", "N2 header pressure low", W, AUTO, 5, False,
-         lambda v: _under(v, "I11W", v.inputs.n2_header_bar.value, v.limits.n2_low_warn_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
+         lambda v: under(v, "I11W", v.inputs.n2_header_bar.value, v.limits.n2_low_warn_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
     Rule("I11P", "N2 reserve below one emergency purge", P_START, AUTO, 5, True,
          lambda v: _below(v.inputs.n2_reserve_nm3.value, v.equipment.emergency_purge_nm3), lambda v: v.inputs.n2_reserve_nm3.value),
     Rule("I11", "N2 supply too low", SUSPEND | P_START | P_HEAT, AUTO, 5, True,
-         lambda v: _under(v, "I11", v.inputs.n2_header_bar.value, v.limits.n2_low_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
+         lambda v: under(v, "I11", v.inputs.n2_header_bar.value, v.limits.n2_low_bar, 0.3), lambda v: v.inputs.n2_header_bar.value),
     Rule("I11R", "N2 reserve low for a batch", W, AUTO, 5, False,
-         lambda v: v.phase.running and _under(v, "I11R", v.inputs.n2_reserve_nm3.value,
+         lambda v: v.phase.running and under(v, "I11R", v.inputs.n2_reserve_nm3.value,
                                               v.limits.n2_reserve_warn * v.equipment.emergency_purge_nm3, 2.0),
          lambda v: v.inputs.n2_reserve_nm3.value),
     Rule("I11T", "no N2 for an emergency purge", ABORT | P_HEAT, OPERATOR, 60, False, _no_purge_possible,
-         lambda v: f"header {_shown(v.inputs.n2_header_bar.value)} bar, reserve {_shown(v.inputs.n2_reserve_nm3.value)} Nm3"),
+         lambda v: f"header {shown(v.inputs.n2_header_bar.value)} bar, reserve {shown(v.inputs.n2_reserve_nm3.value)} Nm3"),
     Rule("I11F", "N2 flow far below its set point while hot", SUSPEND | P_HEAT, AUTO, 30, True, _n2_stays_away, _n2_shown),
     Rule("I11S", "N2 flow stays far below its set point while hot", HOLD | P_HEAT, OPERATOR, lambda x: x.n2_flow_hold_s, True,
          _n2_stays_away, _n2_shown),
@@ -424,13 +351,13 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I15T", "exhaust, condenser or circulation stays lost", ABORT, OPERATOR, lambda x: x.solvent_phase_abort_s, True,
          _services_lost_hot),
     Rule("I16", "solvent vapour in the exhaust", HOLD | P_HEAT | W, MANUAL, 2, True,
-         lambda v: v.phase.solvent and _over(v, "I16", v.inputs.exhaust_lel_pct.value, v.limits.lel_hold_pct, 3.0),
+         lambda v: v.phase.solvent and over(v, "I16", v.inputs.exhaust_lel_pct.value, v.limits.lel_hold_pct, 3.0),
          lambda v: v.inputs.exhaust_lel_pct.value),
     Rule("I16T", "solvent vapour in the exhaust dangerous", ABORT | P_HEAT, MANUAL, 1, False,
          lambda v: _above(v.inputs.exhaust_lel_pct.value, v.limits.lel_abort_pct),
          lambda v: v.inputs.exhaust_lel_pct.value, hard_wired=True),
     Rule("I17", "cold trap nearly full", P_START | W, AUTO, 5, False,
-         lambda v: _over(v, "I17", v.inputs.condensate_kg.value, v.limits.trap_share * v.equipment.trap_kg, 0.1),
+         lambda v: over(v, "I17", v.inputs.condensate_kg.value, v.limits.trap_share * v.equipment.trap_kg, 0.1),
          lambda v: v.inputs.condensate_kg.value),
     Rule("I17B", "at the present evolution the cold trap will soon be full", W, AUTO, 60, False, _trap_fills,
          lambda v: v.inputs.condensate_kg.value),
@@ -445,15 +372,15 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.estimate.evolution_kg_h.value),
     Rule("I18B", "solvent's vapour pressure in the rubbery film above the chamber's: blisters", W, AUTO, 60, False, _blisters,
          lambda v: v.estimate.blister),
-    Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, _unsafe_for_air, _air_shown),
+    Rule("I19", "unsafe to let air in or to open", P_VENT, AUTO, 0, True, door.unsafe_for_air, door.air_shown),
     Rule("I19D", "chamber below ambient pressure: the door stays locked, air may be let in", Effect.NO_DOOR, AUTO, 0, True,
-         _held_by_vacuum, lambda v: v.process.pressure_mbar),
+         door.held_by_vacuum, lambda v: v.process.pressure_mbar),
     Rule("I19N", "no air to breathe behind the door: it stays locked, air may be drawn through", Effect.NO_DOOR, AUTO, 0, True,
-         _unbreathable, _breath_shown),
-    Rule("I19S", "air was drawn through for long, and there is none to breathe behind the door", W, AUTO, _sweeps_long_s, False,
-         lambda v: v.phase.sweeps and "I19N" in v.active, _breath_shown),
+         door.unbreathable, door.breath_shown),
+    Rule("I19S", "air was drawn through for long, and there is none to breathe behind the door", W, AUTO, door.sweeps_long_s, False,
+         lambda v: v.phase.sweeps and "I19N" in v.active, door.breath_shown),
     Rule("I20W", "O2 in the room low", W, AUTO, 5, False,
-         lambda v: _under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
+         lambda v: under(v, "I20W", v.inputs.room_o2_pct.value, v.limits.room_o2_warn_pct, 0.3), lambda v: v.inputs.room_o2_pct.value),
     Rule("I20", "O2 in the room dangerous: leave the room", HOLD | P_HEAT | P_START | Effect.NO_N2, MANUAL, 2, False,
          lambda v: _below(v.inputs.room_o2_pct.value, v.limits.room_o2_pct), lambda v: v.inputs.room_o2_pct.value, hard_wired=True),
     Rule("I21W", "a control thermocouple is voted out", W, AUTO, 3, False, _one_out, _voted_out),
@@ -466,9 +393,9 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: v.process.load_missing and not v.process.load_lost),
     Rule("I21S", "a lost load thermocouple is replaced by the estimate: soaks count on it", W, AUTO, 0, False, _substituted),
     Rule("I22W", "control and limit thermocouples disagree", W, AUTO, 120, False,
-         lambda v: _over(v, "I22W", v.process.limit_gap_c, v.limits.disagree_warn_c, 2.0)),
+         lambda v: over(v, "I22W", v.process.limit_gap_c, v.limits.disagree_warn_c, 2.0)),
     Rule("I22", "control and limit thermocouples contradict each other", HOLD | P_HEAT, OPERATOR, 5, False,
-         lambda v: _over(v, "I22", v.process.limit_gap_c, v.limits.disagree_c, 2.0)),
+         lambda v: over(v, "I22", v.process.limit_gap_c, v.limits.disagree_c, 2.0)),
     Rule("I22R", "load warms though it is warmer than every zone: the zones' thermocouples are wrong together", HOLD | P_HEAT, OPERATOR,
          0, False, lambda v: v.sensors.zones_low, lambda v: v.process.load_max_c),
     Rule("I23W", "zone above its set point", W, AUTO, 60, False, lambda v: _zone_above(v, "I23W", v.limits.deviation_warn_c)),
@@ -501,7 +428,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("I30", "journal cannot be trusted", HOLD | P_START, OPERATOR, 5, True,
          lambda v: _off(v.inputs.journal_ok.value), without_plc=True),
     Rule("I30D", "disk nearly full", W | P_START, AUTO, 10, True,
-         lambda v: _under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0),
+         lambda v: under(v, "I30D", v.inputs.disk_free_pct.value, v.limits.disk_pct, 1.0),
          lambda v: v.inputs.disk_free_pct.value, without_plc=True),
     Rule("I30C", "wall clock was moved", W | P_START, OPERATOR, 0, False,
          lambda v: _above(None if (step_s := v.inputs.clock_step_s.value) is None else abs(step_s), v.limits.clock_step_s),
