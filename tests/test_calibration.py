@@ -15,6 +15,7 @@ from controller.estimator.calibration import ENERGY, OFFSET, ORDER, TIME, WIDTH,
 from controller.estimator.curing import WIDTH_K
 from controller.estimator.exposure import Exposure, History, conversion_of, exposure_of
 from controller.solvents import SOLVENTS
+from tests.rates import ln_rate, ln_rate_sd
 
 Array = NDArray[np.float64]
 R = 8.314462618
@@ -297,9 +298,7 @@ def test_truths_on_a_grid_are_recovered_with_little_bias() -> None:
     # glass adds up to R T^2 / 8 K = 273 kJ/mol. So the bound is on the rate 10 K off the middle, as 10 kJ/mol of an energy alone had been.
     assert error[ENERGY].std() < 30.0  # no worse than the prior
     for temp_k in (503.15, 523.15):
-        slowed = [np.log1p(np.exp((553 - temp_k - one[OFFSET]) / WIDTH_K)) - np.log1p(np.exp((553 - 513.15 - one[OFFSET]) / WIDTH_K))
-                  for one in (truths, np.array([one.mean for one in found]).T)]  # fmt: skip
-        off = -error[TIME] + error[ENERGY] * 1e3 / R * (1 / 513.15 - 1 / temp_k) - (slowed[1] - slowed[0])
+        off = np.array([ln_rate(one.mean, temp_k) - ln_rate(truth, temp_k) for one, truth in zip(found, truths.T, strict=True)])
         assert abs(off.mean()) < 0.055  # (0.050)
         assert off.std() < 0.12
     grid = error.reshape(5, -1, 4)
@@ -342,16 +341,9 @@ def test_the_temperature_at_which_the_rate_is_best_known_is_the_least_of_its_var
     found = bayes.update(bayes.literature(), evidence(np.array([0.03, 0.5, 0.2, 0.65, 0.4, 0.8])))
     best_k, sd = bayes.best_known_k(found.mean, found.covariance)
     temps_k = np.linspace(450, 560, 1101)
-
-    def ln_rate(theta: Array) -> Array:  # of a dry film, its cure not begun
-        slowed, slowed_ref = (np.log1p(np.exp((553 - at_k - theta[4]) / WIDTH_K)) for at_k in (temps_k, 513.15))
-        return -theta[0] + theta[1] * 1e3 / R * (1 / 513.15 - 1 / temps_k) - slowed + slowed_ref
-
-    steps = np.diag([1e-4, 1e-2, 1e-4, 1e-4, 1e-3])
-    arms = np.array([(ln_rate(found.mean + step) - ln_rate(found.mean - step)) / (2 * step.max()) for step in steps])
-    variance = [arm @ found.covariance @ arm for arm in arms.T]
-    assert best_k == pytest.approx(temps_k[int(np.argmin(variance))], abs=0.06)
-    assert sd == pytest.approx(np.sqrt(min(variance)), rel=1e-4)
+    known = [ln_rate_sd(found.mean, found.covariance, at_k) for at_k in temps_k]
+    assert best_k == pytest.approx(temps_k[int(np.argmin(known))], abs=0.06)
+    assert sd == pytest.approx(min(known), rel=1e-4)
     assert sd <= found.sd[TIME]
     assert 225 < best_k - 273.15 < 260  # where the coupons are
 
