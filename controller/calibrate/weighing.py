@@ -50,8 +50,8 @@ def weighed_alone(lab: Lab, lot: str, pieces: Sequence[Piece], file: str) -> lis
 def wetted(pieces: Sequence[Piece], prior: Belief, learnt: Learnt | None, solvent: str) -> list[Piece]:
     """Return ``pieces``, those with a written history with the solvent that the film held on the way.
 
-    1 wt% lowers the glass transition by 13 K, which is worth a factor of up to ten on the rate: a coupon that counted as dry would lend what it
-    owed to its solvent to the rate of the dry film. The others have the estimate's solvent from their journal.
+    1 wt% lowers the glass transition by 13 K, which is worth a factor of up to ten on the rate: a coupon that counted as dry would lend
+    what it owed to its solvent to the rate of the dry film. The others have the estimate's solvent from their journal.
     """
     written = [i for i, piece in enumerate(pieces) if piece.coupon.history is not None]
     found = list(pieces)
