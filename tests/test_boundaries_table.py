@@ -171,9 +171,17 @@ def test_the_first_warning_of_a_stall_comes_after_a_third_of_its_time():
     assert delay(Limits(stall_s=900.0)) == 300.0
 
 
+@pytest.mark.parametrize(("a", "b", "stands"), [
+    (True, True, False), (False, False, False), (True, False, True), (False, True, True), (BAD, True, None), (False, BAD, None),
+])  # fmt: skip
+def test_one_door_switch_of_two_denies_the_other_and_a_lost_one_says_nothing(a, b, stands):
+    assert says("I3D", {"door_closed_a": a, "door_closed_b": b}) is stands
+
+
 def test_one_unknown_of_a_pair_leaves_the_row_without_an_answer():
     assert says("I3", {"door_closed_a": BAD}) is None
     assert says("I3", {"door_closed_b": BAD}) is None
+
     assert says("C1V", {"vac_valve_open": BAD}) is None
     assert says("C1V", {"vac_valve_closed": BAD}) is None
     for name in ("exhaust_run", "condenser_run", "circulation_run"):
@@ -374,6 +382,7 @@ AGREED = {
     "I1": (A | HEAT | START, Reset.MANUAL, 0, True, True, False),
     "I2": (A | HEAT | START, Reset.MANUAL, 0, True, True, False),
     "I3": (HEAT | START, Reset.AUTO, 0, True, True, False),
+    "I3D": (W, Reset.AUTO, 10, False, False, False),
     "I3N": (N2, Reset.AUTO, 0.5, False, False, False),
     "I3L": (HEAT, Reset.AUTO, 0, True, True, False),
     "I3T": (A | HEAT, Reset.MANUAL, 0.5, False, True, False),

@@ -51,6 +51,7 @@ CASES = [
     ("I2", {"estop_ok": False}, {}, {}),
     ("I2", {"hardwired_ok": BAD}, {}, {}),
     ("I3", {"door_closed_b": False}, {}, {}),
+    ("I3D", {"door_closed_a": False}, {"door_closed_a": False, "door_closed_b": False}, {}),
     ("I3N", {"door_closed_a": False}, {}, {}),
     ("I3L", {"door_locked": False}, {}, {}),
     ("I3T", {"door_closed_a": False}, {}, {"phase": RUNNING}),

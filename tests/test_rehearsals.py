@@ -78,6 +78,7 @@ CASES = [
     Case("I1", "vacuum", fault("limiter")),
     Case("I2", "vacuum", fault("estop")),
     Case("I3", "idle", fault("door_switch")),
+    Case("I3D", "idle", fault("door_switch")),
     Case("I3N", "idle", fault("door_switch")),
     Case("I3L", "vacuum", shows(door_locked=0.0)),
     Case("I3T", "vacuum", fault("door_switch")),

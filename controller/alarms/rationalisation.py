@@ -32,6 +32,8 @@ _TABLE: Final[tuple[Rationale, ...]] = (
     Rationale("I2", _H, "somebody pressed the emergency stop, or a limit of the chain opened", "batch aborted, heat off by hardware",
               "look after people first; find the open contact, release it, RESET", 10, confirm=True),
     Rationale("I3", _J, "door open for loading", "no start, no heat", "close the door when loading is done", 0),
+    Rationale("I3D", _L, "a door switch or its wire has failed, door ajar", "no start, no heat; opening the door airs nothing",
+              "look at both switches with the door closed and open; replace the one that does not follow", 60, _WARN_OFF_S),
     Rationale("I3N", _J, "door open for loading", "N2 stays shut so that nobody suffocates", "close the door before purging", 0),
     Rationale("I3L", _J, "lock not engaged", "no heat", "close the door fully; look at the lock's switch", 0),
     Rationale("I3T", _H, "lock failed, or the door was forced", "batch aborted; air reaches a warm roll and solvent vapour",

@@ -23,6 +23,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
     "I1": Injection("N2", "open the limiter's relay contact, or set the limiter below the present temperature"),
     "I2": Injection("N2", "press the emergency stop; repeat with each contact of the hard-wired chain"),
     "I3": Injection("idle", "open the door; repeat with each of the two switches alone"),
+    "I3D": Injection("idle", "take the plug off one of the door's two switches"),
     "I3N": Injection("idle", "open the door"),
     "I3L": Injection("idle", "take the plug off the lock's switch"),
     "I3T": Injection("running", "cold and empty: open one door switch"),

@@ -1,4 +1,4 @@
-"""When air may be let in and the door released (I19, I19D, I19N, I19S): cold, washed, at the hall's pressure, with air to breathe."""
+"""The door: whether it is closed (I3), and when air may be let in and it is released (I19): cold, washed, no pressure, air to breathe."""
 
 from typing import Final
 
@@ -11,6 +11,18 @@ from controller.units import ATMOSPHERE_MBAR
 AMBIENT_DEADBAND_MBAR: Final = 3.0  # beside which a door's rows come and go
 BREATHABLE_DEADBAND_PCT: Final = 0.7  # a sweep goes on for so much more: an analyser is noisy by 0.1, and a roll airs slowly
 WEATHER_MBAR: Final = 50.0  # by which an open chamber may read more or less than 1013 mbar
+
+
+def not_closed(v: View) -> bool | None:
+    """Return whether one of the door's switches does not say "closed"."""
+    a, b = v.inputs.door_closed_a.value, v.inputs.door_closed_b.value
+    return None if a is None or b is None else not (a and b)
+
+
+def denied(v: View) -> bool | None:
+    """Return whether one of the door's switches denies the other."""
+    a, b = v.inputs.door_closed_a.value, v.inputs.door_closed_b.value
+    return None if a is None or b is None else a != b
 
 
 def unsafe_for_air(v: View) -> bool | None:

@@ -28,11 +28,6 @@ def _below(value: float | None, limit: float) -> bool | None:
     return None if value is None else value < limit
 
 
-def _door_open(v: View) -> bool | None:
-    a, b = v.inputs.door_closed_a.value, v.inputs.door_closed_b.value
-    return None if a is None or b is None else not (a and b)
-
-
 def _hot(v: View) -> bool:
     return v.process.hot(v.limits.o2_quality_from_c)
 
@@ -53,7 +48,7 @@ def _vapour(v: View) -> bool:
 
 def _inerted(v: View) -> bool:
     """Return whether the gas must be inert, so that a valid reading of O2 counts: a hot chamber that nobody lets air into."""
-    return (v.phase.inert and v.phase.vapour) or (v.phase.heated and not v.phase.air and not _door_open(v) and _warm(v))
+    return (v.phase.inert and v.phase.vapour) or (v.phase.heated and not v.phase.air and not door.not_closed(v) and _warm(v))
 
 
 def _vacuum_lost(v: View) -> bool | None:
@@ -263,11 +258,12 @@ RULES: Final[tuple[Rule, ...]] = (
          lambda v: _off(v.inputs.overtemp_ok.value), hard_wired=True),
     Rule("I2", "emergency stop or hard-wired chain open", ABORT | P_START | P_HEAT, MANUAL, 0, True,
          lambda v: not (v.inputs.estop_ok.value and v.inputs.hardwired_ok.value), hard_wired=True),
-    Rule("I3", "door not closed", P_START | P_HEAT, AUTO, 0, True, _door_open, hard_wired=True),
-    Rule("I3N", "door open: no N2 into the room", Effect.NO_N2, AUTO, 0.5, False, _door_open),
+    Rule("I3", "door not closed", P_START | P_HEAT, AUTO, 0, True, door.not_closed, hard_wired=True),
+    Rule("I3D", "the door's two switches disagree", W, AUTO, 10, False, door.denied),
+    Rule("I3N", "door open: no N2 into the room", Effect.NO_N2, AUTO, 0.5, False, door.not_closed),
     Rule("I3L", "door not locked", P_HEAT, AUTO, 0, True, lambda v: _off(v.inputs.door_locked.value), hard_wired=True),
     Rule("I3T", "door opened while running", ABORT | P_HEAT, MANUAL, 0.5, False,
-         lambda v: v.phase.running and _door_open(v), hard_wired=True),
+         lambda v: v.phase.running and door.not_closed(v), hard_wired=True),
     Rule("I3U", "door does not stay locked while running", HOLD | P_HEAT, OPERATOR, 10, True,
          lambda v: v.phase.running and _off(v.inputs.door_locked.value), hard_wired=True),
     Rule("I4W", "chamber pressure high", W, AUTO, 1, False,

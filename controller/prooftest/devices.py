@@ -16,7 +16,10 @@ DEVICES: Final[tuple[Device, ...]] = (
     Device("limiter", "independent excess-temperature limiter", ("I1",), 365),
     Device("emergency-stop", "emergency stops and hard-wired heat chain", ("I2",), 180),
     Device(
-        "door", "door switches, lock and its hard-wired release", ("I3", "I3L", "I3N", "I3T", "I3U", "I19", "I19D", "I19N", "I19S"), 365
+        "door",
+        "door switches, lock and its hard-wired release",
+        ("I3", "I3D", "I3L", "I3N", "I3T", "I3U", "I19", "I19D", "I19N", "I19S"),
+        365,
     ),
     Device("relief", "over-pressure relief and its switch", ("I4", "I4W"), 365),
     Device(
