@@ -98,6 +98,27 @@ def test_a_leak_into_a_hot_chamber_that_was_held_while_n2_filled_it_is_filled_up
     assert rig.record.process.o2_pct < 5.0
 
 
+def test_a_restart_that_is_held_before_its_vacuum_is_drawn_has_lost_none():
+    """The way down from the N2 that came meanwhile is no rise: I6 would have asked for a new leak test, which measures cold."""
+    rig = prepared("vacuum")
+    ask(rig, Verb.HOLD)
+    runs(rig, None, 5)
+    rig.memory = rig.memory._replace(proof=Proof(boot_id=rig.memory.boot_id, leak_ok=True))
+    ask(rig, Verb.RESTART)
+    runs(rig, None, 900, until="I19D")
+    while not (rig.memory.unit.setpoints.atmosphere is Atmosphere.VACUUM and 200.0 < (rig.record.process.pressure_mbar or 0.0) < 800.0):
+        rig.step()
+    ask(rig, Verb.HOLD)
+    runs(rig, None, 2)
+    assert rig.record.unit_state is UnitState.HELD
+    while (rig.record.process.pressure_mbar or 0.0) > 100.0:
+        rig.step()
+        assert "I6" not in rig.record.verdict.active
+    assert rig.memory.proof.leak_ok
+    leaks(5e6).begin(rig)  # from here on it may not rise
+    assert runs(rig, None, 1800, until="I6") is not None
+
+
 def test_a_vacuum_is_drawn_at_the_proof_pressure_and_ends_when_n2_or_air_is_let_in():
     assert not Proof().drawn
     assert not scan(NOTHING, **at(100.1)).drawn

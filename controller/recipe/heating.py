@@ -5,13 +5,12 @@ from typing import Final
 from controller.image import Atmosphere, Setpoints
 from controller.recipe import guard
 from controller.recipe.conduct import HeldBack, ThermalPhase
-from controller.recipe.look import PhaseMemory, PhaseScan, gas_only
+from controller.recipe.look import NO_MEMORY, PhaseMemory, PhaseScan, gas_only
 from controller.units import ATMOSPHERE_MBAR
 
 AMBIENT_C: Final = 20.0
 APPROACH_C_PER_MIN: Final = 2.0  # back to a soak's target after a hold [assume]
 APPROACH_LAG_C: Final = 5.0
-NO_MEMORY: Final = PhaseMemory()
 _VACUUM, _N2_FLOW = Atmosphere.VACUUM, Atmosphere.N2_FLOW  # through its class a member costs 0.1 us (Python 3.11)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from controller.image import Atmosphere
 from controller.recipe import guard, isolation, leaving
 from controller.recipe.cold import cycle_purge, flow_purge
-from controller.recipe.look import PhaseMemory, PhaseScan, Step, gas_only
+from controller.recipe.look import NO_MEMORY, PhaseScan, Step, gas_only
 from controller.recipe.model import CyclePurge, LeakTest, Phase, ThermalPhase, Vent
 from controller.recipe.recovery import PURGES, hot, objection, proves_for, set_point_c, untested
 from controller.recipe.standing import Manual, Note, UnitMemory, current, moved, stood_c
@@ -58,7 +58,7 @@ def restarting(memory: UnitMemory, scan: PhaseScan, proven: bool) -> tuple[UnitM
     """Prove the atmosphere again where the phase needs it, then go back to the phase with the set point at the oven's temperature."""
     phase = current(memory)
     if isinstance(phase, LeakTest | CyclePurge):  # a rise over a break says nothing
-        memory = memory._replace(phase=PhaseMemory())
+        memory = memory._replace(phase=NO_MEMORY)
     if memory.state_s > RESTART_LIMIT_S:
         return moved(memory, Trigger.HOLD, f"atmosphere not proven in {RESTART_LIMIT_S / 60:.0f} min; STOP, or find why (I5)")
     if memory.power_lost and isinstance(phase, Vent) and memory.reproof.volumes < scan.proving.purge_volumes:
@@ -99,7 +99,7 @@ def _resumed(memory: UnitMemory, scan: PhaseScan, why: str) -> tuple[UnitMemory,
             memory, waiting, notes = moved(memory, Trigger.HOLD, f"power-fail recovery: {against}")
             return memory, waiting, (note, *notes)
     if phase is not None and memory.power_lost and phase.kind in PURGES:
-        memory = memory._replace(phase=PhaseMemory())
+        memory = memory._replace(phase=NO_MEMORY)
     if phase is not None:
         memory = memory._replace(temp_sp_c=set_point_c(memory.recovery, phase, scan.process.temp_c, memory.temp_sp_c))
     return moved(memory, Trigger.DONE, f"{why}; power-fail recovery: {plan}" if plan else why)

@@ -42,6 +42,9 @@ class PhaseMemory(NamedTuple):
     moved: bool = False  # the gauge of a leak test has shown another digit since
 
 
+NO_MEMORY: Final = PhaseMemory()
+
+
 class PhaseScan(NamedTuple):
     """What a phase may look at."""
 

@@ -6,7 +6,7 @@ from controller.image import Atmosphere, Setpoints
 from controller.recipe.approval import Approval
 from controller.recipe.editing import Edit
 from controller.recipe.flow import Leak, Results
-from controller.recipe.look import PhaseMemory, gas_only
+from controller.recipe.look import NO_MEMORY, PhaseMemory, gas_only
 from controller.recipe.model import LoadRecord, Phase, Recipe
 from controller.recipe.recovery import Recovery
 from controller.recipe.states import TABLE, Trigger, UnitState
@@ -45,10 +45,10 @@ class UnitMemory(NamedTuple):
     state_s: float = 0.0
     batch: Batch | None = None
     phase_index: int = 0
-    phase: PhaseMemory = PhaseMemory()
+    phase: PhaseMemory = NO_MEMORY
     temp_sp_c: float = 0.0
     setpoints: Setpoints = NOTHING
-    reproof: PhaseMemory = PhaseMemory()  # of the purge that a restart makes
+    reproof: PhaseMemory = NO_MEMORY  # of the purge that a restart makes, until it has made it
     was_heated: bool = False
     timeout: str = ""
     failed: str = ""
@@ -90,11 +90,11 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
     if after in (UnitState.STOPPING, UnitState.ABORTING, UnitState.COMPLETE):
         memory = memory._replace(ending=cause, setpoints=memory.setpoints._replace(heat=False))  # in this very scan
     if after is UnitState.RESTARTING:
-        memory = memory._replace(reproof=PhaseMemory())
+        memory = memory._replace(reproof=NO_MEMORY)
     if after is not UnitState.HELD:
         memory = memory._replace(manual=None)
     if after is UnitState.RUNNING:
-        memory = memory._replace(recovery=None, power_lost=False)
+        memory = memory._replace(recovery=None, power_lost=False, reproof=NO_MEMORY)
     elif memory.recovery is not None and (trigger in _DECIDED or (trigger is Trigger.HOLD and memory.recovery.plan)):
         memory = memory._replace(recovery=None)
     if after is UnitState.IDLE:
@@ -114,7 +114,7 @@ def begin(memory: UnitMemory, batch: Batch) -> tuple[UnitMemory, tuple[Note, ...
     memory = memory._replace(
         batch=batch,
         phase_index=0,
-        phase=PhaseMemory(),
+        phase=NO_MEMORY,
         temp_sp_c=0.0,
         was_heated=False,
         ending="",
@@ -130,7 +130,7 @@ def go_to(memory: UnitMemory, index: int, why: str) -> tuple[UnitMemory, tuple[N
     ended = phase_note(memory, "end", why)
     held = memory.state is UnitState.HELD  # on the set points of the phase before; without heat, which its interlocks no longer watch
     wanted = memory.setpoints._replace(heat=False) if held else memory.setpoints
-    memory = memory._replace(phase_index=index, phase=PhaseMemory(), timeout="", failed="", setpoints=wanted, manual=None)
+    memory = memory._replace(phase_index=index, phase=NO_MEMORY, timeout="", failed="", setpoints=wanted, manual=None)
     return memory, (ended, phase_note(memory, "start", why))
 
 
