@@ -9,6 +9,7 @@ from math import exp, log, pi
 from typing import Final
 
 from controller.estimator.parameters import PARAMETERS
+from controller.solvents import SOLVENTS
 from controller.units import R_J_PER_MOL_K
 from sim.coupons import PREDRY_WT_PCT
 from sim.plant import cure, film_kernel
@@ -92,6 +93,14 @@ def vitrification_width_k(p: Parameters) -> float:
     return 2.0 / log(ratio(temp_k + 1.0) / ratio(temp_k - 1.0))
 
 
+def glass_solvent(p: Parameters) -> float:
+    """Return the solvent's glass transition by which Fox lowers the film's as the plant's law does with 2 wt%, over the handbook's."""
+    dry_k, wet = p.tg_dry_c + 273.15, 0.02
+    share = p.tg_gordon_taylor * wet
+    film_k = (share * (p.tg_solvent_c + 273.15) + (1.0 - wet) * dry_k) / (share + 1.0 - wet)
+    return wet / (1.0 / film_k - (1.0 - wet) / dry_k) / SOLVENTS["NMP"].glass_k
+
+
 def k_scale(p: Parameters) -> float:
     """Return the one scale of the believed conductivities in vacuum and N2 that comes nearest to both."""
     return float((p.k_radial_tape / PARAMETERS["k_vacuum"].value * p.k_radial_n2 / PARAMETERS["k_nitrogen"].value) ** 0.5)
@@ -110,6 +119,7 @@ COMPARED: Final[dict[str, Number]] = {
     "chi": lambda p: p.chi,
     "saturation_factor": lambda p: p.psat_factor,
     "glass_dry": lambda p: p.tg_dry_c + 273.15,
+    "glass_solvent": glass_solvent,
     "gel_time_240c": gel_h,
     "activation_energy": lambda p: p.cure_j_mol / 1e3,
     "order": lambda p: p.cure_order * PARAMETERS["density_limit"].value / p.delta_max,  # by how fast the rate falls per crosslink

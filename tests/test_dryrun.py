@@ -159,7 +159,7 @@ def test_a_cure_is_foretold_to_end_where_its_cooling_brings_the_roll_to_the_aim(
     """A roll that cools slowly cures on by so much that its cure is shorter; the product is the same."""
     recipe, load = recipe_of("trial-short"), load_of("sample-roll")
     quick = receipt_of("trial-short", "sample-roll")
-    phases = tuple(one.model_copy(update={"rate_c_per_min": 0.2}) if one.kind == "COOL" else one for one in recipe.phase)
+    phases = tuple(one.model_copy(update={"rate_c_per_min": 0.25}) if one.kind == "COOL" else one for one in recipe.phase)
     slow = dryrun.dry_run(SITE, recipe.model_copy(update={"phase": phases}), "0" * 64, load)
     assert slow.duration_h.value > quick.duration_h.value + 5.0
     assert slow.endpoint_h is not None

@@ -43,6 +43,7 @@ class Uncertain(NamedTuple):
 
     saturation_factor: Array  # on the solvent's vapour pressure
     glass_dry_k: Array  # glass transition of the dry film
+    glass_solvent: Array  # on the solvent's, as the film feels it
     energy_dry_kj_mol: Array  # of diffusion in the dry film
     energy_swollen_kj_mol: Array
     cure_rate_s: Array  # d delta / dt of the dry film at 240 degC, at the start
@@ -61,6 +62,7 @@ class Uncertain(NamedTuple):
         return cls(
             saturation_factor=value("saturation_factor") * ones,
             glass_dry_k=value("glass_dry") * ones,
+            glass_solvent=value("glass_solvent") * ones,
             energy_dry_kj_mol=value("diffusion_energy_dry") * ones,
             energy_swollen_kj_mol=value("diffusion_energy_swollen") * ones,
             cure_rate_s=cure_rate_s * ones,
@@ -132,7 +134,7 @@ def table_of(
         slope_rubber=value("diffusion_slope_rubber"),
         slope_extra=value("diffusion_slope_glass") - value("diffusion_slope_rubber"),
         glass_dry_k=uncertain.glass_dry_k,
-        glass_solvent_k=solvent.glass_k,
+        glass_solvent_k=solvent.glass_k * uncertain.glass_solvent,
         log_saturation_a=solvent.antoine_a + np.log(uncertain.saturation_factor),
         antoine_b_k=solvent.antoine_b_k,
         antoine_c_k=solvent.antoine_c_k,

@@ -38,7 +38,7 @@ AXES: Final = (*NAMES, "swollen", "slope", "chi", "glass_dry", "predry", "oven")
 _SWOLLEN, _SLOPE, _CHI, _GLASS, _PREDRY, _OVEN = range(len(NAMES), len(AXES))
 _LIMITED: Final = {ENERGY: "diffusion_energy_dry", BOUND: "bound_solvent", RELEASE: "release_rate", RELEASE_ENERGY: "release_energy"}
 
-LAW_LN_SD: Final = spread("drying_model_error")  # of a coupon's residual
+LAW_LN_SD: Final = 0.1  # [calc] of a coupon's residual; in another history the law errs by more (``drying_model_error``)
 TRANSFER_LN_SD: Final = 0.1  # [assume] of D, from the coupon to the wound roll; added to what coupons say, so that no belief is narrower
 LEAST_LN_SD: Final = 0.02  # of the belief without the transfer
 _FLOOR: Final = np.diag(np.square((LEAST_LN_SD, 0.5, LEAST_LN_SD, LEAST_LN_SD, 0.5)))  # of the covariance

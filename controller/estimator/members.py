@@ -45,7 +45,8 @@ _DIMENSIONS: Final = (
         "bound_solvent",
         "release_rate",
         "release_energy",
-        "bore_view",  # new ones stand at the end: those before keep their deviates
+        "bore_view",
+        "glass_solvent",  # new ones stand at the end: those before keep their deviates
     ),
 )
 _CURE: Final = ("gel_time", "activation_energy", "polydispersity", "order", "vitrification_offset")
@@ -114,6 +115,7 @@ def members_of(settings: EstimatorSettings, load: LoadState) -> Members:
     uncertain = Uncertain(
         saturation_factor=varied("saturation_factor"),
         glass_dry_k=glass_dry_k,
+        glass_solvent=varied("glass_solvent"),
         energy_dry_kj_mol=varied("diffusion_energy_dry", settings.diffusion_energy_kj_mol, settings.diffusion_energy_sd_kj_mol, activated),
         energy_swollen_kj_mol=varied("diffusion_energy_swollen"),
         cure_rate_s=rate_for_gel_time(gel_time_s, order),
