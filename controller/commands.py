@@ -8,13 +8,14 @@ from controller.actions.operating import allows
 from controller.command import Command, Start
 from controller.errors import numbered
 from controller.estimator import LoadState
+from controller.estimator.model import UNCALIBRATED
 from controller.fitness import problems_of
 from controller.image import Inputs, Process
 from controller.interlocks.evaluate import Verdict
 from controller.memory import Memory, Settings
 from controller.recipe import approval, leaving, resting, standing
 from controller.recipe.check import check_load, check_lot
-from controller.recipe.model import LoadRecord
+from controller.recipe.model import Cure, LoadRecord
 from controller.recipe.recovery import untested
 from controller.recipe.standing import Batch, Note
 from controller.recipe.states import FINAL, MOVING, PRECEDENCE, TABLE, Trigger, UnitState, Verb, allowed
@@ -51,7 +52,7 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
             done = delayed.said(moved)
             if done and command.start is not None and (now := _start_refusal(moment, command.start)):
                 done += f". As it stands now it would not begin: {now}"
-        notes.append(_answer(command, refusal or done or _done(command, memory.unit.state), not refusal))
+        notes.append(_answer(command, refusal or done or _done(settings, command, memory.unit.state), not refusal))
         notes.extend(moved)
         memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))
     if due and memory.delayed is not None:  # and nobody has cancelled it in this scan
@@ -176,6 +177,7 @@ def _begin(moment: Moment, user: str, start: Start) -> tuple[Memory, tuple[Note,
         "batch_id": batch.id, "recipe_id": start.recipe.id, "revision": start.recipe.revision, "recipe_sha256": start.recipe_sha256,
         "recipe": start.recipe_text, "formula": {name: entry.value for name, entry in start.recipe.formula.items()},
         "load": start.load.model_dump(), "user": user, "approval": approved(start),
+        "model": {"lot": settings.estimator.lot, "calibrated": settings.estimator.calibrated},
     })  # fmt: skip
     memory = memory._replace(unit=unit, estimator=belief, last_batch_id=batch.id, armed=False, proof_test=prooftest.spent(batch.id))
     if start.verified is not None and start.verified.key:
@@ -199,11 +201,15 @@ def _answer(command: Command, answer: str, accepted: bool) -> Note:
     })  # fmt: skip
 
 
-def _done(command: Command, state: UnitState) -> str:
+def _done(settings: Settings, command: Command, state: UnitState) -> str:
     if command.verb is Verb.RESET and state in FINAL:
         return f"trips whose cause is gone are reset; the unit stays {state.name} until it is cold, inert and at ambient pressure"
-    said = f"; {command.start.verified.said}" if command.start is not None and command.start.verified is not None else ""
-    return f"done; the unit is {state.name}{said}"
+    said = [f"done; the unit is {state.name}"]
+    if (start := command.start) is not None:
+        said += [] if start.verified is None else [start.verified.said]
+        cures = any(isinstance(phase, Cure) for phase in start.recipe.phase)
+        said += [UNCALIBRATED] if cures and not settings.estimator.calibrated else []
+    return "; ".join(said)
 
 
 def load_state(load: LoadRecord, chamber_m3: float) -> LoadState:

@@ -11,7 +11,7 @@ from controller.commands import load_state
 from controller.equipment import Equipment
 from controller.estimator import outlook
 from controller.estimator.members import MEMBERS
-from controller.estimator.model import Leg, LegKind
+from controller.estimator.model import UNCALIBRATED, Leg, LegKind
 from controller.estimator.outlook import Outlook, Peak
 from controller.image import Interval
 from controller.interlocks.limits import Limits
@@ -200,9 +200,7 @@ def _by_time(recipe: Recipe, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
 
 
 def _unknown(settings: Settings) -> list[str]:
-    if settings.estimator.calibrated:
-        return []
-    return ["the model is not calibrated: nobody has examined coupons of this polymer (ovenctl calibrate), and it will rarely be sure"]
+    return [] if settings.estimator.calibrated else [UNCALIBRATED]
 
 
 def _warnings(recipe: Recipe, seen: Outlook, timed: Outlook | None) -> list[str]:

@@ -19,6 +19,7 @@ from controller.clock import Clock, wall_ns
 from controller.command import Command
 from controller.config import Config, Plc, sha256_of
 from controller.errors import JournalError
+from controller.estimator.model import UNCALIBRATED
 from controller.image import OFF, Forecast, Inputs, Mode, Outputs
 from controller.intake import command_of
 from controller.journal import breaks, prooftests
@@ -222,7 +223,7 @@ async def started(config: Config, kind: type[Core] = Core) -> AsyncIterator[Core
     log.info("loading the model; after an installation it is compiled first, which takes half a minute")
     await asyncio.to_thread(estimator.warm_up)
     if not config.settings.estimator.calibrated:
-        log.warning("the model is not calibrated", what_to_do="examine coupons of the resin lot, ovenctl calibrate; it will rarely be sure")
+        log.warning(UNCALIBRATED)
     scheduling = realtime.prefer()
     wiring = wirings.load(Path(config.plc.wiring))
     Path(config.core.journal).parent.mkdir(parents=True, exist_ok=True)

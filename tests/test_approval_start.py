@@ -2,6 +2,7 @@
 
 from controller.clock import wall_ns
 from controller.command import Start
+from controller.estimator.model import UNCALIBRATED
 from controller.intake import command_of
 from controller.memory import Memory
 from controller.recipe import verifying
@@ -24,9 +25,10 @@ def test_answer_batch_record_and_memory_hold_the_approval_and_an_older_revision_
     oven = rig(settings())
     oven.commands.append(command_of(row(NEWER, approved(NEWER)), wall_ns(), SITE))
     oven.step()
-    assert answers(oven) == [(True, "done; the unit is RUNNING; recipe approved by emma, key quality")]
+    assert answers(oven) == [(True, f"done; the unit is RUNNING; recipe approved by emma, key quality; {UNCALIBRATED}")]
     head = next(content for _, kind, content in oven.notes if kind == "batch_start")
     assert head["approval"] == {"key": "quality", "said": "recipe approved by emma, key quality", "author": "otto", "approver": "emma"}
+    assert head["model"] == {"lot": None, "calibrated": False}
     assert oven.memory.started == ((SOURCED.recipe.id, SOURCED.recipe.revision + 1),)
     assert verifying.objection(SITE, oven.memory.unit.batch) == ""
     again = MEMORY.validate_json(MEMORY.dump_json(oven.memory))

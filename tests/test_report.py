@@ -72,6 +72,12 @@ def test_it_says_who_approved_the_recipe(page: str) -> None:
     assert "recipe approved by emma, key quality; written by otto &lt;i&gt;" in page
 
 
+def test_it_says_whether_the_model_was_calibrated_and_with_which_lot(tmp_path: Path, page: str) -> None:
+    assert "<td>calibrated, lot L1 &lt;b&gt;</td>" in page
+    other = report(a_batch(tmp_path / "journal.db", calibrated=False), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<td class="bad">not calibrated: no coupon of this polymer was examined</td>' in other
+
+
 def test_key_figures_come_from_every_sample(page: str) -> None:
     text = Text(page).text
     assert "Hottest film (model) 242.0 °C" in text

@@ -123,12 +123,13 @@ def rise(hours: float) -> dict[str, object]:
     return PressureRise(START_S + hours * 3600, 120.0, 0.05, 0.002, 0.125, 0.03, True, "")._asdict()
 
 
-def course(batch_id: int) -> list[tuple[float, str, dict[str, object]]]:
+def course(batch_id: int, calibrated: bool) -> list[tuple[float, str, dict[str, object]]]:
     """What happens besides phases and the end: hours, kind, payload."""
     refused = {"args": {"reason": "curious"}, "accepted": False, "answer": "the load is at 198 °C; venting is allowed below 60 °C"}
     accepted = {"args": {"recipe": RECIPE}, "accepted": True, "answer": "done; the unit is RUNNING"}
     recipe = {"recipe": RECIPE, "recipe_id": "cure-roll", "revision": 3, "recipe_sha256": "5f" * 32, "formula": {"cure_temp_c": 240.0}}
     recipe["approval"] = {"key": "quality", "said": "recipe approved by emma, key quality", "author": "otto <i>", "approver": "emma"}
+    recipe["model"] = {"lot": "L1 <b>", "calibrated": True} if calibrated else {"lot": None, "calibrated": False}
     warning = {"effect": "WARN", "text": "zone 2 more than 10 °C above its set point", "value": 11.25, "first_out": False}
     missing = {"from_s": START_S + 6.9 * 3600, "to_s": START_S + 7.05 * 3600, "count": 540, "cause": "the core was not running"}
     evidence = {"p_insoluble_in_window": 0.934, "p_solvent_ok": 0.951, "persisted_s": 120.0}
@@ -175,9 +176,9 @@ def cut(whole: Entry, columns: tuple[str, ...]) -> Entry:
 
 
 def a_batch(path: Path, result: str = "COMPLETE", until_h: float = 14.0, batch_id: int = 7,
-            columns: tuple[str, ...] = samples.COLUMNS) -> Path:  # fmt: skip
+            columns: tuple[str, ...] = samples.COLUMNS, calibrated: bool = True) -> Path:  # fmt: skip
     """Write a batch of 14 h, cut at ``until_h`` unless it is complete, with a restart in the middle."""
-    events = course(batch_id)
+    events = course(batch_id, calibrated)
     hours = 0.0
     for i, (kind, name, length, why) in enumerate(PHASES):
         events += [(hours, "phase", {"index": i, "kind": kind, "name": name, "event": "start", "why": ""})]

@@ -19,6 +19,8 @@ from controller.image import Estimate, Forecast, Interval
 POSITIONS: Final = ("core", "middle", "upper", "outer", "edge")  # of the deep model
 DEPTHS: Final = {"core": 0.35, "middle": 0.35, "upper": 0.25, "outer": 0.05}  # shares of the winding's thickness
 
+UNCALIBRATED: Final = "the model is not calibrated (ovenctl calibrate, with coupons of this polymer): it will rarely be sure"
+
 Block = Annotated[
     bytes,
     PlainSerializer(lambda raw: b64encode(raw).decode("ascii"), return_type=str, when_used="json"),
