@@ -9,7 +9,7 @@ from controller.interlocks.atmosphere import Proof, accounted
 from controller.interlocks.evaluate import Verdict
 from controller.memory import Memory, Settings
 from controller.recipe import resting, standing
-from controller.recipe.look import NO_MEMORY, PhaseScan
+from controller.recipe.look import PhaseScan
 from controller.recipe.model import ThermalPhase
 from controller.recipe.phases import KIND_CODE
 from controller.recipe.soaking import UNFORESEEN_S
@@ -52,8 +52,7 @@ def phase_view(unit: UnitMemory) -> PhaseView:
         solvent=True,
         vacuum=hot
         and phase.atmosphere == "VACUUM"  # type: ignore[union-attr]
-        and (unit.setpoints.atmosphere is _VACUUM or unit.phase.isolated_s > 0)
-        and unit.reproof == NO_MEMORY,  # a restart that was held on its way has not drawn it yet; once it has, the proof knows
+        and (unit.setpoints.atmosphere is _VACUUM or unit.phase.isolated_s > 0),
         inert=hot and phase.atmosphere == "N2_FLOW",  # type: ignore[union-attr]
         heated=unit.was_heated,
         air=unit.setpoints.atmosphere in _AIR,

@@ -13,7 +13,7 @@ from controller.interlocks.evaluate import Verdict
 from controller.interlocks.rule import Effect
 from controller.memory import Settings
 from controller.power_return import power_return
-from controller.recipe.look import gas_only
+from controller.recipe.look import NO_MEMORY, gas_only
 from controller.recipe.reading import parse_recipe, read_load
 from controller.recipe.states import UnitState, Verb
 from controller.scan import _override
@@ -98,25 +98,50 @@ def test_a_leak_into_a_hot_chamber_that_was_held_while_n2_filled_it_is_filled_up
     assert rig.record.process.o2_pct < 5.0
 
 
-def test_a_restart_that_is_held_before_its_vacuum_is_drawn_has_lost_none():
-    """The way down from the N2 that came meanwhile is no rise: I6 would have asked for a new leak test, which measures cold."""
+def restart_that_evacuates(low_mbar: float, high_mbar: float) -> bench.Rig:
+    """A unit that is RESTARTING over a hot load, on its way down from N2 and between these pressures."""
     rig = prepared("vacuum")
     ask(rig, Verb.HOLD)
     runs(rig, None, 5)
     rig.memory = rig.memory._replace(proof=Proof(boot_id=rig.memory.boot_id, leak_ok=True))
     ask(rig, Verb.RESTART)
     runs(rig, None, 900, until="I19D")
-    while not (rig.memory.unit.setpoints.atmosphere is Atmosphere.VACUUM and 200.0 < (rig.record.process.pressure_mbar or 0.0) < 800.0):
+    pumps = Atmosphere.VACUUM
+    while not (rig.memory.unit.setpoints.atmosphere is pumps and low_mbar < (rig.record.process.pressure_mbar or 0.0) < high_mbar):
         rig.step()
+    return rig
+
+
+def test_a_restart_that_is_held_before_its_vacuum_is_drawn_has_lost_none_and_begins_anew():
+    """The way down from the N2 that came meanwhile is no rise: I6 would have asked for a new leak test, which measures cold."""
+    rig = restart_that_evacuates(200.0, 800.0)
     ask(rig, Verb.HOLD)
-    runs(rig, None, 2)
+    assert runs(rig, None, 600, until="I6") is None
     assert rig.record.unit_state is UnitState.HELD
-    while (rig.record.process.pressure_mbar or 0.0) > 100.0:
-        rig.step()
-        assert "I6" not in rig.record.verdict.active
+    assert rig.memory.unit.setpoints.atmosphere is Atmosphere.HOLD_CLOSED
     assert rig.memory.proof.leak_ok
-    leaks(5e6).begin(rig)  # from here on it may not rise
-    assert runs(rig, None, 1800, until="I6") is not None
+    ask(rig, Verb.RESTART)
+    while rig.step().unit_state is UnitState.RESTARTING:
+        pass
+    assert rig.record.unit_state is UnitState.RUNNING
+    assert rig.memory.unit.reproof == NO_MEMORY
+
+
+def test_a_restart_that_is_held_before_its_vacuum_is_drawn_is_watched_all_the_same():
+    rig = restart_that_evacuates(200.0, 800.0)
+    ask(rig, Verb.HOLD)
+    runs(rig, None, 30)
+    leaks(5e6).begin(rig)
+    assert runs(rig, None, 600, until="I6") is not None
+
+
+def test_a_restart_that_is_held_once_its_vacuum_is_drawn_keeps_it():
+    rig = restart_that_evacuates(50.0, 95.0)
+    ask(rig, Verb.HOLD)
+    assert runs(rig, None, 600, until="I6") is None
+    assert rig.memory.unit.setpoints.atmosphere is Atmosphere.VACUUM
+    leaks(5e6).begin(rig)
+    assert runs(rig, None, 20, until="I6") is not None
 
 
 def test_a_vacuum_is_drawn_at_the_proof_pressure_and_ends_when_n2_or_air_is_let_in():

@@ -26,6 +26,8 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     if memory.state is UnitState.HOLDING:  # one scan: take over where the phase stood
         stood = stood_c(memory)
         capped = min(stood, zones) if zones is not None else stood
+        if _undrawn(memory, scan):
+            before = gas_only(Atmosphere.HOLD_CLOSED)
         memory = memory._replace(setpoints=before._replace(temp_c=capped, rate_c_per_min=0.0), temp_sp_c=capped)
         return moved(memory, Trigger.DONE, memory.cause)
     past = leaving.ways_out(memory, scan.estimate)
@@ -43,6 +45,16 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
         # Nobody heats: what the oven has now it may not exceed (I23). Where a restart goes on stands in ``temp_sp_c`` and ``recovery``.
         memory = memory._replace(setpoints=memory.setpoints._replace(temp_c=max(memory.setpoints.temp_c, zones)))
     return memory, past or "RESTART, STOP or ABORT", ()
+
+
+def _undrawn(memory: UnitMemory, scan: PhaseScan) -> bool:
+    """Return whether a restart is held on the way down from the N2 that came meanwhile: no vacuum yet that could be lost (I6).
+
+    Shut in, what is there is watched by its pressure. Pumped on, a leak that the pump does not master would let in air that nothing shows.
+    """
+    pressure_mbar = scan.process.pressure_mbar
+    evacuates = memory.reproof != NO_MEMORY and memory.setpoints.atmosphere is Atmosphere.VACUUM
+    return evacuates and pressure_mbar is not None and pressure_mbar > scan.proving.proof_mbar
 
 
 def _toward(manual: Manual, sp_c: float, zones_c: float | None, scan: PhaseScan) -> float:
