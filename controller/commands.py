@@ -50,6 +50,7 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
         elif not refusal:
             memory, moved = _carry_out(settings, memory, command, inputs, process)
             done = delayed.said(moved)
+            done += "".join(f"; {one}" for one in _said(settings, command.start)) if done else ""
             if done and command.start is not None and (now := _start_refusal(moment, command.start)):
                 done += f". As it stands now it would not begin: {now}"
         notes.append(_answer(command, refusal or done or _done(settings, command, memory.unit.state), not refusal))
@@ -204,12 +205,16 @@ def _answer(command: Command, answer: str, accepted: bool) -> Note:
 def _done(settings: Settings, command: Command, state: UnitState) -> str:
     if command.verb is Verb.RESET and state in FINAL:
         return f"trips whose cause is gone are reset; the unit stays {state.name} until it is cold, inert and at ambient pressure"
-    said = [f"done; the unit is {state.name}"]
-    if (start := command.start) is not None:
-        said += [] if start.verified is None else [start.verified.said]
-        cures = any(isinstance(phase, Cure) for phase in start.recipe.phase)
-        said += [UNCALIBRATED] if cures and not settings.estimator.calibrated else []
-    return "; ".join(said)
+    return "; ".join((f"done; the unit is {state.name}", *_said(settings, command.start)))
+
+
+def _said(settings: Settings, start: Start | None) -> list[str]:
+    """Return what whoever starts a batch should know: who approved the recipe, and that the model knows nothing of the polymer."""
+    if start is None:
+        return []
+    cures = any(isinstance(phase, Cure) for phase in start.recipe.phase)
+    unknown = [UNCALIBRATED] if cures and not settings.estimator.calibrated else []
+    return [*([] if start.verified is None else [start.verified.said]), *unknown]
 
 
 def load_state(load: LoadRecord, chamber_m3: float) -> LoadState:

@@ -27,7 +27,7 @@ from controller.interlocks.sensors import step as believe
 from controller.interlocks.sensors import told
 from controller.memory import Memory, Settings
 from controller.recipe import resuming, run, standing
-from controller.recipe.look import SLOW_FLOW_SHARE
+from controller.recipe.look import FILLED_MBAR, SLOW_FLOW_SHARE
 from controller.recipe.model import Endpoint
 from controller.recipe.standing import Note, UnitMemory
 from controller.recipe.states import FINAL, TABLE, Trigger, UnitState, Verb
@@ -265,12 +265,12 @@ def _override(wanted: Setpoints, verdict: Verdict, settings: Settings, process: 
     """
     if not verdict.purge or wanted.atmosphere in (Atmosphere.OFF, Atmosphere.AIR) or (wanted.atmosphere is _VACUUM and no_n2):
         return wanted
-    if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > PURGE_MBAR:  # an ending unit fills further, and then flows
+    if wanted.atmosphere is Atmosphere.BACKFILL and wanted.pressure_mbar > FILLED_MBAR:  # an ending unit fills further, and then flows
         return wanted
     limits, pressure, o2, flow_nm3_h = settings.limits, process.pressure_mbar, process.o2_pct, settings.equipment.max_n2_flow_nm3_h
     fills = pressure is not None and pressure < limits.o2_analyser_from_mbar
     if wanted.atmosphere is not Atmosphere.N2_FLOW and (fills or (o2 is not None and o2 <= limits.proof_o2_pct)):
-        return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=PURGE_MBAR, n2_flow_nm3_h=flow_nm3_h)
+        return wanted._replace(heat=False, atmosphere=Atmosphere.BACKFILL, pressure_mbar=FILLED_MBAR, n2_flow_nm3_h=flow_nm3_h)
     return wanted._replace(heat=False, atmosphere=Atmosphere.N2_FLOW, pressure_mbar=ATMOSPHERE_MBAR, n2_flow_nm3_h=flow_nm3_h)
 
 
@@ -280,8 +280,6 @@ def _eased(wanted: Setpoints, verdict: Verdict, settings: Settings) -> Setpoints
         return wanted
     return wanted._replace(n2_flow_nm3_h=min(wanted.n2_flow_nm3_h, SLOW_FLOW_SHARE * settings.equipment.max_n2_flow_nm3_h))
 
-
-PURGE_MBAR: Final = 950.0  # to which N2 fills a chamber whose vacuum was lost
 
 # Through its class a member costs 0.1 us (Python 3.11), and these are looked at in every scan.
 _IDLE, _HELD, _VACUUM = UnitState.IDLE, UnitState.HELD, Atmosphere.VACUUM

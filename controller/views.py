@@ -81,7 +81,7 @@ def phase_scan(settings: Settings, memory: Memory, verdict: Verdict, inputs: Inp
         oven.chamber_m3, oven.max_n2_flow_nm3_h, proof.proven, "" if batch is None else batch.recipe.material.solvent, oven.solvent_kg_h,
         settings.limits.lel_hold_pct,
         settings.limits.load_substitute, settings.proving, oven.max_rate_c_per_min, () if batch is None else batch.load.roll_ids,
-        _aired(settings, process, proof), memory.n2_gone, proof.leak_ok, "I19N" not in verdict.active,
+        _aired(settings, process, proof), proof.drawn, memory.n2_gone, proof.leak_ok, "I19N" not in verdict.active,
         memory.control.gas.vented,
         proof.washed(WASHED_SHARE * settings.limits.proof_volumes),
     )  # fmt: skip

@@ -172,9 +172,10 @@ def test_the_first_warning_of_a_stall_comes_after_a_third_of_its_time():
 
 
 @pytest.mark.parametrize(("a", "b", "stands"), [
-    (True, True, False), (False, False, False), (True, False, True), (False, True, True), (BAD, True, None), (False, BAD, None),
+    (True, True, False), (False, False, False), (True, False, True), (False, True, True), (BAD, True, True), (False, BAD, True),
+    (BAD, BAD, False),
 ])  # fmt: skip
-def test_one_door_switch_of_two_denies_the_other_and_a_lost_one_says_nothing(a, b, stands):
+def test_one_door_switch_of_two_that_denies_the_other_or_is_lost_alone_is_told(a, b, stands):
     assert says("I3D", {"door_closed_a": a, "door_closed_b": b}) is stands
 
 

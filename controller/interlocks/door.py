@@ -19,10 +19,9 @@ def not_closed(v: View) -> bool | None:
     return None if a is None or b is None else not (a and b)
 
 
-def denied(v: View) -> bool | None:
-    """Return whether one of the door's switches denies the other."""
-    a, b = v.inputs.door_closed_a.value, v.inputs.door_closed_b.value
-    return None if a is None or b is None else a != b
+def denied(v: View) -> bool:
+    """Return whether one of the door's switches denies the other, or says nothing while the other does."""
+    return v.inputs.door_closed_a.value != v.inputs.door_closed_b.value
 
 
 def unsafe_for_air(v: View) -> bool | None:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 KINDS: Final[dict[str, str]] = {
     "boot": "the core started: boot (number), version, rate, outage_s, config_sha256, solvent_kg_h, columns (of the samples that follow)",
     "shutdown": "the core stopped on purpose: why",
-    "batch_start": "batch_id, recipe (text as run), recipe_id, revision, recipe_sha256, load (record), user, model (lot, calibrated)",
+    "batch_start": "batch_id, recipe (text as run), recipe_id, revision, recipe_sha256, formula, load, user, approval, model",
     "batch_end": "batch_id, result (COMPLETE, STOPPED or ABORTED), why, batch_s, endpoint_at_s (from start), residual_solvent, insoluble",
     "command": "id, user, verb, args, expected_state, accepted, answer, row (of the mailbox)",
     "state": "from, to, cause",

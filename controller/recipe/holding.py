@@ -5,7 +5,7 @@ from typing import Final
 from controller.image import Atmosphere
 from controller.recipe import guard, isolation, leaving
 from controller.recipe.cold import cycle_purge, flow_purge
-from controller.recipe.look import NO_MEMORY, PhaseScan, Step, gas_only
+from controller.recipe.look import FILLED_MBAR, NO_MEMORY, PhaseScan, Step, gas_only
 from controller.recipe.model import CyclePurge, LeakTest, Phase, ThermalPhase, Vent
 from controller.recipe.recovery import PURGES, hot, objection, proves_for, set_point_c, untested
 from controller.recipe.standing import Manual, Note, UnitMemory, current, moved, stood_c
@@ -26,8 +26,6 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     if memory.state is UnitState.HOLDING:  # one scan: take over where the phase stood
         stood = stood_c(memory)
         capped = min(stood, zones) if zones is not None else stood
-        if _undrawn(memory, scan):
-            before = gas_only(Atmosphere.HOLD_CLOSED)
         memory = memory._replace(setpoints=before._replace(temp_c=capped, rate_c_per_min=0.0), temp_sp_c=capped)
         return moved(memory, Trigger.DONE, memory.cause)
     past = leaving.ways_out(memory, scan.estimate)
@@ -38,6 +36,9 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
     if memory.manual is not None and before.heat:
         sp_c = _toward(memory.manual, before.temp_c, zones, scan)
         memory = memory._replace(setpoints=before._replace(temp_c=sp_c, rate_c_per_min=memory.manual.rate_c_per_min), temp_sp_c=sp_c)
+    elif _undrawn(memory, scan):
+        wanted = gas_only(Atmosphere.BACKFILL, FILLED_MBAR, scan.max_n2_flow_nm3_h)
+        memory = memory._replace(setpoints=wanted._replace(temp_c=before.temp_c))
     elif before.atmosphere in (Atmosphere.BACKFILL, Atmosphere.VENT, Atmosphere.SWEEP, Atmosphere.OFF):
         memory = memory._replace(setpoints=gas_only(Atmosphere.HOLD_CLOSED)._replace(temp_c=before.temp_c))
     pending = memory.recovery is not None and not memory.recovery.plan
@@ -48,13 +49,13 @@ def held(memory: UnitMemory, scan: PhaseScan) -> tuple[UnitMemory, str, tuple[No
 
 
 def _undrawn(memory: UnitMemory, scan: PhaseScan) -> bool:
-    """Return whether a restart is held on the way down from the N2 that came meanwhile: no vacuum yet that could be lost (I6).
+    """Return whether a restart is held on its way between N2 and a vacuum that nobody has drawn yet, and that could be lost (I6).
 
-    Shut in, what is there is watched by its pressure. Pumped on, a leak that the pump does not master would let in air that nothing shows.
+    It is filled up again: N2 that stands at nearly ambient pressure is watched by its O2, and a leak has nothing that drives it. Pumped on,
+    a leak that the pump does not master would let in air that nothing shows.
     """
-    pressure_mbar = scan.process.pressure_mbar
-    evacuates = memory.reproof != NO_MEMORY and memory.setpoints.atmosphere is Atmosphere.VACUUM
-    return evacuates and pressure_mbar is not None and pressure_mbar > scan.proving.proof_mbar
+    on_its_way = memory.reproof != NO_MEMORY and memory.setpoints.atmosphere in (Atmosphere.VACUUM, Atmosphere.BACKFILL)
+    return on_its_way and not scan.drawn and not scan.n2_gone
 
 
 def _toward(manual: Manual, sp_c: float, zones_c: float | None, scan: PhaseScan) -> float:

@@ -43,6 +43,7 @@ class PhaseMemory(NamedTuple):
 
 
 NO_MEMORY: Final = PhaseMemory()
+FILLED_MBAR: Final = 950.0  # to which N2 fills a chamber whose vacuum was lost or not drawn yet; from 900 on the O2 reading counts
 
 
 class PhaseScan(NamedTuple):
@@ -66,6 +67,7 @@ class PhaseScan(NamedTuple):
     max_rate_c_per_min: float = 5.0  # of the equipment
     roll_ids: tuple[str, ...] = ()  # of the load record
     aired: str = ""  # why the last rise was air as far as the proof of the atmosphere knows (I5), "" when it was N2
+    drawn: bool = False  # a vacuum stands, or did until N2 or air came (I6)
     n2_gone: bool = False  # the header has no pressure: nothing can be filled
     leak_ok: bool = True  # the leak test still counts
     breathable: bool = True  # there is air behind the door (I19N)

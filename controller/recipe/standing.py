@@ -48,7 +48,7 @@ class UnitMemory(NamedTuple):
     phase: PhaseMemory = NO_MEMORY
     temp_sp_c: float = 0.0
     setpoints: Setpoints = NOTHING
-    reproof: PhaseMemory = NO_MEMORY  # of the purge that a restart makes, until it has made it
+    reproof: PhaseMemory = NO_MEMORY  # of the last restart's purge, until the phase runs again
     was_heated: bool = False
     timeout: str = ""
     failed: str = ""
