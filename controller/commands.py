@@ -50,9 +50,9 @@ def obey(settings: Settings, memory: Memory, commands: tuple[Command, ...], verd
         elif not refusal:
             memory, moved = _carry_out(settings, memory, command, inputs, process)
             done = delayed.said(moved)
-            done += "".join(f"; {one}" for one in _said(settings, command.start)) if done else ""
             if done and command.start is not None and (now := _start_refusal(moment, command.start)):
                 done += f". As it stands now it would not begin: {now}"
+            done += "".join(f"; {one}" for one in _said(settings, command.start)) if done else ""
         notes.append(_answer(command, refusal or done or _done(settings, command, memory.unit.state), not refusal))
         notes.extend(moved)
         memory = memory._replace(answered=(*memory.answered[-REMEMBERED:], command.id), last_row=max(memory.last_row, command.row))

@@ -6,7 +6,7 @@ from controller.image import Atmosphere, Interval, Setpoints
 from controller.interlocks.conditioning import condition
 from controller.interlocks.limits import Limits
 from controller.recipe import holding
-from controller.recipe.look import NO_MEMORY, PhaseMemory, PhaseScan, gas_only
+from controller.recipe.look import PhaseMemory, PhaseScan, gas_only
 from controller.recipe.proving import Proving
 from controller.recipe.recovery import Recovery
 from controller.recipe.standing import Batch, Manual, UnitMemory
@@ -54,20 +54,20 @@ def test_a_hold_while_the_atmosphere_was_being_proven_keeps_where_the_ramp_stood
     assert (memory.setpoints.temp_c, memory.temp_sp_c) == (120.0, 120.0)
 
 
-BROKEN_OFF, FILLED = PhaseMemory(cycles=1), gas_only(Atmosphere.BACKFILL, 950.0, 60.0)
+FILLED = gas_only(Atmosphere.BACKFILL, 950.0, 60.0)
 
 
 @pytest.mark.parametrize("state", [S.HOLDING, S.HELD])
-@pytest.mark.parametrize(("gas", "reproof", "changed", "filled"), [
-    (Atmosphere.VACUUM, BROKEN_OFF, {}, True),
-    (Atmosphere.BACKFILL, BROKEN_OFF, {}, True),
-    (Atmosphere.VACUUM, BROKEN_OFF, {"drawn": True}, False),
-    (Atmosphere.VACUUM, BROKEN_OFF, {"n2_gone": True}, False),
-    (Atmosphere.VACUUM, NO_MEMORY, {}, False),  # no restart was broken off: what the phase has drawn is its vacuum
-    (Atmosphere.N2_FLOW, BROKEN_OFF, {}, False),
+@pytest.mark.parametrize(("gas", "reproves", "changed", "filled"), [
+    (Atmosphere.VACUUM, True, {}, True),
+    (Atmosphere.BACKFILL, True, {}, True),
+    (Atmosphere.VACUUM, True, {"drawn": True}, False),
+    (Atmosphere.VACUUM, True, {"n2_gone": True}, False),
+    (Atmosphere.VACUUM, False, {}, False),  # no restart was broken off: what the phase has drawn is its vacuum
+    (Atmosphere.N2_FLOW, True, {}, False),
 ])  # fmt: skip
-def test_a_restart_that_is_held_between_n2_and_vacuum_is_filled_up_again(state, gas, reproof, changed, filled):
-    before = unit("SOAK", state, setpoints=gas_only(gas, 20.0), temp_sp_c=120.0, reproof=reproof)
+def test_a_restart_that_is_held_between_n2_and_vacuum_is_filled_up_again(state, gas, reproves, changed, filled):
+    before = unit("SOAK", state, setpoints=gas_only(gas, 20.0), temp_sp_c=120.0, reproves=reproves)
     memory, _, _ = holding.held(before, look(pressure=400.0)._replace(**changed))
     if state is S.HOLDING:  # it takes over first
         memory, _, _ = holding.held(memory, look(pressure=400.0)._replace(**changed))

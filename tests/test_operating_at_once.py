@@ -3,6 +3,7 @@
 import pytest
 
 from controller import prooftest
+from controller.estimator.model import UNCALIBRATED
 from controller.memory import Memory
 from controller.prooftest import ProofTest
 from controller.prooftest.model import ProofTestSettings
@@ -124,8 +125,9 @@ def test_who_arms_a_start_is_told_what_would_block_it_now():
     after, answers, _ = one(Memory(), command(Verb.START, 1, start=START._replace(in_min=30.0)), door_closed_a=False)
     assert after.delayed is not None
     assert "in 30.0 min. As it stands now it would not begin: start is blocked by I3 (door not closed)" in answers[0][1]
+    assert answers[0][1].endswith(f"; {UNCALIBRATED}")
     _, answers, _ = one(Memory(), command(Verb.START, 1, start=START._replace(in_min=30.0)))
-    assert answers[0][1].endswith("in 30.0 min")
+    assert answers[0][1].endswith(f"in 30.0 min; {UNCALIBRATED}")
 
 
 def test_a_proof_test_of_another_formula_says_what_to_do():

@@ -18,6 +18,7 @@ HOT = Setpoints(True, 200.0, 2.0, Atmosphere.VACUUM, 20.0, 0.0)
 STOOD = PhaseMemory(stage=2, counted_s=300.0)
 FULL = UnitMemory(
     state=S.RUNNING, state_s=50.0, batch=BATCH, phase_index=3, phase=STOOD, temp_sp_c=200.0, setpoints=HOT, reproof=STOOD, was_heated=True,
+    reproves=True,
     timeout="I26", failed="I13", leak_ok=True, ending="x", endpoint_at_s=5.0, cause="before", recovery=Recovery("CORE", "RUNNING"),
     power_lost=True, manual=Manual(80.0, 2.0), results=Results(), leaks=(), kept_inert=True, leak_grows="grows",
 )  # fmt: skip
@@ -26,7 +27,7 @@ FULL = UnitMemory(
 def test_a_new_core_has_an_idle_unit_that_knows_nothing():
     assert UnitMemory() == UnitMemory(
         state=S.IDLE, state_s=0.0, batch=None, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, setpoints=gas_only(Atmosphere.OFF),
-        reproof=PhaseMemory(),
+        reproof=PhaseMemory(), reproves=False,
         was_heated=False, timeout="", failed="", leak_ok=None, ending="", endpoint_at_s=None, cause="", recovery=None,
         power_lost=False, manual=None, results=Results(), leaks=(), kept_inert=False, leak_grows="",
     )  # fmt: skip
@@ -42,7 +43,7 @@ MOVES = [
     (S.RESTARTING, T.HOLD, S.HOLDING, {"manual": None}),
     (S.HOLDING, T.DONE, S.HELD, {}),
     (S.HELD, T.RESTART, S.RESTARTING, {"reproof": PhaseMemory(), "manual": None, "recovery": None}),
-    (S.RESTARTING, T.DONE, S.RUNNING, {"manual": None, "recovery": None, "power_lost": False}),
+    (S.RESTARTING, T.DONE, S.RUNNING, {"manual": None, "recovery": None, "power_lost": False, "reproves": False}),
     *((state, T.STOP, S.STOPPING, ENDED) for state in (S.RUNNING, S.HOLDING, S.HELD, S.RESTARTING)),
     *((state, T.ABORT, S.ABORTING, ENDED) for state in (S.RUNNING, S.HOLDING, S.HELD, S.RESTARTING, S.STOPPING)),
     (S.STOPPING, T.DONE, S.STOPPED, {"manual": None}),
@@ -87,6 +88,7 @@ def test_a_batch_begins_in_its_first_phase_and_with_nothing_of_the_last_one():
     assert memory == FULL._replace(
         state=S.RUNNING, **MOVED, batch=BATCH, phase_index=0, phase=PhaseMemory(), temp_sp_c=0.0, was_heated=False, ending="",
         endpoint_at_s=None, results=Results(), kept_inert=False, cause="started by anna", recovery=None, power_lost=False, manual=None,
+        reproves=False,
     )  # fmt: skip
     first = RECIPE.phase[0]
     assert [note.content for note in notes] == [

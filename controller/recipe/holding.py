@@ -54,7 +54,7 @@ def _undrawn(memory: UnitMemory, scan: PhaseScan) -> bool:
     It is filled up again: N2 that stands at nearly ambient pressure is watched by its O2, and a leak has nothing that drives it. Pumped on,
     a leak that the pump does not master would let in air that nothing shows.
     """
-    on_its_way = memory.reproof != NO_MEMORY and memory.setpoints.atmosphere in (Atmosphere.VACUUM, Atmosphere.BACKFILL)
+    on_its_way = memory.reproves and memory.setpoints.atmosphere in (Atmosphere.VACUUM, Atmosphere.BACKFILL)
     return on_its_way and not scan.drawn and not scan.n2_gone
 
 

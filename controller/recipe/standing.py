@@ -48,7 +48,8 @@ class UnitMemory(NamedTuple):
     phase: PhaseMemory = NO_MEMORY
     temp_sp_c: float = 0.0
     setpoints: Setpoints = NOTHING
-    reproof: PhaseMemory = NO_MEMORY  # of the last restart's purge, until the phase runs again
+    reproof: PhaseMemory = NO_MEMORY  # of the purge that a restart makes
+    reproves: bool = False  # a restart has begun to prove the atmosphere again, and the phase does not run yet
     was_heated: bool = False
     timeout: str = ""
     failed: str = ""
@@ -90,11 +91,11 @@ def move(memory: UnitMemory, trigger: Trigger, cause: str) -> tuple[UnitMemory, 
     if after in (UnitState.STOPPING, UnitState.ABORTING, UnitState.COMPLETE):
         memory = memory._replace(ending=cause, setpoints=memory.setpoints._replace(heat=False))  # in this very scan
     if after is UnitState.RESTARTING:
-        memory = memory._replace(reproof=NO_MEMORY)
+        memory = memory._replace(reproof=NO_MEMORY, reproves=True)
     if after is not UnitState.HELD:
         memory = memory._replace(manual=None)
     if after is UnitState.RUNNING:
-        memory = memory._replace(recovery=None, power_lost=False, reproof=NO_MEMORY)
+        memory = memory._replace(recovery=None, power_lost=False, reproves=False)
     elif memory.recovery is not None and (trigger in _DECIDED or (trigger is Trigger.HOLD and memory.recovery.plan)):
         memory = memory._replace(recovery=None)
     if after is UnitState.IDLE:

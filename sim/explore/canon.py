@@ -150,7 +150,8 @@ def _unit(unit: UnitMemory, watched: bool, steps: bool) -> UnitMemory:
         state_s=0.0, batch=None if batch is None else batch._replace(id=1, started_at_s=AT_S), cause="", ending="",
         phase_index=unit.phase_index if going_on else 0,
         phase=kept,
-        reproof=_reproof(unit),
+        reproof=_phase(unit.reproof) if unit.state is UnitState.RESTARTING else PhaseMemory(),
+        reproves=unit.state is UnitState.RESTARTING or _broken_off(unit),
         temp_sp_c=0.0 if live is None or cools(live[1], unit.phase_index, steps=steps) else rounded(unit.temp_sp_c),
         setpoints=_setpoints(unit.setpoints, unit.state, watched),
         endpoint_at_s=None, leak_ok=None, results=Results(), leaks=(), leak_grows="", rises=Rises(),
@@ -159,12 +160,10 @@ def _unit(unit: UnitMemory, watched: bool, steps: bool) -> UnitMemory:
     )  # fmt: skip
 
 
-def _reproof(unit: UnitMemory) -> PhaseMemory:
-    """Return what of a restart's purge decides: all while it is made, and whether it was broken off while the unit is held."""
-    if unit.state is UnitState.RESTARTING:
-        return _phase(unit.reproof)
-    broken_off = unit.state in (UnitState.HOLDING, UnitState.HELD) and unit.reproof != PhaseMemory()
-    return PhaseMemory(stage=1) if broken_off and unit.setpoints.atmosphere in (Atmosphere.VACUUM, Atmosphere.BACKFILL) else PhaseMemory()
+def _broken_off(unit: UnitMemory) -> bool:
+    """Return whether the unit is held on the way between N2 and vacuum that a restart went: it is filled up again."""
+    held = unit.state in (UnitState.HOLDING, UnitState.HELD)
+    return held and unit.reproves and unit.setpoints.atmosphere in (Atmosphere.VACUUM, Atmosphere.BACKFILL)
 
 
 def _begins_anew(unit: UnitMemory, phase: Phase) -> bool:
