@@ -44,6 +44,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
     "controller/interlocks/table.py": (
         "test_boundaries_table.py",
         "test_hot_watched.py",
+        "test_restart_held.py",
         "test_cool_watched.py",
         "test_interlocks.py",
         "test_boundaries.py",
@@ -62,6 +63,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests that are 
         "test_proof_exact.py",
         "test_boundaries_table.py",
         "test_hot_watched.py",
+        "test_restart_held.py",
         "test_interlocks.py",
         "test_gauges.py",
         "test_airing.py",
